@@ -148,7 +148,7 @@ def draw(model: Any, length: int) -> str:
     """Return text of about this length; documents end in a newline."""
     if model.vocabulary_.boundary is None:
         return str(model.sample(length, random_state=0))
-    drawn: list[str] = model.sample(num_samples=length // 5, random_state=0)
+    drawn: list[str] = model.sample(n_samples=length // 5, random_state=0)
     return "".join(f"{name}\n" for name in drawn)
 
 

@@ -125,19 +125,19 @@ def pair_counts(texts: NDArray[np.integer]) -> NDArray[np.floating]:
     return counts / counts.sum()
 
 
-@pytest.mark.parametrize("num_samples", [1, 89])  # JAX has a way for each
+@pytest.mark.parametrize("n_samples", [1, 89])  # JAX has a way for each
 @pytest.mark.parametrize("name", peers.NAMES)
-def test_samples_follow_the_model(name: str, num_samples: int) -> None:
+def test_samples_follow_the_model(name: str, n_samples: int) -> None:
     rng = np.random.default_rng(5)
     p = {k: 5 * v for k, v in weights(rng).items()}
     peer = build(name, p, 1, T)
-    n = 4094 // num_samples
-    texts = peer.sample(n, num_samples, seed=1)
-    assert texts.shape == (num_samples, n)
-    assert np.array_equal(texts, peer.sample(n, num_samples, seed=1))
-    assert not np.array_equal(texts, peer.sample(n, num_samples, seed=2))
-    expected = pair_counts(NumpyPeer(p).sample(n, num_samples, seed=4))
-    unrelated = pair_counts(NumpyPeer(weights(rng)).sample(n, num_samples, seed=4))
+    n = 4094 // n_samples
+    texts = peer.sample(n, n_samples, seed=1)
+    assert texts.shape == (n_samples, n)
+    assert np.array_equal(texts, peer.sample(n, n_samples, seed=1))
+    assert not np.array_equal(texts, peer.sample(n, n_samples, seed=2))
+    expected = pair_counts(NumpyPeer(p).sample(n, n_samples, seed=4))
+    unrelated = pair_counts(NumpyPeer(weights(rng)).sample(n, n_samples, seed=4))
     assert np.abs(pair_counts(texts) - expected).sum() < 0.25 < 1 < np.abs(unrelated - expected).sum()
 
 

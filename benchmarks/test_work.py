@@ -66,15 +66,15 @@ def test_training_step(timed, sized, case, contender, n_threads):
 
 
 @pytest.mark.parametrize("contender", ["crnn", "numpy", "torch", "jax"])
-@pytest.mark.parametrize("num_samples", ["1", "64"])
+@pytest.mark.parametrize("n_samples", ["1", "64"])
 @pytest.mark.parametrize("H", ["100", "512"])
-def test_sampling(timed, H, num_samples, contender):
+def test_sampling(timed, H, n_samples, contender):
     needs(contender)
-    n = "200" if num_samples == "64" else "1000"
-    if contender == "numpy" and num_samples != "1":
+    n = "200" if n_samples == "64" else "1000"
+    if contender == "numpy" and n_samples != "1":
         pytest.skip("min-char-rnn draws one text at a time")
-    drawn = timed(work.sample(contender, "rnn", H, n, num_samples, "1"), group=f"{num_samples} samples of {n}, H = {H}")
-    assert drawn == int(n) * int(num_samples)
+    drawn = timed(work.sample(contender, "rnn", H, n, n_samples, "1"), group=f"{n_samples} samples of {n}, H = {H}")
+    assert drawn == int(n) * int(n_samples)
 
 
 @pytest.mark.parametrize("contender", ["crnn-exact", "crnn", "torch", "jax"])

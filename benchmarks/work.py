@@ -63,14 +63,14 @@ def sgemm(n_threads: str) -> Work:
     return product
 
 
-def sample(contender: str, cell: str, H: str, n: str, num_samples: str, n_threads: str) -> Work:
-    """num_samples texts of n characters of a cell; returns the number of characters."""
-    case, length, k = Case(int(H), 25, 1, 200, cell=cell), int(n), int(num_samples)
+def sample(contender: str, cell: str, H: str, n: str, n_samples: str, n_threads: str) -> Work:
+    """n_samples texts of n characters of a cell; returns the number of characters."""
+    case, length, k = Case(int(H), 25, 1, 200, cell=cell), int(n), int(n_samples)
     if contender.startswith("crnn"):
         model = crnn_model(case, n_threads=int(n_threads), bfloat16="bfloat16" in contender).partial_fit(case.text)
 
         def draw() -> float:
-            texts = model.sample(length, num_samples=k, random_state=0)
+            texts = model.sample(length, n_samples=k, random_state=0)
             return float(sum(map(len, texts)))
 
         return draw

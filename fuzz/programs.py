@@ -56,7 +56,7 @@ for given, X in [
         for name in ("seconds", "chars_per_second"):
             record[name] = 0.0
     if isinstance(X, list):
-        digest.update(repr(model.sample(num_samples=9, unique=True, exclude=set(X), random_state=1)).encode())
+        digest.update(repr(model.sample(n_samples=9, unique=True, exclude=set(X), random_state=1)).encode())
     else:
         stops = {"be", "or"} if isinstance(X, str) else {b"be", b"or"}
         digest.update(repr(model.sample(90, stop=stops, random_state=1)).encode())

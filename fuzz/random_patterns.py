@@ -106,7 +106,7 @@ def fault_of(rng, model, pattern, texts, log_p, longest):
         if abs(gap) > 1e-4:
             return f"{name}: the best beam is {beams[:1]}, not {texts[best[0]] if len(best) else None!r}"
     if total > 0.01:
-        drawn = model.sample(num_samples=20, matching=pattern, random_state=int(rng.integers(100)))
+        drawn = model.sample(n_samples=20, matching=pattern, random_state=int(rng.integers(100)))
         if any(re.fullmatch(pattern, text) is None for text in drawn):
             return f"{name}: the samples {drawn} do not all match"
     return None

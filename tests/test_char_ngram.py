@@ -55,7 +55,7 @@ def test_documents_start_and_end(namer):
     assert set(NAMES) <= set(found.documents)
     assert 0.5 < total < 1
     assert namer.score(NAMES) == pytest.approx(namer.score_samples(NAMES).sum() / sum(len(x) + 1 for x in NAMES))
-    samples = namer.sample(num_samples=30, random_state=0)
+    samples = namer.sample(n_samples=30, random_state=0)
     assert set(samples) & set(NAMES)
     assert namer.start().feed("bob").end().log_prob == namer.score_samples(["bob"])[0]
     guesses = namer.guess_number(["anna", "ooooo"], n=500, random_state=0)
@@ -64,7 +64,7 @@ def test_documents_start_and_end(namer):
 
 def test_samples_are_drawn_from_the_probabilities(model):
     p = model.predict_proba(["to b"])[0]
-    drawn = model.sample(1, prime="to b", num_samples=4000, random_state=0)
+    drawn = model.sample(1, prime="to b", n_samples=4000, random_state=0)
     found = np.bincount(model.vocabulary_.encode("".join(drawn)), minlength=len(p)) / 4000
     assert np.abs(found - p).max() < 0.03
     assert model.sample(30, prime="quest", random_state=3) == "".join(model.stream(30, prime="quest", random_state=3))
@@ -99,8 +99,8 @@ def results(model, path):
         model.predict_proba(["", "a", "na", "anna", TEXT[50:90]]).tolist(),
         [reading.log_prob, reading.predict_proba().tolist()],
         model.score(["be na", "be na be na"] if model.vocabulary_.boundary else "be na be na", adapt=True),
-        model.sample(30, num_samples=5, random_state=0),
-        model.sample(9, matching="[abeno ]+", num_samples=3, random_state=0),
+        model.sample(30, n_samples=5, random_state=0),
+        model.sample(9, matching="[abeno ]+", n_samples=3, random_state=0),
         model.restore("an?a", gaps="?"),
         adapted.predict_proba(["be", "be n"]).tolist(),
         path.read_text(),
@@ -246,7 +246,7 @@ def test_without_a_label_texts_are_summed_over_labels_and_labels_are_drawn(label
     scores = [labeled.score_samples(["bob", "q"[:0]], labels=label) for label in (1, 3)]
     expected = np.log(0.6 * np.exp(scores[0]) + 0.4 * np.exp(scores[1]))
     np.testing.assert_allclose(labeled.score_samples(["bob", ""]), expected, rtol=1e-12)
-    drawn = labeled.sample(num_samples=300, random_state=0, temperature=0)
+    drawn = labeled.sample(n_samples=300, random_state=0, temperature=0)
     assert 0.3 < np.mean([text in ("anna", "hanna") for text in drawn]) < 0.5
 
 

@@ -87,7 +87,7 @@ def test_the_first_network_after_min_char_rnn_writes_words(isa, seed):
     names = first_block(page, isa, ("random_state=0", f"random_state={seed}"))
     model = names["model"]
     assert -model.score(names["text"][:20_000]) * model.seq_length == pytest.approx(model.smooth_loss_, abs=9)
-    for text in model.sample(150, num_samples=20, prime="The ", temperature=0.5, random_state=2):
+    for text in model.sample(150, n_samples=20, prime="The ", temperature=0.5, random_state=2):
         assert 0.1 < share_of_spaces(text) < 0.3, text
 
 

@@ -130,7 +130,7 @@ def test_rare_characters_are_one_symbol(X):
     assert model.score(text) < 0
     assert model.score("zn") == model.score("qn")
     model.partial_fit("never seen" if isinstance(X, str) else ["never", "seen"])
-    texts = model.sample(5, prime="never seen", num_samples=50, random_state=0)
+    texts = model.sample(5, prime="never seen", n_samples=50, random_state=0)
     assert all(isinstance(text, str) for text in texts)
     if isinstance(X, str):
         assert not any("\ufffd" in text for text in texts)

@@ -55,13 +55,13 @@ def test_the_probability_given_a_label_is_that_of_the_whole_network(model):
 
 
 def test_a_labeled_model_learns_the_texts_of_each_label(learned):
-    assert set(learned.sample(num_samples=20, label="m", temperature=0.3, random_state=0)) <= {"bob", "otto"}
-    assert set(learned.sample(num_samples=20, label="f", temperature=0.3, random_state=0)) <= {"anna", "eve", "hannah"}
+    assert set(learned.sample(n_samples=20, label="m", temperature=0.3, random_state=0)) <= {"bob", "otto"}
+    assert set(learned.sample(n_samples=20, label="f", temperature=0.3, random_state=0)) <= {"anna", "eve", "hannah"}
     right = learned.score_samples(TEXTS[:4], labels=LABELS[:4])
     assert (right > learned.score_samples(TEXTS[:4], labels=["m", "f", "m", "f"])).all()
-    drawn = learned.sample(num_samples=300, random_state=0)
+    drawn = learned.sample(n_samples=300, random_state=0)
     assert 0.4 < np.mean([text in ("anna", "eve", "hannah") for text in drawn]) < 0.6  # as frequent as in training
-    assert set(learned.sample(num_samples=20, prime="o", temperature=0.2, random_state=0)) == {"otto"}
+    assert set(learned.sample(n_samples=20, prime="o", temperature=0.2, random_state=0)) == {"otto"}
 
 
 def test_scores_without_a_label_sum_over_labels():
@@ -139,7 +139,7 @@ def test_refitting_during_sampling_or_scoring_does_not_matter():
             return found
 
     usual = CharRNN(5, max_steps=2, random_state=0).fit(TEXTS, labels=LABELS)
-    for result in (lambda model: model.sample(num_samples=9, random_state=3), lambda model: model.score_samples(TEXTS)):
+    for result in (lambda model: model.sample(n_samples=9, random_state=3), lambda model: model.score_samples(TEXTS)):
         model = Refitted(5, max_steps=2, random_state=0).fit(TEXTS, labels=LABELS)
         assert [*result(model)] == [*result(usual)]
         assert model.labels_.tolist() == []

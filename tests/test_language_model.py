@@ -106,7 +106,7 @@ def test_texts_are_drawn_from_the_same_numbers(pair):
     model, small = pair
     for controls in ({}, {"temperature": 0.0}, {"top_k": 3, "stop": ["e", "to"]}, {"repetition_penalty": 1.5}):
         options = {"prime": "to b", "random_state": 3, **controls}
-        assert small.sample(40, num_samples=5, **options) == model.sample(40, num_samples=5, **options)
+        assert small.sample(40, n_samples=5, **options) == model.sample(40, n_samples=5, **options)
         assert list(islice(small.stream(**options), 20)) == list(islice(model.stream(**options), 20))
     found, expected = (m.beam_search(4, prime="to", beams=5) for m in pair)
     assert [text for text, _ in found] == [text for text, _ in expected]
@@ -134,7 +134,7 @@ def test_strings_have_the_same_scores(pair_of_documents):
     np.testing.assert_allclose(small.score_samples(strings), model.score_samples(strings), rtol=1e-12)
     assert small.score_samples(strings)[1] == small.score_samples(["anna"])[0]
     np.testing.assert_allclose(small.predict_proba(strings), model.predict_proba(strings), rtol=1e-10)
-    assert small.sample(num_samples=7, random_state=0) == model.sample(num_samples=7, random_state=0)
+    assert small.sample(n_samples=7, random_state=0) == model.sample(n_samples=7, random_state=0)
     found, expected = (m.enumerate_documents(5) for m in pair_of_documents)
     assert found.documents == expected.documents
     found, expected = (m.guess_number(["anna", "bb"], 300, random_state=0) for m in pair_of_documents)

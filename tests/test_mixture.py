@@ -110,20 +110,20 @@ def test_equal_models_sample_as_one(models, controls):
     """All draws use the same numbers, so the texts are the same unless a number lies within rounding of a limit."""
     one = models[1]
     mixture = Mixture([one, one], weights=[0.25, 0.75])
-    options = {"prime": "to b", "num_samples": 7, "random_state": 3, **controls}
+    options = {"prime": "to b", "n_samples": 7, "random_state": 3, **controls}
     expected = one.sample(40, **options)
     assert mixture.sample(40, **options) == expected
     assert Mixture([models[0], one], weights=[0, 1]).sample(40, **options) == expected
-    alone = {**options, "num_samples": 1}
+    alone = {**options, "n_samples": 1}
     assert "".join(islice(mixture.stream(40, prime="to b", random_state=3, **controls), 40)) == one.sample(40, **alone)
     assert mixture.sample(0, **options) == [""] * 7
 
 
 def test_mixtures_sample_enumerate_and_guess_documents(namers):
     one = Mixture([namers[0]])
-    assert one.sample(num_samples=20, random_state=0) == namers[0].sample(num_samples=20, random_state=0)
+    assert one.sample(n_samples=20, random_state=0) == namers[0].sample(n_samples=20, random_state=0)
     mixture = Mixture(namers, BY_PLACE)
-    names = mixture.sample(num_samples=5, unique=True, exclude=["anna"], max_length=6, random_state=0)
+    names = mixture.sample(n_samples=5, unique=True, exclude=["anna"], max_length=6, random_state=0)
     assert len(set(names)) == 5
     assert "anna" not in names
     assert max(map(len, names)) <= 6

@@ -12,16 +12,16 @@ BYTES = CharRNN(3, max_steps=0, random_state=0).fit(b"abab")
 def test_sample_is_of_the_type_of_the_prime() -> None:
     text = MODEL.sample(5, temperature=0.5)
     assert type(assert_type(text, str)) is str
-    text = MODEL.sample(prime="ab", num_samples=1, random_state=0)
+    text = MODEL.sample(prime="ab", n_samples=1, random_state=0)
     assert type(assert_type(text, str)) is str
     raw = BYTES.sample(5, prime=b"", top_k=1)
     assert type(assert_type(raw, bytes)) is bytes
 
 
 def test_several_samples_are_a_list() -> None:
-    texts = MODEL.sample(5, num_samples=3, unique=True)
+    texts = MODEL.sample(5, n_samples=3, unique=True)
     assert [type(text) for text in assert_type(texts, list[str])] == [str] * 3
-    raws = BYTES.sample(5, prime=b"a", num_samples=2)
+    raws = BYTES.sample(5, prime=b"a", n_samples=2)
     assert [type(raw) for raw in assert_type(raws, list[bytes])] == [bytes] * 2
 
 

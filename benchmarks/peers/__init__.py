@@ -83,8 +83,8 @@ class Peer(Protocol):
         """Mean log-likelihood in nats of each symbol of ids (N, B) but the first, from a zero state."""
         ...
 
-    def sample(self, n: int, num_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
-        """Draw num_samples texts of n ids each, (num_samples, n), from a zero state and symbol 0.
+    def sample(self, n: int, n_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
+        """Draw n_samples texts of n ids each, (n_samples, n), from a zero state and symbol 0.
 
         Of one tanh layer only.
         """

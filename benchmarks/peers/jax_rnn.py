@@ -166,8 +166,8 @@ def _score(cell: str, w: Any, pieces: Any, targets: Any, counted: Any) -> Any:
     return jax.lax.scan(piece, states, (pieces, targets, counted))[1].sum()
 
 
-def _sample(n: int, num_samples: int, w: Any, key: Any) -> Any:
-    """Ids (n, num_samples): one text by Gumbel's arg-max, several by inverse CDF, whichever is the faster.
+def _sample(n: int, n_samples: int, w: Any, key: Any) -> Any:
+    """Ids (n, n_samples): one text by Gumbel's arg-max, several by inverse CDF, whichever is the faster.
 
     The noise is made beforehand, all at once; drawing it within the scan (`random.categorical`) is slower.
     """
@@ -184,7 +184,7 @@ def _sample(n: int, num_samples: int, w: Any, key: Any) -> Any:
         cumulative = jnp.cumsum(jnp.exp(y - y.max(1, keepdims=True)), axis=1)
         return (cumulative[:, :-1] <= u[:, None] * cumulative[:, -1:]).sum(1, dtype=jnp.int32)
 
-    choose = highest if num_samples == 1 else inverse
+    choose = highest if n_samples == 1 else inverse
 
     def draw(carry: Any, noise: Any) -> Any:
         h, i = carry
@@ -195,8 +195,8 @@ def _sample(n: int, num_samples: int, w: Any, key: Any) -> Any:
     if choose is highest:
         noise = jax.random.gumbel(key, (n, 1, len(w["by"])), dtype)
     else:
-        noise = jax.random.uniform(key, (n, num_samples), dtype)
-    start = jnp.zeros((num_samples, len(Wh)), dtype), jnp.zeros(num_samples, jnp.int32)
+        noise = jax.random.uniform(key, (n, n_samples), dtype)
+    start = jnp.zeros((n_samples, len(Wh)), dtype), jnp.zeros(n_samples, jnp.int32)
     return jax.lax.scan(draw, start, noise)[1]
 
 
@@ -294,9 +294,9 @@ class JaxPeer:
             x, y = padded[:-1].reshape(P, T, B), padded[1:].reshape(P, T, B)
             return float(self._score(self._carry[0], x, y, counted)) / (predicted * B)
 
-    def sample(self, n: int, num_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
+    def sample(self, n: int, n_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
         """See `Peer.sample`; one jitted scan over all samples together."""
         if not self.one_tanh_layer:
             raise ValueError("only one tanh layer is sampled")
         with self._precision():
-            return np.asarray(self._sample(n, num_samples, self._carry[0], self.jax.random.key(seed))).T
+            return np.asarray(self._sample(n, n_samples, self._carry[0], self.jax.random.key(seed))).T

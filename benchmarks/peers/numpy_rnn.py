@@ -123,10 +123,10 @@ class NumpyPeer:
             total += np.log(p[j, 0])
         return float(total / (len(sequence) - 1))
 
-    def sample(self, n: int, num_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
+    def sample(self, n: int, n_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
         """See `Peer.sample`; the samples are drawn one after another."""
         rng = np.random.default_rng(seed)
-        out = np.empty((num_samples, n), np.intp)
+        out = np.empty((n_samples, n), np.intp)
         for row in out:
             x, h = self._one_hot(0), np.zeros_like(self.h)
             for t in range(n):

@@ -149,7 +149,7 @@ class TorchPeer:
                 total += log_p.gather(-1, text[start + 1 : stop + 1, :, None]).sum().item()
         return total / (predicted * text.shape[1])
 
-    def sample(self, n: int, num_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
+    def sample(self, n: int, n_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
         """See `Peer.sample`; all samples advance together, the input being a row of the transposed Wxh.
 
         Draws by inverse CDF: `torch.multinomial` takes twice the time of this whole loop.
@@ -162,10 +162,10 @@ class TorchPeer:
         with torch.inference_mode():
             rows = (rnn.weight_ih_l0.t() + rnn.bias_ih_l0).contiguous()
             Whh, Why = rnn.weight_hh_l0.t().contiguous(), decoder.weight.t().contiguous()
-            uniform = torch.rand(n, num_samples, 1, generator=generator, dtype=self.dtype)
-            out = torch.empty(n, num_samples, 1, dtype=torch.int64)
-            i = torch.zeros(num_samples, dtype=torch.int64)
-            h = torch.zeros(num_samples, self.hidden_size, dtype=self.dtype)
+            uniform = torch.rand(n, n_samples, 1, generator=generator, dtype=self.dtype)
+            out = torch.empty(n, n_samples, 1, dtype=torch.int64)
+            i = torch.zeros(n_samples, dtype=torch.int64)
+            h = torch.zeros(n_samples, self.hidden_size, dtype=self.dtype)
             for u, drawn in zip(uniform.unbind(), out.unbind(), strict=True):
                 h = torch.addmm(torch.nn.functional.embedding(i, rows), h, Whh).tanh_()
                 cumulative = torch.addmm(decoder.bias, h, Why).softmax(1).cumsum(1)

@@ -436,7 +436,7 @@ class CharRNN(LanguageModel):
         """Return samples for display by ``verbose=2``."""
         if self.vocabulary_.boundary is None:
             return [self.sample(SAMPLE_LENGTH)]
-        return self.sample(SAMPLE_LENGTH, num_samples=SAMPLES)
+        return self.sample(SAMPLE_LENGTH, n_samples=SAMPLES)
 
     # -------------------------------------------------------------- adaptation
 

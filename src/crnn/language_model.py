@@ -115,19 +115,19 @@ class LanguageModel(Estimator):
     # A type checker cannot know to what a model was fitted, so it goes by the type of the prime.
     @overload
     def sample(  # type: ignore[overload-overlap]  # a number that is known to be 1 is an int too
-        self, n: int | None = None, *, prime: str = "", num_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
+        self, n: int | None = None, *, prime: str = "", n_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
     ) -> str: ...
     @overload
     def sample(  # type: ignore[overload-overlap]
-        self, n: int | None = None, *, prime: bytes, num_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
+        self, n: int | None = None, *, prime: bytes, n_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
     ) -> bytes: ...
     @overload
     def sample(
-        self, n: int | None = None, *, prime: str = "", num_samples: int, **options: Unpack[SampleOptions]
+        self, n: int | None = None, *, prime: str = "", n_samples: int, **options: Unpack[SampleOptions]
     ) -> list[str]: ...
     @overload
     def sample(
-        self, n: int | None = None, *, prime: bytes, num_samples: int, **options: Unpack[SampleOptions]
+        self, n: int | None = None, *, prime: bytes, n_samples: int, **options: Unpack[SampleOptions]
     ) -> list[bytes]: ...
     @with_controls
     def sample(
@@ -135,7 +135,7 @@ class LanguageModel(Estimator):
         n: int | None = None,
         *,
         prime: str | bytes = "",
-        num_samples: int = 1,
+        n_samples: int = 1,
         max_length: int | None = None,
         matching: Any = None,
         label: Any = None,
@@ -154,12 +154,12 @@ class LanguageModel(Estimator):
         ----------
         n : int or None, default=None
             Characters to generate, or at most this many with a `stop`. None: 200, or a whole document. A model of
-            documents warns if `num_samples` may be meant; `max_length` limits a document without a warning.
+            documents warns if `n_samples` may be meant; `max_length` limits a document without a warning.
         prime : str or bytes, default=""
             Text for the model to read first. It is not returned, except by a model of documents, whose document starts
             with it. Without a prime, the zero state predicts the first character.
         {controls}
-        num_samples : int, default=1
+        n_samples : int, default=1
             The number of samples, drawn in parallel. Sample i depends only on `random_state` and i.
         max_length : int or None, default=None
             For a model of documents: cut a document off at this many characters, including the prime. None: 1000,
@@ -186,7 +186,7 @@ class LanguageModel(Estimator):
         -------
         str, bytes or list
             The text without the prime, or the document including it; bytes from a model of bytes; a list of them if
-            `num_samples` is not 1. Type checkers go by `prime`: pass ``prime=b""`` to a model of bytes.
+            `n_samples` is not 1. Type checkers go by `prime`: pass ``prime=b""`` to a model of bytes.
 
         Raises
         ------
@@ -200,10 +200,10 @@ class LanguageModel(Estimator):
         >>> model.sample(6, prime="a", temperature=0)
         'bababa'
         >>> names = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Bob", "Eve"])
-        >>> sorted(names.sample(num_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
+        >>> sorted(names.sample(n_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
         ['Anna', 'Eve']
         """
-        k = checked_int("num_samples", num_samples, 1, MAX_SIZE)
+        k = checked_int("n_samples", n_samples, 1, MAX_SIZE)
         vocabulary, request = self._vocabulary("sample"), TextRequest(n, prime, max_length, controls, matching)
         sampling.check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)

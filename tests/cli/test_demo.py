@@ -97,7 +97,7 @@ def test_the_network_writes_words(capsys, monkeypatch, isa, seed):
         demo.learn(model, 20.0 if seed else 4.0)  # the quick test has seed 0
     assert len(REPORT.findall(capsys.readouterr().out)) == 5
     assert model.n_steps_ >= 1600
-    for text in model.sample(210, num_samples=20, prime="The ", temperature=0.6, random_state=1):
+    for text in model.sample(210, n_samples=20, prime="The ", temperature=0.6, random_state=1):
         assert 0.1 < share_of_spaces(text) < 0.3, text
 
 

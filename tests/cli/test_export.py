@@ -84,7 +84,7 @@ def test_cost_is_the_mean_divergence_of_all_predictions(monkeypatch):
     monkeypatch.setattr("crnn.model.layout.LARGEST", 2)
     model = random_language_model(["abcd", "dcab"], dtype="float32")
     rounded, divergences = model.quantize(), []
-    for text in model.sample(num_samples=7, random_state=0):
+    for text in model.sample(n_samples=7, random_state=0):
         beginnings = [text[:i] for i in range(len(text) + 1)]
         p, q = model.predict_proba(beginnings), rounded.predict_proba(beginnings)
         divergences += rel_entr(p.astype(float), q.astype(float)).sum(axis=1).tolist()
@@ -98,7 +98,7 @@ def test_cost_is_about_the_difference_of_scores(source, monkeypatch):
     fine = int8_cost(model)
     monkeypatch.setattr("crnn.model.layout.LARGEST", 2)
     cost, rounded = int8_cost(model), model.quantize()
-    texts = model.sample(50, num_samples=100, random_state=1)
+    texts = model.sample(50, n_samples=100, random_state=1)
     difference = np.mean([model.score(text) - rounded.score(text) for text in texts])
     assert 0 < fine < cost / 100
     assert cost == pytest.approx(difference, rel=0.25)

@@ -22,8 +22,8 @@ def test_labels_are_learned_and_chosen(folder, capsys, options, expected):
     assert cli.main([*TRAIN, *options]) == 0
     expected.fit(NAMES, labels=LABELS)
     for label, given in (([], {}), (["--label", "m"], {"label": "m"})):
-        assert cli.main(["sample", "names.crnn", "--num-samples", "3", "--seed", "5", *label]) == 0
-        assert capsys.readouterr().out.splitlines() == expected.sample(num_samples=3, random_state=5, **given)
+        assert cli.main(["sample", "names.crnn", "--n-samples", "3", "--seed", "5", *label]) == 0
+        assert capsys.readouterr().out.splitlines() == expected.sample(n_samples=3, random_state=5, **given)
     assert cli.main(["score", "names.crnn", "names", "--lines", "--label", "m"]) == 0
     scores = [float(line) for line in capsys.readouterr().out.split()]
     assert scores == pytest.approx(expected.score_samples(NAMES, labels="m"), rel=1e-4)

@@ -29,18 +29,18 @@ PRIME = b"\xff\xfe" if os.name == "posix" else b"ab"
 
 # A model, the options of the command, and the arguments of `sample`.
 SAMPLES = [
-    ("text", "", {"n": 200}), ("text", "-n 11 --num-samples 3", {"n": 11, "num_samples": 3}),
+    ("text", "", {"n": 200}), ("text", "-n 11 --n-samples 3", {"n": 11, "n_samples": 3}),
     ("text", f"-n {2 * sample_command.BLOCK + 1}", {"n": 2 * sample_command.BLOCK + 1}),
     ("documents", "", {"max_length": 1000}),
-    ("documents", "--prime ab -n 3 --num-samples 9", {"prime": "ab", "num_samples": 9, "max_length": 5}),
-    ("documents", "--matching c.*c --prime ca --num-samples 4 -n 9",
-     {"matching": "c.*c", "prime": "ca", "num_samples": 4, "max_length": 11}),
+    ("documents", "--prime ab -n 3 --n-samples 9", {"prime": "ab", "n_samples": 9, "max_length": 5}),
+    ("documents", "--matching c.*c --prime ca --n-samples 4 -n 9",
+     {"matching": "c.*c", "prime": "ca", "n_samples": 4, "max_length": 11}),
     ("ab", "--matching [ab]*bb", {"matching": "[ab]*bb"}),
-    ("ab", "-n 2 --unique --num-samples 3", {"n": 2, "unique": True, "num_samples": 3}),
+    ("ab", "-n 2 --unique --n-samples 3", {"n": 2, "unique": True, "n_samples": 3}),
     ("ab", "-n 2 --exclude lines", {"n": 2, "exclude": ["aa", "ab", "ba"]}),
     ("bytes", f"-n 300 --prime {os.fsdecode(PRIME)}", {"n": 300, "prime": PRIME}),
     *(("letters", f"--prime ab -n 90 {words}", {"prime": "ab", "n": 90, **given}) for words, given in CONTROLS),
-    ("letters", "--num-samples 2 -n 90 --stop ab", {"num_samples": 2, "n": 90, "stop": ["ab"]}),
+    ("letters", "--n-samples 2 -n 90 --stop ab", {"n_samples": 2, "n": 90, "stop": ["ab"]}),
     ("letters as bytes", "-n 90 --stop ab --forbid xyz\xe9",
      {"n": 90, "stop": b"ab", "logit_bias": dict.fromkeys([b"x", b"y", b"z"], -INF)}),
 ]  # fmt: skip

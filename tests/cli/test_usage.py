@@ -59,7 +59,7 @@ WRONG = [
     ("sample model.crnn -n -1", "argument -n: n must be"),
     ("sample model.crnn --temperature nan", "argument --temperature: "),
     ("sample model.crnn --seed x", "argument --seed: "),
-    ("sample model.crnn --num-samples 0", "argument --num-samples: "),
+    ("sample model.crnn --n-samples 0", "argument --n-samples: "),
     ("sample model.crnn --top-k 0", "--top-k: top_k must be a whole number of at least 1"),
     ("sample model.crnn --top-p 2", "--top-p: top_p must be a number from 0 to 1, not 2"),
     ("sample model.crnn --repetition-penalty 0", "--repetition-penalty: repetition_penalty must be a finite number"),

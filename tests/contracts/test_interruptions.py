@@ -94,7 +94,7 @@ CALLS = {
     "classifier": (classifier, lambda model, _: model.fit(NAMES, [0, 1, 1] * 6)),
     "detector": (detector, lambda model, _: model.fit([name + end for end in "abcdefgh" for name in NAMES])),
     "detector: partial_fit": (learning_detector, lambda model, _: model.partial_fit([f"jo {i} b" for i in range(60)])),
-    "matching": (counts, lambda model, _: model.sample(num_samples=3, matching=".*nn.*|b.*")),
+    "matching": (counts, lambda model, _: model.sample(n_samples=3, matching=".*nn.*|b.*")),
     "restore": (counts, lambda model, _: model.restore(["ana", "bbo"], typos=0.1, changes=True)),
 }
 
@@ -223,7 +223,7 @@ LONG_CALLS = {
     "a gap's log-odds": (
         lambda: network_of_many(LESS), lambda model: model.restore("一_丂", gaps="_", changes=True, beams=4),
     ),
-    "matching": (lambda: network_of_many(LESS), lambda model: model.sample(num_samples=2, matching="一..?")),
+    "matching": (lambda: network_of_many(LESS), lambda model: model.sample(n_samples=2, matching="一..?")),
     "a pattern of many states": (
         lambda: network_of_many(LESS), lambda model: Goal.of(".{0,4900}", model.vocabulary_, ""),
     ),

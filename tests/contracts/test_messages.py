@@ -290,7 +290,7 @@ REFUSED = [
     ("documents", lambda m: m.sample(exclude=Lines("names", kind="bytes")), "exclude is bytes"),
     ("bytes", lambda m: m.sample(exclude=["anna"]), r"^exclude\[0\] is text, but .* are bytes\. Pass "),
     *(("documents", lambda m, name=name: m.sample(**{name: 10**30}), f"^{name} must be at most 2147483647, not ")
-      for name in ("n", "max_length", "num_samples")),
+      for name in ("n", "max_length", "n_samples")),
     ("text", lambda m: m.enumerate_documents(3), r"^enumerate_documents needs a model of documents, .*beam_search"),
     ("text", lambda m: m.beam_search(3, stop=["t", "to"]), r"^stop\[1\] is 'to', but beam_search needs stops of one"),
     ("text", lambda m: m.beam_search(3, stop="t", matching="t"), "^stop cannot be combined with matching"),
@@ -345,7 +345,7 @@ REFUSED = [
     *(("labels", lambda m, name=name: getattr(m, name)(["anna"], exact=False), "^exact is False")
       for name in ("score", "bits_per_char", "perplexity")),
     # Before labels are drawn, which would take 16 GB.
-    ("labels", lambda m: m.sample(num_samples=2**31 - 1, top_k="a"), "top_k must be a whole number"),
+    ("labels", lambda m: m.sample(n_samples=2**31 - 1, top_k="a"), "top_k must be a whole number"),
     *(("counts of labels", call, "label") for call in (
         lambda m: m.surprisal("bob"), lambda m: m.start("bob"), lambda m: m.export_arpa("a.arpa"),
         lambda m: m.start("bob", adapt=True), lambda m: m.score(["bob"], labels=1, adapt=True))),

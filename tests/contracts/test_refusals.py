@@ -96,7 +96,7 @@ INVALID = {
     # sampling
     "n": integers(0, none=True),
     "prime": [*THINGS, None, 3, b"ab", ["ab"], np.array("ab"), "a\U0010ffff", "a\0", "a\ud800", "a" * 70_000 + "z"],
-    "num_samples": integers(1),
+    "n_samples": integers(1),
     "max_length": integers(0, none=True),
     "unique": NOT_BOOLS,
     "exclude": [*THINGS, None, 3, "ab", b"ab", ["ab", 3]],

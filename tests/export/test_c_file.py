@@ -33,7 +33,7 @@ def written(model, n=200):
         text = model.sample(n, random_state=0)
         return text if isinstance(text, bytes) else text.encode() + b"\n"
     lines = b""
-    for document in model.sample(num_samples=n, random_state=0):
+    for document in model.sample(n_samples=n, random_state=0):
         if n <= 0:
             break
         lines += document.encode() + b"\n"

@@ -224,7 +224,7 @@ def test_the_module_samples_scores_and_predicts_as_python_does(module_of, name):
     if isinstance(text, str):
         limit = {"n": 19} if model.vocabulary_.boundary is None else {"max_length": 19}
         controls = {"random_state": 11, "temperature": 0.7, "top_k": 3}
-        expected = model.sample(**limit, prime=text[:2], num_samples=3, **controls)[2]
+        expected = model.sample(**limit, prime=text[:2], n_samples=3, **controls)[2]
         options = {"length": 19, "prime": text[:2], "seed": 11, "number": 2, "temperature": 0.7, "topK": 3}
         assert call("sample", options) == expected
 
@@ -270,7 +270,7 @@ def test_page_samples_the_same_text_as_python(page_of, name):
 def test_page_stops_at_the_end_of_a_document(page_of):
     model = model_of("documents")
     driver = page_of(model)
-    names = model.sample(num_samples=3, prime="A", random_state=5)
+    names = model.sample(n_samples=3, prime="A", random_state=5)
     for i, name in enumerate(names):
         write(driver, beginning="A", seed="5", sample=str(i), n=1000, temperature="1")
         assert "".join(driver.execute_script(SHOWN)) == f"{name}\u220e\n"
@@ -360,7 +360,7 @@ def test_the_page_writes_at_once(page_of, symbols, opening, placeholder):
     wait(driver, f"{SHOWN}.length > 3 || document.getElementById('progress').dataset.speed")
     assert driver.find_element("id", "beginning").get_property("placeholder") == placeholder
     fill(driver, "rate", "0")
-    for sample in ("", ", num_samples=2", ", num_samples=3"):
+    for sample in ("", ", n_samples=2", ", n_samples=3"):
         driver.execute_script("document.getElementById('progress').removeAttribute('data-speed')")
         driver.find_element("id", "another" if sample else "write").click()
         wait(driver, "return document.getElementById('progress').dataset.speed")

@@ -25,7 +25,7 @@ def untaught():
 
 
 def test_samples_are_the_documents_it_was_taught(model):
-    assert set(model.sample(num_samples=200, temperature=0.5, random_state=0)) == set(NAMES)
+    assert set(model.sample(n_samples=200, temperature=0.5, random_state=0)) == set(NAMES)
     assert model.sample(prime="ot", temperature=0) == "otto"
     assert model.sample(temperature=0) in NAMES
 
@@ -33,47 +33,47 @@ def test_samples_are_the_documents_it_was_taught(model):
 @pytest.mark.parametrize("k", [1, 31])
 def test_samples_match_reference(untaught, k):
     for prime in ("", "ev"):
-        samples = untaught.sample(max_length=90 + len(prime), num_samples=k, random_state=3, prime=prime)
+        samples = untaught.sample(max_length=90 + len(prime), n_samples=k, random_state=3, prime=prime)
         expected = [prime + reference_sample(untaught, 90, prime, seed=3, i=i) for i in range(k)]
         assert ([samples] if k == 1 else samples) == expected
 
 
 def test_sample_depends_on_its_number_alone(untaught):
-    many = untaught.sample(num_samples=40, random_state=1)
-    assert untaught.sample(num_samples=5, random_state=1) == many[:5]
+    many = untaught.sample(n_samples=40, random_state=1)
+    assert untaught.sample(n_samples=5, random_state=1) == many[:5]
     assert untaught.set_params(n_threads=1).sample(random_state=1) == many[0]
     assert "".join(untaught.stream(random_state=1)) == many[0]
 
 
 def test_no_sample_is_longer_than_it_may_be(untaught):
-    texts = untaught.sample(max_length=3, num_samples=100, random_state=0)
+    texts = untaught.sample(max_length=3, n_samples=100, random_state=0)
     assert set(map(len, texts)) == {0, 1, 2, 3}
-    assert max(map(len, untaught.sample(2, num_samples=100, random_state=0))) == 2
+    assert max(map(len, untaught.sample(2, n_samples=100, random_state=0))) == 2
     assert untaught.sample(max_length=3, prime="anna") == "anna"
     assert untaught.sample(0) == ""
     for n, limit, longest in ((2, 5, 2), (5, 3, 3), (0, 3, 0)):
-        texts = untaught.sample(n, max_length=limit, num_samples=100, random_state=0)
+        texts = untaught.sample(n, max_length=limit, n_samples=100, random_state=0)
         assert max(map(len, texts)) == longest
-    assert max(map(len, untaught.sample(2, max_length=5, prime="an", num_samples=100, random_state=0))) == 4
+    assert max(map(len, untaught.sample(2, max_length=5, prime="an", n_samples=100, random_state=0))) == 4
     assert untaught.sample(5, max_length=3, prime="anna") == "anna"
-    never = untaught.sample(num_samples=3, logit_bias={"a": 1e30}, max_length=None)
+    never = untaught.sample(n_samples=3, logit_bias={"a": 1e30}, max_length=None)
     assert never == ["a" * 1000] * 3
 
 
 def test_unique_samples_are_the_first_ones_that_differ(untaught):
-    plain = untaught.sample(num_samples=400, random_state=2, max_length=4)
-    unique = untaught.sample(num_samples=60, random_state=2, max_length=4, unique=True)
+    plain = untaught.sample(n_samples=400, random_state=2, max_length=4)
+    unique = untaught.sample(n_samples=60, random_state=2, max_length=4, unique=True)
     assert unique == list(dict.fromkeys(plain))[:60]
     assert len(set(plain[:60])) < 60
 
 
 def test_excluded_texts_are_not_returned(model, untaught):
-    assert model.sample(num_samples=50, temperature=0.3, exclude=set(NAMES[1:]), random_state=0) == ["anna"] * 50
-    assert sorted(model.sample(num_samples=3, temperature=0.5, exclude=["bob"], unique=True, random_state=0)) == [
+    assert model.sample(n_samples=50, temperature=0.3, exclude=set(NAMES[1:]), random_state=0) == ["anna"] * 50
+    assert sorted(model.sample(n_samples=3, temperature=0.5, exclude=["bob"], unique=True, random_state=0)) == [
         "anna", "eve", "otto",
     ]  # fmt: skip
-    plain = untaught.sample(num_samples=100, random_state=2)
-    kept = untaught.sample(num_samples=50, random_state=2, exclude=(plain[0], "", plain[7]))
+    plain = untaught.sample(n_samples=100, random_state=2)
+    kept = untaught.sample(n_samples=50, random_state=2, exclude=(plain[0], "", plain[7]))
     assert kept == [text for text in plain if text not in (plain[0], "", plain[7])][:50]
     # What is compared is the whole document.
     assert model.sample(prime="a", temperature=0, exclude=["nna"]) == "anna"
@@ -111,8 +111,8 @@ def test_a_document_begins_with_the_prime_as_it_was_given():
 
 def test_unique_and_exclude_are_for_texts_too():
     model = CharRNN(5, max_steps=0, random_state=0).fit("ab")
-    assert sorted(model.sample(2, num_samples=4, unique=True, random_state=0)) == ["aa", "ab", "ba", "bb"]
-    assert model.sample(1, exclude=["a"], num_samples=3, random_state=0) == ["b"] * 3
+    assert sorted(model.sample(2, n_samples=4, unique=True, random_state=0)) == ["aa", "ab", "ba", "bb"]
+    assert model.sample(1, exclude=["a"], n_samples=3, random_state=0) == ["b"] * 3
 
 
 def test_the_boundary_is_not_penalized_for_the_start(model):
@@ -122,11 +122,11 @@ def test_the_boundary_is_not_penalized_for_the_start(model):
     model = CharRNN(3, max_steps=0, init_scale=0).fit(NAMES)
     with model.editing():
         model.params_["by"][vocabulary.boundary] = 40
-    assert model.sample(num_samples=3, repetition_penalty=40, random_state=0) == [""] * 3
+    assert model.sample(n_samples=3, repetition_penalty=40, random_state=0) == [""] * 3
 
 
 def test_the_end_can_be_made_likelier_or_forbidden(model):
-    assert model.sample(num_samples=5, logit_bias={BOUNDARY: 1e30}) == [""] * 5
-    assert set(map(len, model.sample(7, num_samples=5, logit_bias={BOUNDARY: -math.inf}))) == {7}
+    assert model.sample(n_samples=5, logit_bias={BOUNDARY: 1e30}) == [""] * 5
+    assert set(map(len, model.sample(7, n_samples=5, logit_bias={BOUNDARY: -math.inf}))) == {7}
     with pytest.raises(InvalidInputError, match="a symbol in logit_bias must be str or bytes, not Special"):
         CharRNN(3, max_steps=0).fit("ab").sample(logit_bias={BOUNDARY: 1})

@@ -239,7 +239,7 @@ def large():
         lambda model, text: model.score(text * 40, exact=False),
         lambda model, text: model.score_samples([text[:40]] * 150),
         lambda model, text: model.rank(text),
-        lambda model, text: model.sample(1, num_samples=1500, repetition_penalty=1.5, random_state=0),
+        lambda model, text: model.sample(1, n_samples=1500, repetition_penalty=1.5, random_state=0),
     ],
     ids=["score", "score in parts", "score_samples", "rank", "sample"],
 )

@@ -44,7 +44,7 @@ OPTIONS = [
 def test_controlled_samples_match_reference(kernels, cell, given):
     model = random_language_model(SYMBOLS, cell=cell, num_layers=2)
     for prime in ("", "kab" * 700 if given == OPTIONS[0] else "abk"):
-        texts = model.sample(60, prime=prime, num_samples=3, random_state=5, **given)
+        texts = model.sample(60, prime=prime, n_samples=3, random_state=5, **given)
         assert texts == [reference_sample(model, 60, prime, seed=5, i=i, **given) for i in range(3)]
         assert texts[0] == model.sample(60, prime=prime, random_state=5, **given)
 
@@ -73,16 +73,16 @@ def test_controls_that_leave_one_symbol(dtype, given):
 @in_turns("given", [(given,) for given in [*OPTIONS, {"stop": ["ab", "cb", "d"], "repetition_penalty": 1.2}]])
 def test_sample_does_not_depend_on_batch(kernels, dtype, monkeypatch, given):
     model = random_language_model(SYMBOLS, dtype=dtype)
-    texts = model.sample(97, num_samples=61, random_state=0, **given)
+    texts = model.sample(97, n_samples=61, random_state=0, **given)
     assert texts[0] == model.sample(97, random_state=0, **given)
-    assert model.sample(97, num_samples=13, random_state=0, **given) == texts[:13]
+    assert model.sample(97, n_samples=13, random_state=0, **given) == texts[:13]
     monkeypatch.setattr(sampling, "ROWS", 5)
     monkeypatch.setattr(sampling, "SHARE", 17)
     monkeypatch.setattr(sampling, "CALL_WEIGHTS", 1)
     monkeypatch.setattr(sampling, "ROOM", 3)
     for n_threads in (1, 3):
         monkeypatch.setattr(model, "n_threads", n_threads)
-        assert model.sample(97, num_samples=61, random_state=0, **given) == texts
+        assert model.sample(97, n_samples=61, random_state=0, **given) == texts
 
 
 def test_draws_follow_the_controlled_distribution(dtype):
@@ -91,7 +91,7 @@ def test_draws_follow_the_controlled_distribution(dtype):
     seen = np.isin(np.arange(len(SYMBOLS)), model.vocabulary_.encode("bad"))
     y = (state[0][-1] @ p.Wy + p.by)[0]
     expected = reference_sampling.filtered(y, seen, **reference_controls(model, **given))
-    text = "".join(model.sample(1, prime="bad", num_samples=draws, random_state=1, **given))
+    text = "".join(model.sample(1, prime="bad", n_samples=draws, random_state=1, **given))
     counts = np.bincount(model.vocabulary_.encode(text), minlength=len(expected))
     assert (counts[expected == 0] == 0).all()
     left = expected > 0

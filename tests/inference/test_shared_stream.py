@@ -68,7 +68,7 @@ def test_reading_in_bfloat16_on_threads_gives_the_same_bits(bfloat16_kernels):
 def test_drawing_on_threads_gives_the_same_bits(documents, n_threads, num_layers):
     texts = ["abc", "bd"] if documents else "abcd"
     model = random_language_model(texts, hidden_size=H, cell="lstm", num_layers=num_layers)
-    options = {"prime": "a", "num_samples": 1, "random_state": 5}
+    options = {"prime": "a", "n_samples": 1, "random_state": 5}
     alone = model.set_params(n_threads=1).sample(N, **options)
     assert model.set_params(n_threads=n_threads).sample(N, **options) == alone
 

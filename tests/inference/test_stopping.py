@@ -42,9 +42,9 @@ def test_text_ends_before_the_first_stop(room, stops, n, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_sampler_module, "ROOM", room)
         patch.setattr(text_sampler_module, "ROWS", 2)
-        whole = model.sample(n, prime="ab", num_samples=3, random_state=seed)
+        whole = model.sample(n, prime="ab", n_samples=3, random_state=seed)
         expected = [cut(text, stops) for text in whole]
-        assert model.sample(n, prime="ab", num_samples=3, random_state=seed, stop=stops) == expected
+        assert model.sample(n, prime="ab", n_samples=3, random_state=seed, stop=stops) == expected
         assert "".join(model.stream(n, prime="ab", random_state=seed, stop=stops)) == expected[0]
         if len(stops) == 1:
             assert model.sample(n, prime="ab", random_state=seed, stop=stops[0]) == expected[0]
@@ -71,7 +71,7 @@ def test_nothing_is_drawn_after_a_stop(kernels, model, monkeypatch, count, stops
     context = Context.after(network, model.vocabulary_.encode("ab"))
     controls = SamplingControls.check(model.vocabulary_, {"stop": stops})
     texts = text_sampler(network, context, n, uniforms, controls).run().decode(model.vocabulary_)
-    samples = model.sample(n, prime="ab", num_samples=count, random_state=3)
+    samples = model.sample(n, prime="ab", n_samples=count, random_state=3)
     for i, text in enumerate([samples] if count == 1 else samples):
         shorter = cut(text, stops)
         met = next((stop for stop in stops if text.startswith(shorter + stop)), "")
@@ -83,7 +83,7 @@ def test_nothing_is_drawn_after_a_stop(kernels, model, monkeypatch, count, stops
 
 def test_a_text_that_may_stop_late_takes_no_room_ahead(model):
     assert model.sample(10**9, stop=list(SYMBOLS), random_state=0) == ""
-    assert set(model.sample(10**9, stop=list(SYMBOLS), random_state=0, num_samples=300)) == {""}
+    assert set(model.sample(10**9, stop=list(SYMBOLS), random_state=0, n_samples=300)) == {""}
 
 
 def test_stream_holds_back_no_more_than_may_be_a_stop(model):
@@ -95,13 +95,13 @@ def test_stream_holds_back_no_more_than_may_be_a_stop(model):
     assert next(model.stream(random_state=0, stop=2 * other)) == text[0]
 
 
-@pytest.mark.parametrize("num_samples", [1, 5])
-def test_the_boundary_ends_a_text_and_the_unknown_symbol_is_never_drawn(num_samples):
+@pytest.mark.parametrize("n_samples", [1, 5])
+def test_the_boundary_ends_a_text_and_the_unknown_symbol_is_never_drawn(n_samples):
     texts = ["abcabd", "cab", "dd"] * 3
     model = CharRNN(7, max_steps=0, init_scale=0.7, min_count=4, random_state=0).fit(texts)
     assert model.vocabulary_.unknown is not None
-    network = packed(model, one_row=num_samples == 1)
+    network = packed(model, one_row=n_samples == 1)
     controls = SamplingControls.check(model.vocabulary_, {"logit_bias": {"a": 1}})
-    drawn = SampleRun(network, Context.empty(network), 400, controls, root(3), 2).strings(range(num_samples))
+    drawn = SampleRun(network, Context.empty(network), 400, controls, root(3), 2).strings(range(n_samples))
     assert not np.isin([model.vocabulary_.unknown, model.vocabulary_.boundary], drawn.ids).any()
     assert (drawn.lengths < 400).all()

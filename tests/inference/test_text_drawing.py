@@ -27,7 +27,7 @@ def test_sample_has_n_symbols(model, n):
     text = model.sample(n, random_state=0)
     assert len(text) == n
     assert text == model.sample(5000, random_state=0)[:n]
-    assert model.sample(n, random_state=0, num_samples=2)[0] == text
+    assert model.sample(n, random_state=0, n_samples=2)[0] == text
 
 
 def test_sample_is_random_and_has_200_symbols_by_default(model):
@@ -37,17 +37,17 @@ def test_sample_is_random_and_has_200_symbols_by_default(model):
 
 @pytest.mark.parametrize("kind", [int, np.random.SeedSequence, np.random.default_rng, np.random.PCG64])
 def test_samples_depend_on_seed_and_number_alone(model, kind):
-    many, few, one = (model.sample(11, num_samples=k, prime="ab", random_state=kind(3)) for k in (31, 13, 1))
+    many, few, one = (model.sample(11, n_samples=k, prime="ab", random_state=kind(3)) for k in (31, 13, 1))
     assert len(many) == len(set(many)) == 31
     assert (few, one) == (many[:13], many[0])
 
 
 def test_ended_texts_change_no_other_ones(monkeypatch):
     model = random_language_model("abcdefgacegbdfadgcfbe", cell="lstm", num_layers=2, n_bigrams=19)
-    texts = model.sample(23, num_samples=31, stop="a", random_state=3)
+    texts = model.sample(23, n_samples=31, stop="a", random_state=3)
     assert len(set(map(len, texts))) > 5
     monkeypatch.setattr(sampling, "ROWS", 1)  # one after another
-    assert model.sample(23, num_samples=31, stop="a", random_state=3) == texts
+    assert model.sample(23, n_samples=31, stop="a", random_state=3) == texts
 
 
 # --- random_state
@@ -82,7 +82,7 @@ def test_sampling_does_not_change_the_model():
         model.state_[:] = 0.5
     before, weights = model.sample(40, random_state=3), learned_state(model).params.copy()
     list(model.stream(40))
-    model.sample(40, num_samples=3, prime="to be")
+    model.sample(40, n_samples=3, prime="to be")
     assert model.sample(40, random_state=3) == before
     assert (model.state_ == 0.5).all()
     np.testing.assert_array_equal(learned_state(model).params, weights)

@@ -119,7 +119,7 @@ def test_one_seed_gives_each_session_numbers_of_its_own(model):
     primes = ["a", "b", "ab", "c"]
     texts = model.start(primes).sample(9, random_state=5)
     for i, prime in enumerate(primes):
-        assert texts[i] == model.sample(9, prime=prime, num_samples=4, random_state=5)[i].removeprefix(
+        assert texts[i] == model.sample(9, prime=prime, n_samples=4, random_state=5)[i].removeprefix(
             prime if model.vocabulary_.boundary is not None else ""
         )
     assert model.start(primes).sample(9, which=[2], random_state=5) == texts[2:3]

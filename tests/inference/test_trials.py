@@ -60,7 +60,7 @@ def test_samples_follow_the_conditional_law(model, pattern, seed):
     total = whole.upper if isinstance(model, CharNGram) else p.sum()
     expected = n * p[n * p >= 10 * total] / total
     cells = [text for text, probability in zip(texts, p, strict=True) if n * probability >= 10 * total]
-    drawn = model.sample(num_samples=n, matching=pattern, random_state=seed)
+    drawn = model.sample(n_samples=n, matching=pattern, random_state=seed)
     assert all(re.fullmatch(pattern, text) for text in drawn)
     if not exact:  # longer texts match, too
         drawn = [text for text in drawn if len(text) <= 5]
@@ -113,7 +113,7 @@ def test_sample_i_depends_on_the_seed_and_i_alone(model, monkeypatch):
 
     def drawn(k, n_threads=1):
         model.set_params(n_threads=n_threads)
-        return model.sample(num_samples=k, matching=pattern, random_state=3)
+        return model.sample(n_samples=k, matching=pattern, random_state=3)
 
     many = drawn(300)
     assert drawn(7) == many[:7]
@@ -126,20 +126,20 @@ def test_sample_i_depends_on_the_seed_and_i_alone(model, monkeypatch):
 
 
 def test_matching_combines_with_prime_lengths_unique_and_exclude(model):
-    kept = {"matching": "[hb]an+(ah?)?", "random_state": 4, "num_samples": 40}
-    drawn = model.sample(**kept | {"num_samples": 3}, unique=True, exclude=["hanna", "bann"])
+    kept = {"matching": "[hb]an+(ah?)?", "random_state": 4, "n_samples": 40}
+    drawn = model.sample(**kept | {"n_samples": 3}, unique=True, exclude=["hanna", "bann"])
     assert len({*drawn} - {"hanna", "bann"}) == 3
     assert all(text.startswith("han") for text in model.sample(**kept, prime="han"))
     short = model.sample(**kept, max_length=4)
     assert max(map(len, short)) == 4
-    assert short == [text for text in model.sample(**kept | {"num_samples": 400}) if len(text) <= 4][:40]
+    assert short == [text for text in model.sample(**kept | {"n_samples": 400}) if len(text) <= 4][:40]
     assert {len(text) for text in model.sample(**kept, n=1, prime="han")} == {3, 4}
     assert model.sample(matching="bob", temperature=0.5, logit_bias={"o": -3}) == "bob"
     assert model.sample(matching=re.compile("BOB", re.IGNORECASE)) == "bob"
 
 
 def test_the_empty_document_may_match(model):
-    assert set(model.sample(num_samples=50, matching="(bob)?", random_state=0)) <= {"", "bob"}
+    assert set(model.sample(n_samples=50, matching="(bob)?", random_state=0)) <= {"", "bob"}
     assert model.match_probability("").estimate == pytest.approx(math.exp(model.score_samples([""])[0]), rel=1e-6)
     assert model.match_probability("b.*", 0).estimate == 0
 
@@ -147,10 +147,10 @@ def test_the_empty_document_may_match(model):
 def test_running_text_ends_at_its_first_match():
     text = "the cat sat. a dog ran! the end. " * 20
     for model in (CharNGram(order=4).fit(text), network(text, max_steps=1500)):
-        drawn = model.sample(60, prime="the ", num_samples=50, matching="[^.!]*[.!]", random_state=0)
+        drawn = model.sample(60, prime="the ", n_samples=50, matching="[^.!]*[.!]", random_state=0)
         assert all(re.fullmatch("[^.!]{0,59}[.!]", text) for text in drawn)
         assert model.sample(5, matching="a?") == ""
-        assert set(map(len, model.sample(9, num_samples=20, matching=".{6,}t", random_state=1))) <= {7, 8, 9}
+        assert set(map(len, model.sample(9, n_samples=20, matching=".{6,}t", random_state=1))) <= {7, 8, 9}
         near, far = (model.match_probability(".*!", n, prime="the ") for n in (4, 200))
         assert 0 <= near.estimate < far.estimate <= 1 + 1e-9
 
@@ -158,7 +158,7 @@ def test_running_text_ends_at_its_first_match():
 def test_bytes_take_a_pattern_of_bytes():
     model = CharNGram(order=2).fit([b"ab\xff", b"\xffa"])
     pattern = rb"[\x80-\xff].*"
-    assert all(re.fullmatch(pattern, text) for text in model.sample(num_samples=20, matching=pattern))
+    assert all(re.fullmatch(pattern, text) for text in model.sample(n_samples=20, matching=pattern))
     assert model.sample(prime=bytearray(b"a"), matching=memoryview(b"ab\xff")) == b"ab\xff"
     assert model.beam_search(2, prime=bytearray(b"a"), matching=b"ab\xff")[0][0] == b"b\xff"
     with pytest.raises(InvalidInputError, match="matching"):
@@ -169,8 +169,8 @@ def test_a_label_is_drawn_given_that_its_text_matches():
     labels = ["x" if "b" in name else "y" for name in NAMES]
     model = CharRNN(7, max_steps=600, random_state=0).fit(NAMES, labels=labels)
     n = 1500
-    drawn = model.sample(num_samples=n, matching=".{3}", random_state=0)
-    assert model.sample(num_samples=9, matching=".{3}", random_state=0) == drawn[:9]
+    drawn = model.sample(n_samples=n, matching=".{3}", random_state=0)
+    assert model.sample(n_samples=9, matching=".{3}", random_state=0) == drawn[:9]
     texts = ["".join(text) for text in itertools.product(LETTERS, repeat=3)]
     p = np.exp(model.score_samples(texts))
     p /= p.sum()
@@ -179,12 +179,12 @@ def test_a_label_is_drawn_given_that_its_text_matches():
     counted = [drawn.count(text) for text in np.array(texts)[cells]]
     counted = np.append(counted, n - sum(counted))
     assert chi2.sf(((counted - expected) ** 2 / expected).sum(), len(expected) - 1) > 1e-3
-    assert {len(text) for text in model.sample(num_samples=5, label="x", matching=".{3}")} == {3}
+    assert {len(text) for text in model.sample(n_samples=5, label="x", matching=".{3}")} == {3}
 
 
 def test_unknown_characters_occur_in_the_prime_alone():
     for model in (CharNGram(order=3, min_count=4).fit(NAMES), network(min_count=4)):
-        drawn = model.sample(num_samples=30, matching="(?i)Z?.*a.*", prime="Z", random_state=0)
+        drawn = model.sample(n_samples=30, matching="(?i)Z?.*a.*", prime="Z", random_state=0)
         assert all(text[0] == "Z" and set(text[1:]) < set(LETTERS) for text in drawn)
         with pytest.raises(InvalidInputError, match="starts with prime='Z'"):
             model.sample(matching="a.*", prime="Z")
@@ -207,7 +207,7 @@ def test_refuses_invalid_controls(counts, options, message):
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"max_length": 7}, "max_length is 7, .* has length 8. Raise max_length to 8 or more, or "),
-    ({"n": 7}, "n is 7, .* has length 8. Raise n to 8 or more, .* For 7 documents, pass num_samples=7.$"),
+    ({"n": 7}, "n is 7, .* has length 8. Raise n to 8 or more, .* For 7 documents, pass n_samples=7.$"),
     ({"n": 9, "max_length": 7}, "max_length is 7, .* has length 8. "),
     ({"max_length": 2, "prime": "ann"}, "max_length is 2, .* has length 8. "),
     ({"n": 4, "prime": "ann"}, "n is 4, .* has length 5 after the prime. Raise n to 5 or more, or "),
@@ -236,7 +236,7 @@ def test_refuses_longer_matches_than_by_default(counts):
 def test_too_rare_a_match_names_what_to_do(model, monkeypatch):
     monkeypatch.setattr(matching, "MAX_TRIALS", 200)
     with pytest.raises(InvalidInputError, match=r"only [0-4] of 5 samples .* in [\d,]+ trials: .*enumerate_documents"):
-        model.sample(num_samples=5, matching="t{5}|.{6,}", max_length=5, random_state=0)
+        model.sample(n_samples=5, matching="t{5}|.{6,}", max_length=5, random_state=0)
 
 
 def test_a_sampler_is_kept_until_the_model_changes(lstm, monkeypatch):
@@ -251,7 +251,7 @@ def test_a_sampler_is_kept_until_the_model_changes(lstm, monkeypatch):
     assert len(made) == 2
     pair = Mixture([model, lstm])
     pair.sample(matching="a.*")
-    pair.sample(matching="a.*", num_samples=3)
+    pair.sample(matching="a.*", n_samples=3)
     assert len(made) == 3
     pair.weights_ = np.array([0.3, 0.7])
     pair.sample(matching="a.*")

@@ -300,7 +300,7 @@ def test_documents_are_sorted_by_their_mean_surprisal():
 def test_new_documents_are_samples_that_are_not_in_the_text():
     model = random_language_model(["ab"])
     new = [row["text"] for row in document_tables(model, text_part(model, DOCUMENTS))["tables"]["new"]]
-    wanted = {"num_samples": 15, "unique": True, "exclude": DOCUMENTS, "temperature": 0.8, "random_state": 0}
+    wanted = {"n_samples": 15, "unique": True, "exclude": DOCUMENTS, "temperature": 0.8, "random_state": 0}
     assert new == [text[:200] for text in model.sample(**wanted)]
 
 

@@ -88,7 +88,7 @@ def test_without_a_text_there_is_a_sample():
     model = random_language_model(["abc"])
     part = text_part(model, None)
     assert part.is_sample
-    assert part.measured == model.sample(num_samples=100, random_state=0)
+    assert part.measured == model.sample(n_samples=100, random_state=0)
     assert not text_part(model, ["abc"]).is_sample
 
 
@@ -133,7 +133,7 @@ def test_texts_and_lines_of_documents_are_written_at_each_temperature():
         assert found["text"] == model.sample(400, temperature=found["temperature"], random_state=0)
     model = random_language_model(["ab", "c"])
     for found in samples(model):
-        options = {"num_samples": 10, "max_length": 400, "temperature": found["temperature"], "random_state": 0}
+        options = {"n_samples": 10, "max_length": 400, "temperature": found["temperature"], "random_state": 0}
         assert found["text"] == "\n".join(model.sample(**options))
 
 

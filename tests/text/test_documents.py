@@ -203,12 +203,12 @@ def test_other_texts_are_not_warned_of(tmp_path, monkeypatch):
 
 def test_sample_of_documents_warns_where_their_number_may_be_meant():
     model = CharRNN(3, max_steps=0, random_state=0).fit(NAMES)
-    with pytest.warns(UserWarning, match=r"^sample\(20\) of a model .* num_samples=20; .* max_length=20\.$"):
+    with pytest.warns(UserWarning, match=r"^sample\(20\) of a model .* n_samples=20; .* max_length=20\.$"):
         model.sample(20)
     model.sample(1)
     model.sample(5, max_length=3)
     model.sample(5, prime="an")
-    model.sample(5, num_samples=2)
+    model.sample(5, n_samples=2)
     CharRNN(3, max_steps=0).fit("anna").sample(20)
 
 

@@ -109,7 +109,7 @@ def int8_cost(model: CharRNN) -> float:
     if model.vocabulary_.boundary is None:
         texts = [model.sample(SAMPLE, random_state=0)]
     else:
-        texts = model.sample(num_samples=DOCUMENTS, random_state=0)
+        texts = model.sample(n_samples=DOCUMENTS, random_state=0)
     divergences = []
     for text in texts:
         state, other = model.start(), quantized.start()

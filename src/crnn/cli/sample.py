@@ -56,9 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the random seed; the same seed gives the same text (default: none)",
     )
     parser.add_argument(
-        "--num-samples",
+        "--n-samples",
         metavar="K",
-        type=value_type(partial(checked_int, "num_samples", minimum=1)),
+        type=value_type(partial(checked_int, "n_samples", minimum=1)),
         default=1,
         help="number of samples, separated by lines of ----; documents are written one per line (default: 1)",
     )
@@ -74,12 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments, model)
     excluded = read_documents(arguments.exclude, as_bytes=as_bytes) if arguments.exclude else []
     matching = None if arguments.matching is None else _text(arguments.matching, as_bytes=as_bytes)
-    if documents or arguments.num_samples > 1 or arguments.unique or excluded or matching is not None:
-        k, which = arguments.num_samples, {"unique": arguments.unique, "exclude": excluded, "matching": matching}
+    if documents or arguments.n_samples > 1 or arguments.unique or excluded or matching is not None:
+        k, which = arguments.n_samples, {"unique": arguments.unique, "exclude": excluded, "matching": matching}
         n = arguments.n
         # The same limit, which for a document includes its prime.
         length = {"max_length": n + len(options["prime"])} if documents and n is not None else {"n": n}
-        samples = model.sample(**length, num_samples=k, **which, **options)
+        samples = model.sample(**length, n_samples=k, **which, **options)
         for i, text in enumerate(samples if k > 1 else [samples]):
             write("----\n" if i and not documents else "")
             write(text)

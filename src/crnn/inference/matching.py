@@ -572,7 +572,7 @@ def _refuse_longer(request: TextRequest, vocabulary: Vocabulary, shortest: int) 
     documents, by_n = vocabulary.boundary is not None, vocabulary.boundary is None or request.n == length
     longest = MAX_LENGTH if request.max_length is None else request.max_length
     name, limit, needed = ("n", length, shortest) if by_n else ("max_length", longest, head + shortest)
-    instead = f" For {limit:,} documents, pass num_samples={limit}." if documents and by_n and limit > 1 else ""
+    instead = f" For {limit:,} documents, pass n_samples={limit}." if documents and by_n and limit > 1 else ""
     raise InvalidInputError(
         f"{name} is {limit:,}, but the shortest text that matches {short_repr(request.matching)} has length {needed:,}"
         f"{' after the prime' if by_n and head else ''}. Raise {name} to {needed:,} or more, or write a pattern with "

@@ -459,19 +459,19 @@ def log_label_weights(networks: LabelNetworks, vocabulary: Vocabulary, prime: An
     return networks.log_prior - log_p
 
 
-def distinct_texts(samples: Samples, num_samples: int, *, unique: bool, exclude: Container[Any]) -> list[Any]:
-    """Return the first `num_samples` texts outside `exclude` and, if `unique`, distinct, of `TRIES` times as many."""
+def distinct_texts(samples: Samples, n_samples: int, *, unique: bool, exclude: Container[Any]) -> list[Any]:
+    """Return the first `n_samples` texts outside `exclude` and, if `unique`, distinct, of `TRIES` times as many."""
     texts: list[Any] = []
-    taken, drawn, limit = set[Any](), 0, TRIES * num_samples
-    while len(texts) < num_samples:
+    taken, drawn, limit = set[Any](), 0, TRIES * n_samples
+    while len(texts) < n_samples:
         if drawn >= limit:
             raise InvalidInputError(
-                f"only {len(texts)} of {num_samples} samples were found among {drawn:,} drawn; the others were "
+                f"only {len(texts)} of {n_samples} samples were found among {drawn:,} drawn; the others were "
                 f"excluded{' or duplicates' if unique else ''}. Request fewer, or raise the temperature."
             )
-        count = min(max(num_samples - len(texts), MIN_TRIES), limit - drawn)
+        count = min(max(n_samples - len(texts), MIN_TRIES), limit - drawn)
         for text in samples.texts(range(drawn, drawn + count)):
-            if text not in exclude and text not in taken and len(texts) < num_samples:
+            if text not in exclude and text not in taken and len(texts) < n_samples:
                 texts.append(text)
                 if unique:
                     taken.add(text)
@@ -516,15 +516,15 @@ def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
     return ids if vocabulary.boundary is None else np.append(np.int32(vocabulary.boundary), ids)
 
 
-def warn_of_length(request: TextRequest, vocabulary: Vocabulary, num_samples: int) -> None:
+def warn_of_length(request: TextRequest, vocabulary: Vocabulary, n_samples: int) -> None:
     """Warn if `n`, the length of the single document drawn, may have been meant as a number of documents."""
     n = request.n
-    if vocabulary.boundary is None or n is None or request.max_length is not None or num_samples > 1:
+    if vocabulary.boundary is None or n is None or request.max_length is not None or n_samples > 1:
         return
     if not len(request.prime) and checked_int("n", n, 0, MAX_SIZE) > 1:
         warn_caller(
             f"sample({n}) of a model of documents draws one document of at most {n} characters. For {n} documents, "
-            f"pass num_samples={n}; for one document of this length, max_length={n}."
+            f"pass n_samples={n}; for one document of this length, max_length={n}."
         )
 
 

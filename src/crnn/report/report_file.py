@@ -209,7 +209,7 @@ def document_tables(model: CharRNN, part: TextPart) -> dict[str, Any]:
     rows = _rows(model, documents)
     order = sorted(rows, key=lambda row: row["mean"])
     try:
-        new = model.sample(num_samples=ROWS, unique=True, exclude=documents, temperature=0.8, random_state=0)
+        new = model.sample(n_samples=ROWS, unique=True, exclude=documents, temperature=0.8, random_state=0)
     except InvalidInputError:  # the model writes hardly any other documents
         new = []
     return {
@@ -395,7 +395,7 @@ def text_part(model: CharRNN, text: Any) -> TextPart:
     """Return the part of a text that can be scored in a few seconds."""
     of_documents, is_sample = model.vocabulary_.boundary is not None, text is None
     if is_sample:
-        text = model.sample(num_samples=OWN_DOCUMENTS, random_state=0) if of_documents else (
+        text = model.sample(n_samples=OWN_DOCUMENTS, random_state=0) if of_documents else (
             model.sample(OWN_LENGTH, random_state=0)
         )  # fmt: skip
     n_weights = sum(array.size for array in model.params_.values())
@@ -507,7 +507,7 @@ def samples(model: CharRNN) -> list[dict[str, Any]]:
         if model.vocabulary_.boundary is None:
             text = display_text(model.sample(LENGTH, temperature=temperature, random_state=0))
         else:
-            drawn = model.sample(num_samples=DOCUMENTS, max_length=LENGTH, temperature=temperature, random_state=0)
+            drawn = model.sample(n_samples=DOCUMENTS, max_length=LENGTH, temperature=temperature, random_state=0)
             text = "\n".join(map(display_text, drawn))
         out.append({"temperature": temperature, "text": text})
     return out

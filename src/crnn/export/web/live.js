@@ -126,7 +126,7 @@ class Live {
       controls.temperature !== 1 && `temperature=${controls.temperature}`,
       controls.topK && `top_k=${controls.topK}`,
       controls.topP < 1 && `top_p=${controls.topP}`,
-      sample && `num_samples=${sample + 1}`,
+      sample && `n_samples=${sample + 1}`,
       `random_state=${seed}`,
     ];
     return `${this.expression}.sample(${options.filter(Boolean).join(", ")})${sample ? `[${sample}]` : ""}`;

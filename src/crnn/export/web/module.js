@@ -18,7 +18,7 @@ function stateAfter(ids) {
 }
 
 /**
- * Return a new text: `model.sample(length, num_samples=number + 1, random_state=seed, …)[number]` in Python. For a
+ * Return a new text: `model.sample(length, n_samples=number + 1, random_state=seed, …)[number]` in Python. For a
  * model of documents, length is `max_length`.
  *
  * length: the greatest number of symbols, in a document including the prime. A document usually ends earlier.
