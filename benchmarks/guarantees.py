@@ -156,8 +156,8 @@ def models():
     yield "network", CharRNN(4, **network).fit("ab" * 9), CharRNN(1024, num_layers=2, **network).fit("ab" * 50)
     counts = CharNGram(order=3).fit("ab" * 9), CharNGram(order=10).fit(text)
     yield "counts", *counts
-    both = Mixture([CharRNN(1024, **network).fit(text), counts[1]])
-    yield "mixture", Mixture([counts[0]]), both
+    both = Mixture.from_fitted([CharRNN(1024, **network).fit(text), counts[1]])
+    yield "mixture", Mixture.from_fitted([counts[0]]), both
     yield "detector", *(AnomalyDetector(CharNGram(order=order)).fit(lines) for order in (2, 8))
 
 

@@ -1,6 +1,6 @@
 """When is the network best, when are counts, when both? `python -m benchmarks.mixtures FILE [--seconds 15 60]`.
 
-For each time and seed, `Mixture.recommended` learns the first nine tenths of FILE, and the loss of the last tenth is
+For each time and seed, `crnn.train` learns the first nine tenths of FILE, and the loss of the last tenth is
 printed for the network, the counts and the mixture, in nats per character: the mean over the seeds, and the range of
 the mixture's losses. ``--text names`` reads FILE as one name per line, and holds out 1,000 names. ``--text source``
 needs no FILE: it reads the source code of Python's standard library (the sorted top-level modules, up to 3.5 MB).
@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
+import crnn
 from benchmarks.counts import of_ppmd
 from benchmarks.counts import split as split_names
 from benchmarks.report import least_time, machine, print_tables
@@ -76,7 +77,7 @@ def read(kind: str, path: Path | None) -> tuple[Text, Text]:
 
 def losses(mixture: Mixture, held_out: Text) -> Losses:
     """Return the losses of both models and of the mixture."""
-    return Losses(*(-model.score(held_out) for model in (*mixture.models, mixture)))
+    return Losses(*(-model.score(held_out) for model in (*mixture.models_, mixture)))
 
 
 def row(seconds: float, found: Sequence[Losses]) -> str:
@@ -91,7 +92,7 @@ def row(seconds: float, found: Sequence[Losses]) -> str:
 def adapted(mixture: Mixture, held_out: Text) -> Iterator[str]:
     """Yield the losses of models that learn from what they read, and the times that takes."""
     yield from ADAPTED
-    (network, counts), found = mixture.models, []
+    (network, counts), found = mixture.models_, []
     for model, adapt in ((network, True), (counts, True), (mixture, True), (mixture, "counts")):
         found.append(least_time(lambda model=model, adapt=adapt: -model.score(held_out, adapt=adapt)))
     symbols = sum(len(name) + 1 for name in held_out) if isinstance(held_out, list) else len(held_out)
@@ -154,7 +155,7 @@ def draw(model: Any, length: int) -> str:
 
 def named(mixture: Mixture) -> list[tuple[str, Any]]:
     """Return the models with their names."""
-    return [("network", mixture.models[0]), ("counts", mixture.models[1]), ("mixture", mixture)]
+    return [("network", mixture.models_[0]), ("counts", mixture.models_[1]), ("mixture", mixture)]
 
 
 def main() -> None:
@@ -172,7 +173,7 @@ def main() -> None:
     for seconds in options.seconds:
         found, took = [], []
         for seed in range(options.seeds):
-            learn = partial(Mixture.recommended, known, seconds, verbose=0, random_state=seed)
+            learn = partial(crnn.train, known, seconds, verbose=0, random_state=seed)
             spent, mixture = least_time(learn)
             took.append(spent)
             found.append(losses(mixture, held_out))

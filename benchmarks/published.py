@@ -9,9 +9,9 @@ same n-grams are 0.04 nats worse. Every model is scored on the 330,000 test byte
 Sections (``--only``, any of them; default: all):
 
 ``ngrams``    `CharNGram` of 1 to 20 characters.
-``mixtures``  `Mixture.recommended` for each of ``--seconds``: its network, its counts, equal weights, the weights
+``mixtures``  `crnn.train` for each of ``--seconds``: its network, its counts, equal weights, the weights
               chosen by default and those fitted to the validation part; then the mixture while its counts, or all its
-              models, learn from the test text. `Mixture.recommended` sees the training part alone.
+              models, learn from the test text. `crnn.train` sees the training part alone.
 ``orders``    The mixture of the last network and counts of each order, with weights fitted to the validation part.
 
 Other texts have no published table here, only their usual split: ``--split text8`` and ``--split enwik8`` take the
@@ -32,6 +32,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
+import crnn
 from benchmarks import mixtures as usual
 from benchmarks.report import least_time, machine
 from crnn import CharNGram, CharRNN, Mixture
@@ -109,11 +110,11 @@ def ngrams(split: Split, orders: Sequence[int]) -> Iterator[str]:
 
 def mixtures(split: Split, mixed: list[Mixture], seconds: float) -> Iterator[str]:
     """Yield the rows of mixtures and their parts, means over the seeds."""
-    fitted = [Mixture(model.models).fit_weights(split.validation) for model in mixed if split.validation]
+    fitted = [Mixture.from_fitted(model.models_).fit_weights(split.validation) for model in mixed if split.validation]
     for name, kinds in (
-        ("its network", [model.models[0] for model in mixed]),
-        ("its counts", [model.models[1] for model in mixed]),
-        ("mixture, equal weights", [Mixture(model.models) for model in mixed]),
+        ("its network", [model.models_[0] for model in mixed]),
+        ("its counts", [model.models_[1] for model in mixed]),
+        ("mixture, equal weights", [Mixture.from_fitted(model.models_) for model in mixed]),
         ("**mixture, by default**", mixed),
         *([("mixture, weights fitted to the validation part", fitted)] if fitted else []),
     ):
@@ -129,7 +130,7 @@ def orders(split: Split, network: CharRNN) -> Iterator[str]:
     """Yield the rows of mixtures of a network and counts of each order."""
     for n in MIXED_ORDERS:
         counted, counts = least_time(partial(CharNGram(order=n).fit, split.training))
-        fitted, mixture = least_time(partial(Mixture([network, counts]).fit_weights, split.validation))
+        fitted, mixture = least_time(partial(Mixture.from_fitted([network, counts]).fit_weights, split.validation))
         seconds = counted + fitted
         nats = -mixture.score(split.test)
         yield row(f"the network and {n}-grams, fitted weights", mixture, nats, seconds, network.n_steps_)
@@ -157,9 +158,7 @@ def main() -> None:
         print(*ngrams(split, options.orders), sep="\n", flush=True)
     for seconds in options.seconds if "mixtures" in options.only else []:
         mixed = [
-            Mixture.recommended(
-                split.training, seconds, verbose=1, random_state=seed, matmul_precision=options.precision
-            )
+            crnn.train(split.training, seconds, verbose=1, random_state=seed, matmul_precision=options.precision)
             for seed in range(options.seeds)
         ]
         for line in mixtures(split, mixed, seconds):

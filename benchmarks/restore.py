@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+import crnn
 from benchmarks.report import least_time
 from crnn import CharNGram, Mixture
 from crnn.runtime.build_info import processor_name
@@ -327,7 +328,7 @@ def main() -> None:
     if options.model:
         models["mixture"] = Mixture.load(options.model)
     elif options.seconds:
-        models["mixture"] = Mixture.recommended(text[:cut], options.seconds)
+        models["mixture"] = crnn.train(text[:cut], options.seconds)
     texts = held_out_texts(text[cut:], options.characters)
     known = set(models["counts"].vocabulary_)
     texts = ["".join(c for c in part if c in known) for part in texts]

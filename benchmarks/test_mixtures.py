@@ -11,13 +11,15 @@ TEXT = "to be or not to be, that is the question; " * 200
 @pytest.fixture(scope="module")
 def mixture():
     network = CharRNN(64, cell="lstm", max_steps=200, random_state=0, n_threads=1).fit(TEXT)
-    return Mixture([network, CharNGram(order=6).fit(TEXT)], n_threads=1)
+    return Mixture.from_fitted([network, CharNGram(order=6).fit(TEXT)], n_threads=1)
 
 
 @pytest.fixture(scope="module")
 def namer():
     names = ["anna", "bob", "nana", "abba", "nan", "o"] * 20
-    return Mixture([CharRNN(8, max_steps=50, random_state=0).fit(names), CharNGram(order=4).fit(names)]), names
+    return Mixture.from_fitted(
+        [CharRNN(8, max_steps=50, random_state=0).fit(names), CharNGram(order=4).fit(names)]
+    ), names
 
 
 def test_a_row_has_the_means_of_the_seeds_and_how_far_they_are_apart():
@@ -33,7 +35,7 @@ def test_tables(mixture, namer):
         assert {line.count("|") for line in adapted[:4]} == {6}
         assert {line.count("|") for line in costs[:5]} == {7}
         found = [float(cell) for cell in adapted[2].split("|")[2:6]]
-        expected = [-model.score(held_out, adapt=True) for model in (*both.models, both)]
+        expected = [-model.score(held_out, adapt=True) for model in (*both.models_, both)]
         assert found == pytest.approx([*expected, -both.score(held_out, adapt="counts")], abs=1e-4)
 
 

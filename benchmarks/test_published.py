@@ -2,9 +2,9 @@
 
 import pytest
 
+import crnn
 from benchmarks import published
 from benchmarks.published import Split
-from crnn import Mixture
 
 TEXT = "to be or not to be, that is the question; " * 200
 SPLIT = Split(TEXT[:6000], TEXT[6000:7000], TEXT[7000:])
@@ -42,9 +42,9 @@ def test_usual_splits_have_no_validation_part(tmp_path):
 
 def test_rows():
     columns = published.HEAD[0].count("|")
-    mixture = Mixture.recommended(SPLIT.training, 0.3, verbose=0, random_state=0, hidden_size=8)
+    mixture = crnn.train(SPLIT.training, 0.3, verbose=0, random_state=0, hidden_size=8)
     few = [*published.ngrams(SPLIT, (1, 3)), *published.mixtures(SPLIT, [mixture], 0.3)]
-    mixed = [*published.orders(SPLIT, mixture.models[0])]
+    mixed = [*published.orders(SPLIT, mixture.models_[0])]
     assert {line.count("|") for line in few + mixed} == {columns}
     assert len(mixed) == len(published.MIXED_ORDERS)
     first, third, *_, adapting = (float(line.split("|")[-3]) for line in few)

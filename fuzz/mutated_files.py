@@ -73,7 +73,7 @@ def models():
     network = CharRNN(**SMALL, cell="lstm", n_bigrams=3).fit(TEXT)
     yield network.quantize()
     yield CharRNN(**SMALL, num_layers=2, cell="gru").fit(["anna", "bob", "eve"] * 3).quantize()
-    yield Mixture([network, CharNGram(3).fit(TEXT)], weights=[0.7, 0.4])
+    yield Mixture.from_fitted([network, CharNGram(3).fit(TEXT)], weights=[0.7, 0.4])
     names, labels = ["anna", "bob", "eve"] * 9, ["a", "b", "b"] * 9
     yield CharNGram(3).fit(names, labels=labels)
     yield TextClassifier([CharRNN(**SMALL), CharNGram(2)], class_weight={"a": 1, "b": 2}).fit(names, labels)

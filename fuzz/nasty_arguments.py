@@ -63,7 +63,7 @@ def estimators():
     found = [text, documents, documents.quantize(), CharRNN(**SMALL).fit(TEXT.encode()), CharRNN(**SMALL)]
     found += [CharRNN(**SMALL, cell="gru").fit(DOCUMENTS, labels=["a", "b"] * 3)]
     found += [CharNGram(4).fit(DOCUMENTS * 3), CharNGram(3).fit(TEXT), CharNGram(min_count=2).fit(b"abab"), CharNGram()]
-    found += [Mixture([CharRNN(**SMALL).fit(DOCUMENTS * 3), found[6]])]
+    found += [Mixture.from_fitted([CharRNN(**SMALL).fit(DOCUMENTS * 3), found[6]])]
     found += [TextClassifier(CharRNN(**SMALL)).fit(DOCUMENTS, [0, 1] * 3), TextClassifier()]
     lines = [f"{name} {i}" for i in range(99) for name in DOCUMENTS]
     found += [AnomalyDetector(CharRNN(**SMALL, min_count=2), contamination=0.1).fit(lines), AnomalyDetector()]

@@ -33,7 +33,7 @@ _made = {}
 
 def contents():
     """Return the files that commands read."""
-    mixture = Mixture([CharRNN(**SMALL).fit(DOCUMENTS), CharNGram(3).fit(DOCUMENTS)])
+    mixture = Mixture.from_fitted([CharRNN(**SMALL).fit(DOCUMENTS), CharNGram(3).fit(DOCUMENTS)])
     yield "text", TEXT.encode()
     yield "names", "\n".join(DOCUMENTS * 5).encode()
     yield "labeled", "\n".join(f"{i % 2}\t{name}" for i, name in enumerate(DOCUMENTS * 5)).encode()

@@ -47,7 +47,7 @@ def model_of(number):
     documents = [*alphabet, *(empty.join(alphabet[i] for i in text) for text in drawn)]
     counts = CharNGram(int(rng.integers(1, 5)), n_threads=1).fit(documents)
     network = CharRNN(**SMALL, cell=["rnn", "lstm"][number % 2]).fit(documents)
-    model = [counts, counts, network, Mixture([network, counts])][number // len(ALPHABETS) % 4]
+    model = [counts, counts, network, Mixture.from_fitted([network, counts])][number // len(ALPHABETS) % 4]
     lengths = range(LONGEST[len(alphabet)] + 1)
     texts = [empty.join(text) for n in lengths for text in itertools.product(alphabet, repeat=n)]
     return model, texts, model.score_samples(texts)

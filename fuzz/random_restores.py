@@ -36,7 +36,7 @@ def model_of(kind):
     network = CharRNN(5, min_count=min_count, max_steps=60, random_state=kind, n_threads=1)
     network.set_params(cell=["rnn", "gru", "lstm"][rng.integers(3)]).fit(X)
     members = [[network], [counts, network], [counts]][rng.integers(3)]
-    return Mixture(members, weights=rng.uniform(0.5, 3.0, len(members)).tolist()), symbols
+    return Mixture.from_fitted(members, weights=rng.uniform(0.5, 3.0, len(members)).tolist()), symbols
 
 
 def codes_of(text):

@@ -32,7 +32,7 @@ def model_of(kind):
     network.fit(X)
     if made == 2 and not numbers:
         return network.quantize()
-    return Mixture([network, CharNGram(3).fit(X)]) if made == 3 else network
+    return Mixture.from_fitted([network, CharNGram(3).fit(X)]) if made == 3 else network
 
 
 def piece_of(rng):

@@ -127,7 +127,7 @@ def test_a_new_threshold_in_the_middle_of_a_call_counts_from_the_next_call(ask, 
 
 MODELS = {
     "quantized": lambda: small_network().fit(NAMES).quantize(),
-    "mixture": lambda: Mixture([counts().fit(NAMES), small_network().fit(NAMES)]),
+    "mixture": lambda: Mixture.from_fitted([counts().fit(NAMES), small_network().fit(NAMES)]),
     "running text": lambda: counts().fit("".join(NAMES)),
 }
 
@@ -256,7 +256,7 @@ REFUSED = [
     *((lambda d, model=model: d.set_params(estimator=model).fit(NAMES), words) for model, words in (
         (TextClassifier(), "estimator must be None, a CharRNN, a CharNGram or another language model, not "),
         (CharNGram(order=0), "order must be"),
-        (Mixture([CharNGram(2).fit(NAMES)]), r"fit cannot train\. Call calibrate\(X\)"))),
+        (Mixture.from_fitted([CharNGram(2).fit(NAMES)]), r"fit cannot train\. Call calibrate\(X\)"))),
     (lambda d: d.set_params(estimator="lstm").calibrate(NAMES), r"estimator must be None, a CharRNN, .* not 'lstm'"),
     *((lambda d, wrong=wrong: d.set_params(**wrong).save("never.crnn"), f"{next(iter(wrong))} must be")
       for wrong in ({"contamination": 0.6}, {"folds": 1}, {"random_state": -1})),
@@ -491,7 +491,7 @@ def test_a_detector_without_texts_learns_from_new_ones():
 def test_counts_do_not_keep_the_texts_of_fit_nor_after_calibration_without_texts():
     fitted = AnomalyDetector(CharNGram(12, min_count=2), 0.1, random_state=0).fit(words(3000))
     assert not contains_text(io.BytesIO(saved(fitted)))
-    mixture = Mixture([CharNGram(12).fit(words(300)), CharNGram(3).fit(words(300))])
+    mixture = Mixture.from_fitted([CharNGram(12).fit(words(300)), CharNGram(3).fit(words(300))])
     for keep_texts in (False, True):
         detector = AnomalyDetector(mixture, 0.1, keep_texts=keep_texts).calibrate(words(300))
         assert contains_text(io.BytesIO(saved(detector))) == keep_texts
@@ -508,7 +508,7 @@ def test_learning_goes_on_after_loading(as_bytes):
 
 
 def test_what_partial_fit_refuses_and_warns_of():
-    mixture = Mixture([counts().fit(NAMES), counts(3).fit(NAMES)])
+    mixture = Mixture.from_fitted([counts().fit(NAMES), counts(3).fit(NAMES)])
     detector = AnomalyDetector(mixture, 0.3).calibrate(["nana", "anna"] * 40)
     with pytest.raises(InvalidInputError, match="estimator is a Mixture, which partial_fit cannot train"):
         detector.partial_fit(words(100))

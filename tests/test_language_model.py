@@ -176,7 +176,7 @@ def test_counts_and_mixtures_name_the_methods_only_networks_have():
     of_networks = public(CharRNN) - public(CharNGram) - public(Mixture)
     assert {"history_", "params_", "to_torch"} <= of_networks
     counts = CharNGram(order=2).fit("abab")
-    for model, message in ((counts, ", which only networks have"), (Mixture([counts]), ". ")):
+    for model, message in ((counts, ", which only networks have"), (Mixture.from_fitted([counts]), ". ")):
         for name in of_networks:
             with pytest.raises(AttributeError, match=re.escape(f"{name}{message}")):
                 getattr(model, name)

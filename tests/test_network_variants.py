@@ -216,7 +216,7 @@ def test_quantized_classifier_stays_near_its_classifier():
 def test_mixture_keeps_the_precision_of_its_models():
     models = [small(matmul_precision="bfloat16").fit(TEXT), small(cell="lstm").fit(TEXT)]
     product = np.sqrt(np.prod([model.predict_proba(["to b"]) for model in models], axis=0))
-    np.testing.assert_allclose(Mixture(models).predict_proba(["to b"]), product / product.sum(), rtol=1e-5)
+    np.testing.assert_allclose(Mixture.from_fitted(models).predict_proba(["to b"]), product / product.sum(), rtol=1e-5)
 
 
 def test_text_with_fewer_bigrams_has_fewer_rows():

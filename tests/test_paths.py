@@ -25,7 +25,7 @@ def test_paths_of_every_kind(tmp_path, model, kind):
     name = kind(tmp_path / "file")
     counts = CharNGram().fit(TEXT)
     classifier = TextClassifier(CharRNN(**OPTIONS)).fit(["ab", "b"] * 3, [0, 1] * 3)
-    for each in (model, counts, classifier, Mixture([model, counts])):
+    for each in (model, counts, classifier, Mixture.from_fitted([model, counts])):
         each.save(name)
         type(each).load(name)
     for export in (model.export_c, model.export_html, model.export_js, partial(write_report, model)):

@@ -37,7 +37,7 @@ def test_counts_are_an_estimator():
     assert tags.input_tags.string
     assert not tags.non_deterministic
     assert tags.transformer_tags is None
-    assert not get_tags(Mixture([CharNGram(2).fit(NAMES)])).non_deterministic
+    assert not get_tags(Mixture.from_fitted([CharNGram(2).fit(NAMES)])).non_deterministic
     model = CharNGram(4, vocabulary=["a", "h", "n"])
     assert repr(clone(model.fit(NAMES))) == repr(model) == "CharNGram(order=4, vocabulary=['a', 'h', 'n'])"
     search = GridSearchCV(model, {"order": [1, 3]}, cv=2).fit(NAMES)
@@ -49,19 +49,23 @@ def test_counts_are_an_estimator():
     assert scores.tolist() == [model.fit(train, sample_weight=w).score(test) for test, train, w in parts]
 
 
-def test_mixtures_and_detectors_around_them_are_cloned_with_their_models():
-    mixture = Mixture([CharNGram(2).fit(NAMES), CharNGram(3).fit(NAMES)], weights=[0.3, 0.9]).fit_weights(NAMES)
+def test_mixtures_are_estimators_of_estimators():
+    mixture = Mixture([small(), CharNGram(2)], weights=[0.3, 0.9]).fit(NAMES)
     check_is_fitted(mixture)
     copy = clone(mixture)
-    assert copy.models == mixture.models
-    assert copy.models is not mixture.models
-    assert copy.weights_.tolist() == [0.3, 0.9]
-    assert (copy.fit(NAMES).weights_ == mixture.weights_).all()
-    detector = clone(AnomalyDetector(mixture, contamination=0.4, random_state=0))
-    assert detector.estimator.models == mixture.models
+    assert repr(copy) == repr(mixture)
+    assert copy.models[0] is not mixture.models[0]
     with pytest.raises(NotFittedError):
-        check_is_fitted(detector)
-    check_is_fitted(detector.calibrate([f"{name}{other}" for name in NAMES for other in NAMES]))
+        check_is_fitted(copy)
+    assert copy.fit(NAMES).score(NAMES) == mixture.score(NAMES)
+    search = GridSearchCV(mixture, {"models__1__order": [1, 3], "weights": [[0.5, 0.5], [0, 1]]}, cv=2).fit(NAMES)
+    assert search.best_estimator_.models_[1].order_ == search.best_params_["models__1__order"]
+    lower = FunctionTransformer(lambda names: [name.lower() for name in names])
+    model = make_pipeline(lower, clone(mixture)).fit([name.title() for name in NAMES])
+    assert model.score(["Anna"]) == mixture.score(["anna"])
+    model.set_params(mixture__models__0__hidden_size=3)
+    assert model[-1].models[0].hidden_size == 3
+    assert get_tags(Mixture([CharRNN()])).non_deterministic
 
 
 def test_cross_val_score_is_the_mean_log_likelihood_of_the_parts():
@@ -104,7 +108,12 @@ def test_a_detector_is_an_outlier_detector():
     assert pipeline[-1].estimator.order == 2
 
 
-ESTIMATORS = [small(), classifier_of(hidden_size=7, max_steps=60), AnomalyDetector(CharNGram(3))]
+ESTIMATORS = [
+    small(),
+    classifier_of(hidden_size=7, max_steps=60),
+    AnomalyDetector(CharNGram(3)),
+    Mixture([CharNGram(3), small()]),
+]
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)

@@ -151,11 +151,11 @@ def test_a_callback_cannot_train_the_classifier_that_is_being_trained():
 
 
 def test_recommended_classifier_takes_parameters_and_time(capsys):
-    model = TextClassifier.recommended(X, Y, 2.0, random_state=0, dropout=0.0, max_steps=2, order=3, fit=True)
+    model = TextClassifier.recommended(X, Y, 2.0, random_state=0, dropout=0.0, max_steps=2, order=3)
     counts, network = model.estimator
     assert "units in each direction, 2 streams of 24 characters a step, for 2 s" in capsys.readouterr().err
     assert (counts.order, network.dropout, network.max_steps, network.max_seconds) == (3, 0.0, 2, 2.0)
-    assert model.predict(X).shape == (24,)
+    assert model.fit(X, Y).predict(X).shape == (24,)
     model = TextClassifier.recommended(X, Y, 1.9, directions="backward", min_steps=7, order=4)
     assert capsys.readouterr().err == "n-grams of up to 4 alone, for 1.9 s\n"
     assert repr(model.estimator) == "CharNGram(order=4, min_count=2)"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from examples import saved
 
-from crnn import CharNGram, CharRNN, Lines, Mixture, TextFile
+from crnn import CharNGram, CharRNN, Lines, Mixture, TextFile, train
 from crnn import mixture as module
 
 NAMES = ["anna", "bob", "nana", "abba", "nan", "o"] * 7
@@ -60,7 +60,7 @@ def counts(X):
 
 
 def both(X):
-    return Mixture([network(X), counts(X)])
+    return Mixture.from_fitted([network(X), counts(X)])
 
 
 def learned(model):
@@ -87,14 +87,14 @@ def test_partial_fit_of_all_sources_agrees(source, shuffled_alike):
 def test_scores_and_weights_of_all_sources_agree(source):
     new, same = source
     mixture = both(same)
-    of_network, of_counts = mixture.models
+    of_network, of_counts = mixture.models_
     for model, options in (
         (of_network, {"exact": False}), (of_network, {"adapt": True}), (of_counts, {"adapt": True}),
         (mixture, {}), (mixture, {"exact": False}),
     ):  # fmt: skip
         assert model.score(new(), **options) == model.score(same, **options)
     assert learned(of_network.adapt(new())) == learned(of_network.adapt(same))
-    weights = [Mixture(mixture.models).fit_weights(X).weights_ for X in (new(), same)]
+    weights = [Mixture.from_fitted(mixture.models_).fit_weights(X).weights_ for X in (new(), same)]
     np.testing.assert_array_equal(*weights)
 
 
@@ -102,6 +102,6 @@ def test_mixtures_recommended_for_all_sources_agree(source, monkeypatch):
     monkeypatch.setattr(module, "COUNTED_PER_SECOND", 100)
     new, same = source
     options = {"order": 3, "hidden_size": 4, "max_steps": 2, "random_state": 0, "verbose": 0}
-    found, expected = (Mixture.recommended(X, 0.3, **options).models for X in (new(), same))
+    found, expected = (train(X, 0.3, **options).models_ for X in (new(), same))
     assert learned(found[1]) == learned(expected[1])
     assert found[0].vocabulary_ == expected[0].vocabulary_

@@ -22,7 +22,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 PAGES = {  # file: title, what it documents, a sentence
     "char_rnn": ("CharRNN", "crnn.CharRNN", "A recurrent network."),
     "char_ngram": ("CharNGram", "crnn.CharNGram", "Counts of n-grams."),
-    "mixture": ("Mixture", "crnn.Mixture", "Several models that predict as one."),
+    "mixture": ("train and Mixture", "crnn.train crnn.Mixture", "Several models that predict as one."),
     "text_classifier": ("TextClassifier", "crnn.TextClassifier", "A classifier of short texts."),
     "anomaly_detector": ("AnomalyDetector", "crnn.AnomalyDetector crnn.detection.explanation.Explanation",
                          "A language model with a threshold."),
@@ -39,7 +39,7 @@ PAGES = {  # file: title, what it documents, a sentence
                "`crnn.BOUNDARY` is the symbol between documents, `crnn.UNKNOWN` the one for unknown characters."),
 }
 MEMBERS = {
-    "Train": "recommended fit partial_fit fit_weights resume stop calibrate",
+    "Train": "from_fitted recommended fit partial_fit fit_weights resume stop calibrate",
     "Generate": "sample stream beam_search enumerate_documents match_probability restore",
     "Score": "score score_samples score_batches bits_per_char perplexity surprisal rank guess_number "
              "decision_function explain",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .char_rnn import CharRNN
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
     from .loading import load_model
-    from .mixture import Mixture
+    from .mixture import Mixture, train
     from .runtime.build_info import show_config
     from .text.copies import longest_copies
     from .text.text_files import Lines, TextFile
@@ -40,6 +40,7 @@ __all__ = [
     "load_model",
     "longest_copies",
     "show_config",
+    "train",
 ]
 
 # Names are imported on first use, so that `import crnn` is fast.
@@ -60,6 +61,7 @@ _HOMES = {
     "load_model": "loading",
     "longest_copies": "text.copies",
     "show_config": "runtime.build_info",
+    "train": "mixture",
 }
 
 

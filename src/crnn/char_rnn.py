@@ -24,11 +24,11 @@ from .inference.packed_network import NetworkCache, PackedNetwork
 from .language_model import LanguageModel
 from .model.draft import ExclusiveUse, LearnedArrays, begin_use, draft_of, editing, request_stop
 from .model.state import ModelState, state_of_label
-from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
+from .parameters.checks import FilePath, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands, with_parameters
 from .runtime.signals import call_at_end
 from .text.labels import label_number
-from .text.sources import TextLike, rereadable
+from .text.sources import TextLike, require_rereadable
 from .text.vocabulary import Special, Text, Vocabulary
 from .training.checkpoints import FINISHED
 from .training.fit import CHECKPOINT_SECONDS, Call, check_texts, plan_training
@@ -380,8 +380,8 @@ class CharRNN(LanguageModel):
         request_stop(self)
 
     @classmethod
-    def recommended(cls, X: TextLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any) -> Self:
-        """Return a model with parameters for a text and a time limit.
+    def recommended(cls, X: TextLike, seconds: float, *, verbose: int = 1, **overrides: Any) -> Self:
+        """Return an unfitted model with parameters for a text and a time limit.
 
         The choice follows recorded measurements, the length of the text, and the speed of this machine, measured by
         half a second of training. It is printed on standard error. See ``docs/train.md``.
@@ -392,8 +392,6 @@ class CharRNN(LanguageModel):
             The text to which the model will be fitted.
         seconds : float
             Time limit for `fit`.
-        fit : bool, default=False
-            Whether to fit the model to `X`. False: its parameters may be changed before it is fitted.
         verbose : int, default=1
             0: print nothing. This is not the model's own `verbose`.
         **overrides
@@ -410,11 +408,10 @@ class CharRNN(LanguageModel):
         """
         from .training.recommended import recommended_parameters
 
-        fit, verbose = checked_bool("fit", fit), checked_int("verbose", verbose, 0)
-        X = rereadable(X)  # by `fit`
+        verbose = checked_int("verbose", verbose, 0)
+        require_rereadable(X)  # by `fit`
         cls().set_params(**overrides)  # refuses unknown parameters
-        model = cls(**recommended_parameters(X, seconds, overrides, verbose=verbose))
-        return model.fit(X) if fit else model
+        return cls(**recommended_parameters(X, seconds, overrides, verbose=verbose))
 
     def _train(self, call: Call, *, anew: bool = False) -> Self:
         """Train a new state, or continue from the model's."""

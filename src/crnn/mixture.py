@@ -1,11 +1,11 @@
-"""Mixture combines several fitted models into one language model."""
+"""Mixture combines several models into one language model; `train` makes the best one for a text and a time."""
 
 from __future__ import annotations
 
-import itertools
+import copy
 import time
 from collections.abc import Iterable
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,14 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from .adaptation.reading import Adapt, AdaptationOptions, MixedReading
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .errors import InvalidInputError, ModelFileError
+from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+from .estimator import Estimator
 from .files import model_file
 from .files.entries import MAX_MODELS
 from .files.sealed_file import NamedBytes, path_name
 from .inference.mixed_network import CLASSES, HeldOutText, MixedNetwork, letters_of
-from .inference.network import InferenceNetwork
+from .inference.network import InferenceNetwork, LabelNetworks
 from .inference.packed_network import PackedNetwork
-from .inference.text_scores import scored_ids, source_ids
+from .inference.text_scores import source_ids
 from .inference.text_state import FixedReading, Reading
 from .language_model import LanguageModel
 from .parameters.checks import (
@@ -31,70 +32,71 @@ from .parameters.checks import (
     checked_int,
     checked_threads,
     has_items,
+    is_int,
 )
-from .text.sources import IN_MEMORY, TextLike, TextSource, documents_of, rereadable, text_source
+from .text.held_out import MIN_LENGTH, HeldOut, Split, split_held_out
+from .text.labels import checked_labels, documents_by_label, label_numbers
+from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
 from .text.vocabulary import Ids, Vocabulary
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
+COUNTING_SPEED = 1e6  # symbols counted per second, as `recommended` assumes
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
+OF_COUNTS_ALONE = ("order", "max_memory")
 MAX_MEMORY = 10**9  # default memory limit in bytes, for files of at most about 80 MB
 SHORT_DOCUMENTS = 20  # mean symbols per document
-# A text of at least MIN_LENGTH_FOR_WEIGHTS symbols has a part held out for the weights: every HELD_OUT_EVERY-th
-# document, or that fraction of the symbols in HELD_OUT_PASSAGES passages, but at most MAX_HELD_OUT symbols. On names,
-# 2,500 symbols gain 0.003 nats; on War and Peace after one minute of training, 16,384 gain 0.005.
-MIN_LENGTH_FOR_WEIGHTS = 200_000
-HELD_OUT_EVERY = 100
-HELD_OUT_PASSAGES = 8
-MAX_HELD_OUT = 16_384
 # The order of the counts, unless given: `LONGEST`, or as much as fits in the memory; then fitted to the held-out part.
 LONGEST = 24
 SHORTER = (10, 8, 7, 6, 5, 4, 3, 2)  # tried in turn
 CHOICE = 2.0  # times as long as counting: the choice of the order, for which time is reserved
 TOLERANCE = 0.0005  # nats by which shorter counts, in a smaller file, may be worse
-MIN_SHARE = 0.1  # minimum fraction of the time for the network, however long counting takes
+MIN_SHARE = 0.1  # minimum fraction of the time for the networks, however long counting takes
 
 
 class SharedTime:
-    """The time budget for counting a text and training a network, starting now."""
+    """The time budget of a mixture's members, since the `start`; None for no limit."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds, self._start = checked_float("seconds", seconds, above=0.0), time.perf_counter()
+    def __init__(self, seconds: float | None, start: float) -> None:
+        self._seconds = _checked_seconds(seconds)
+        self._start = start
         self._reserved = 0.0
 
-    def count(self, X: TextLike, *, held_out: bool, **parameters: Any) -> CharNGram:
-        """Return the counts of a text, or of its end if it is long for this budget; reproducible across runs.
+    @property
+    def elapsed(self) -> float:
+        """The seconds since the start."""
+        return time.perf_counter() - self._start
 
-        Without a given order, the counts are the longest, from which a held-out part chooses. Where there is none, the
-        order for documents as short as names is the best of the counts alone.
-        """
-        source, last = text_source(X), max(1, int(min(COUNTED_PER_SECOND * self._seconds, MAX_SIZE)))
-        short = source.holds_documents and source.max_length < SHORT_DOCUMENTS * source.n_documents
-        counts = CharNGram(**{"max_memory": MAX_MEMORY, **parameters})
-        counts._fit(X, last=last, longest=LONGEST if held_out or not short else None)
-        if held_out and counts.order is None:
-            self._reserved = CHOICE * (time.perf_counter() - self._start)
-        return counts
+    @property
+    def max_counted(self) -> int | None:
+        """How many symbols at the end of a long text are counted; None for all."""
+        if self._seconds is None:
+            return None
+        return max(1, int(min(COUNTED_PER_SECOND * self._seconds, MAX_SIZE)))
 
-    def network(self, X: TextLike, *, verbose: int, **parameters: Any) -> CharRNN:
-        """Return the network that `CharRNN.recommended` chooses for the time left, untrained."""
-        network = CharRNN.recommended(X, self.left(), verbose=verbose, **parameters)
-        if "max_seconds" not in parameters:
-            network.set_params(max_seconds=self.left())  # measuring the machine took time
-        return network
+    def reserve(self, seconds: float) -> None:
+        """Set time aside for what follows the networks."""
+        self._reserved += seconds
 
-    def left(self) -> float:
-        """Return the seconds left for the network."""
-        left = self._seconds - (time.perf_counter() - self._start) - self._reserved
-        return max(left, MIN_SHARE * self._seconds)
+    def left(self) -> float | None:
+        """Return the seconds left for the networks; None for no limit."""
+        if self._seconds is None:
+            return None
+        return max(self._seconds - self.elapsed - self._reserved, MIN_SHARE * self._seconds)
+
+
+def _checked_seconds(seconds: Any) -> float | None:
+    return None if seconds is None else checked_float("max_seconds", seconds, above=0.0)
 
 
 class Mixture(LanguageModel):
-    """A combination of fitted models: the product of their probabilities, each raised to the power of its weight.
+    """A combination of models: the product of their probabilities, each raised to the power of its weight.
 
     A mixture of a network and n-gram counts predicts better than either model, since counts memorize the text's exact
-    wording while networks generalize (``docs/mixtures.md``). You can also mix networks with different seeds. A
-    mixture has its models' sampling and scoring methods. For what only a network has, such as `params_`, use the
-    network itself: ``mixture.models[0]``. A mixture cannot be exported, but a network trained on its samples can.
+    wording while networks generalize (``docs/mixtures.md``). `crnn.train` makes the best mixture for a text and a time.
+    You can also mix networks with different seeds, or models that are already fitted, with `from_fitted`.
+
+    A mixture has its models' sampling and scoring methods. For what only a network has, such as `params_`, use the
+    network itself: ``mixture.models_[0]``. A mixture cannot be exported, but a network trained on its samples can.
 
     With ``adapt=True``, every model learns from the text it scores, as in ``mixture.start(adapt=True).feed(text)``.
     With ``adapt="counts"``, only counts do, which is cheap; networks stay unchanged.
@@ -102,32 +104,39 @@ class Mixture(LanguageModel):
     Parameters
     ----------
     models : list of CharRNN, CharNGram or other language models
-        1 to 64 fitted models. All must have the same symbols, which `vocabulary` fixes for models of different texts,
-        but may differ otherwise.
+        1 to 64 models. `fit` trains copies of them.
     weights : array-like of float, shape (k,) or (4, k), default=None
-        The exponent of each model, at least 0; or four rows, as in `weights_`. None: 1/k each, which works well unless
-        one model is much worse.
+        The exponent of each model, at least 0; or four rows, as in `weights_`. None: `fit` finds the weights that best
+        predict a part of the text that the models have not seen.
+    max_seconds : float or None, default=None
+        The time limit of `fit` and `partial_fit`: counts come first, networks share the rest. Of a text with more than
+        250,000 characters per second, only the end is counted. None: each model's own limits.
     n_threads : int or None, default=None
-        As in `CharRNN`.
+        As in `CharRNN`; None: each network's own number.
+    verbose : int, default=0
+        0: silent. 1 or 2: at least this `verbose` for each model in `fit`, and at the end the loss of each model and of
+        the mixture on the held-out part.
 
     Attributes
     ----------
+    models_ : list of CharRNN, CharNGram or other language models
+        The fitted models. All have the same symbols.
     weights_ : ndarray of float64, shape (k,) or (4, k)
-        The current weights: given, equal, or found by `fit_weights`. Row c of four predicts symbols after c letters of
-        a word, c = 0, 1, 2, and 3 or more. A letter is a letter, digit, underscore, or any character above 127.
-
-    Raises
-    ------
-    ValueError
-        Without a model or with more than 64, the models' symbols differ, or the weights are invalid.
-    NotFittedError
-        If a model is not fitted.
+        The current weights: given, equal, or found by `fit` or `fit_weights`. Row c of four predicts symbols after c
+        letters of a word, c = 0, 1, 2, and 3 or more. A letter is a letter, digit, underscore, or any character above
+        127.
+    members_ : list of str
+        The names of the columns of `weights_`, such as ``["network", "counts"]``.
+    vocabulary_ : Vocabulary
+        The symbols of all models.
+    labels_ : ndarray, shape (K,)
+        The labels of the training documents, sorted; K = 0 for models fitted without labels.
 
     Examples
     --------
     >>> from crnn import CharNGram, CharRNN, Mixture
     >>> text = "to be or not to be, " * 50
-    >>> mixture = Mixture([CharRNN(16, max_steps=300, random_state=0).fit(text), CharNGram(order=4).fit(text)])
+    >>> mixture = Mixture([CharRNN(16, max_steps=300, random_state=0), CharNGram(order=4)]).fit(text)
     >>> mixture.sample(10, prime="to be or", temperature=0)
     ' not to be'
     >>> mixture.weights_
@@ -135,17 +144,209 @@ class Mixture(LanguageModel):
     """
 
     def __init__(
-        self, models: Iterable[LanguageModel], weights: ArrayLike | None = None, *, n_threads: int | None = None
+        self,
+        models: Iterable[LanguageModel],
+        weights: ArrayLike | None = None,
+        *,
+        max_seconds: float | None = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
     ) -> None:
-        if isinstance(models, LanguageModel) or not has_items(models):
-            raise InvalidInputError(f"models is of type {type(models).__name__}. Pass a list of fitted models.")
-        self.models: list[LanguageModel] = models if isinstance(models, list) else list(models)
-        _check_models(self.models)
-        checked_threads(n_threads)
-        self.weights, self.n_threads = weights, n_threads
-        self.weights_ = _checked_weights(weights, len(self.models))
+        self.models = models
+        self.weights = weights
+        self.max_seconds = max_seconds
+        self.n_threads = n_threads
+        self.verbose = verbose
 
-    def fit_weights(self, X: TextLike) -> Self:
+    # Missing before `fit`, `partial_fit`, `from_fitted` or `load`:
+    models_: list[LanguageModel]
+    weights_: NDArray[np.float64]
+
+    @classmethod
+    def from_fitted(
+        cls,
+        models: Iterable[LanguageModel],
+        weights: ArrayLike | None = None,
+        *,
+        max_seconds: float | None = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> Self:
+        """Return a fitted mixture of models that are already fitted, which it shares.
+
+        Parameters
+        ----------
+        models : list of CharRNN, CharNGram or other language models
+            1 to 64 fitted models. All must have the same symbols, which `vocabulary` fixes for models of different
+            texts, but may differ otherwise.
+        weights : array-like of float, shape (k,) or (4, k), default=None
+            The weights, as in the constructor. None: 1/k each, which works well unless one model is much worse;
+            `fit_weights` finds better ones.
+        max_seconds, n_threads, verbose
+            As in the constructor.
+
+        Raises
+        ------
+        ValueError
+            Without a model or with more than 64, the models' symbols differ, or the weights are invalid.
+        NotFittedError
+            If a model is not fitted.
+
+        Examples
+        --------
+        >>> text = "to be or not to be, " * 50
+        >>> models = [CharNGram(order=2).fit(text), CharNGram(order=5).fit(text)]
+        >>> Mixture.from_fitted(models, weights=[0.2, 0.8]).sample(6, prime="to be", temperature=0)
+        ' or no'
+        """
+        members = _checked_models(models)
+        _check_members(members)
+        mixture = cls(members, weights, max_seconds=max_seconds, n_threads=n_threads, verbose=verbose)
+        mixture._checked_parameters()
+        mixture._keep([*members], _checked_weights(weights, len(members)))
+        return mixture
+
+    def fit(
+        self,
+        X: TextLike,
+        y: ArrayLike | None = None,
+        *,
+        validation: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train copies of the models on a text, find their weights, and return the mixture.
+
+        Counts are made first, in about 1 µs per character; networks train for the remaining time. The weights, and the
+        order of a `CharNGram` with ``order=None`` (up to 24), are those that best predict a part of the text that the
+        models have not seen: eight passages, or every hundredth document, with 1 % of the symbols or 16,384, whichever
+        is less. These weights sum to 1. A text of fewer than 200,000 symbols, or of more than 64 MB, has no such part:
+        the weights are then equal and the order is 24, or for documents of fewer than 20 symbols on average, the order
+        that `CharNGram` would choose.
+
+        Parameters
+        ----------
+        X : str, bytes, os.PathLike or iterable of str or bytes
+            As in `CharRNN.fit`. All models know all symbols of the text.
+        y : array-like of shape (n,), default=None
+            Only with documents: a label for each, which all models learn, as in `CharRNN.fit`.
+        validation : str, bytes, os.PathLike or iterable of str or bytes, or pair, default=None
+            A held-out text for the weights and the order; the models then learn from all of `X`. With `y`, a pair of
+            documents and their labels.
+        sample_weight : array-like of shape (n,), default=None
+            Only with documents: as in the `fit` of the models. It does not affect the weights.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, text or label is invalid. The mixture is unchanged.
+        KeyboardInterrupt, DivergenceError
+            On Ctrl-C, or if the training of a network diverges. Unless a model is still unfitted, the mixture then has
+            the models as they are, with equal weights; otherwise it is unchanged.
+
+        Examples
+        --------
+        >>> text = "to be or not to be, " * 50
+        >>> mixture = Mixture([CharRNN(8, max_steps=100, random_state=0), CharNGram(order=4)])
+        >>> mixture.fit(text, validation="not to be, to be").members_
+        ['network', 'counts']
+        """
+        return self._fit_since(time.perf_counter(), X, y, validation=validation, sample_weight=sample_weight)
+
+    def _fit_since(
+        self,
+        start: float,
+        X: TextLike,
+        y: ArrayLike | None = None,
+        *,
+        validation: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Fit like `fit`, by a clock that was started before, such as to measure the machine."""
+        shared_time = SharedTime(self.max_seconds, start)
+        models, weights = self._checked_parameters()
+        if weights is not None and validation is not None:
+            raise InvalidInputError("validation is for the weights, but weights is given. Omit one of them.")
+        X = rereadable(X)
+        if weights is None:
+            split = split_held_out(X, validation, y=y, sample_weight=sample_weight)
+        else:
+            split = Split(X, y, sample_weight, None)
+        members = [_unfitted(model) for model in models]
+        fitting = _Fitting(self, members, split, shared_time)
+        try:
+            fitting.count()
+            fitting.train_networks()
+            found = fitting.weights(weights, sum_to_one=validation is None)
+        except (KeyboardInterrupt, DivergenceError):
+            if all(member.__sklearn_is_fitted__() for member in members):
+                self._keep(members, _checked_weights(weights, len(members)))
+            raise
+        finally:
+            fitting.restore_parameters()
+        self._keep(members, found)
+        return self
+
+    def partial_fit(
+        self,
+        X: TextLike,
+        y: ArrayLike | None = None,
+        *,
+        validation: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train all models further on another text; their weights stay as they are.
+
+        Networks continue and counts add the text, as in `CharRNN.partial_fit` and `CharNGram.partial_fit`, which also
+        raise the same errors. The first call on an unfitted mixture is equivalent to `fit`. After an error or Ctrl-C
+        the mixture is unchanged.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`, with symbols and labels of the models.
+        validation : str, bytes, os.PathLike or iterable of str or bytes, or pair, default=None
+            A held-out text, to which the weights are then fitted anew. None: the weights stay the same.
+
+        Examples
+        --------
+        >>> mixture = Mixture([CharNGram(order=3, vocabulary="abcd"), CharNGram(order=2, vocabulary="abcd")])
+        >>> for block in ("abcabc", "dabcd"):
+        ...     _ = mixture.partial_fit(block)
+        >>> [model.n_grams_[0] for model in mixture.models_]
+        [4, 4]
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X, y, validation=validation, sample_weight=sample_weight)
+        shared_time = SharedTime(self.max_seconds, time.perf_counter())
+        self._checked_parameters()
+        X = rereadable(X)
+        held_out = None if validation is None else split_held_out(X, validation, y=y).held_out
+        members = [copy.deepcopy(model) for model in self.models_]
+        fitting = _Fitting(self, members, Split(X, y, sample_weight, held_out), shared_time)
+        try:
+            fitting.count(anew=False)
+            fitting.train_networks(anew=False)
+        finally:
+            fitting.restore_parameters()
+        weights = self.weights_ if held_out is None else fitting.weights(None, sum_to_one=False)
+        self._keep(members, weights)
+        return self
+
+    def _checked_parameters(self) -> tuple[list[LanguageModel], NDArray[np.float64] | None]:
+        """Return the models to copy and the given weights, after all parameters are checked."""
+        models = _checked_models(self.models)
+        weights = None if self.weights is None else _checked_weights(self.weights, len(models))
+        _checked_seconds(self.max_seconds)
+        checked_threads(self.n_threads)
+        checked_int("verbose", self.verbose, 0)
+        return models, weights
+
+    def _keep(self, models: list[LanguageModel], weights: NDArray[np.float64]) -> None:
+        """Make models and weights the mixture's own."""
+        self.models_ = models
+        self.weights_ = weights
+
+    def fit_weights(self, X: TextLike, y: ArrayLike | None = None) -> Self:
         """Find the weights that best predict a held-out text.
 
         The problem is convex, so the same text always gives the same weights. At most the first 130,000 symbols are
@@ -156,6 +357,8 @@ class Mixture(LanguageModel):
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
             As in `score`.
+        y : array-like of shape (n,), default=None
+            The labels of documents, for models fitted with labels.
 
         Returns
         -------
@@ -166,13 +369,14 @@ class Mixture(LanguageModel):
         Examples
         --------
         >>> text = "to be or not to be, " * 50
-        >>> mixture = Mixture([CharNGram(order=order).fit(text) for order in (1, 4)])
+        >>> mixture = Mixture.from_fitted([CharNGram(order=order).fit(text) for order in (1, 4)])
         >>> mixture.fit_weights("not to be").weights_.argmax()
         np.int64(1)
         """
-        network, vocabulary = self._network("fit_weights", one_row=True, scoring=True)
-        text = HeldOutText(*scored_ids(X, vocabulary), network)
-        self.weights_, _ = text.fit([text.rows(member) for member in network.members])
+        models = self._fitted("fit_weights")
+        _check_members(models)
+        held_out = held_out_documents(X, y, models[0].vocabulary_)
+        self.weights_ = fit_to_held_out(models, held_out, sum_to_one=False).weights
         return self
 
     def adapt(self, X: TextLike, **options: Any) -> Self:
@@ -184,7 +388,7 @@ class Mixture(LanguageModel):
         Examples
         --------
         >>> text = "to be or not to be, " * 50
-        >>> mixture = Mixture([CharRNN(16, max_steps=300, random_state=0).fit(text), CharNGram(order=4).fit(text)])
+        >>> mixture = Mixture([CharRNN(16, max_steps=300, random_state=0), CharNGram(order=4)]).fit(text)
         >>> adapted = mixture.adapt("to bet, " * 9, learning_rate=3e-4)
         >>> bool(adapted.score("to bet, ") > mixture.score("to bet, "))
         True
@@ -192,74 +396,47 @@ class Mixture(LanguageModel):
         AdaptationOptions.of(options)  # checked even if no model uses them
         X = rereadable(X)
         adapted = [
-            model.adapt(X) if isinstance(model, CharNGram) else model.adapt(X, **options) for model in self.models
+            model.adapt(X) if isinstance(model, CharNGram) else model.adapt(X, **options)
+            for model in self._fitted("adapt")
         ]
-        return self._with_attributes(models=adapted, weights_=self.weights_.copy())
-
-    def fit(self, X: TextLike, y: None = None) -> Self:
-        """Find the weights, as `fit_weights` does, for scikit-learn's tools; the models stay as they are.
-
-        ``sklearn.base.clone`` returns a mixture with the same fitted models. `y` is ignored.
-        """
-        return self.fit_weights(X)
-
-    def __sklearn_clone__(self) -> Self:
-        """Return a mixture of the same models, which copies without their counts or weights could not form."""
-        return type(self)(list(self.models), self.weights, n_threads=self.n_threads)
+        return self._with_attributes(models_=adapted, weights_=self.weights_.copy())
 
     @classmethod
-    def recommended(
-        cls,
-        X: TextLike,
-        seconds: float,
-        *,
-        validation: TextLike | None = None,
-        verbose: int = 1,
-        **overrides: Any,
-    ) -> Self:
-        """Return a mixture of a network, ``models[0]``, and counts, fitted to a text within a time budget.
+    def recommended(cls, X: TextLike, seconds: float, *, verbose: int = 1, **overrides: Any) -> Self:
+        """Return an unfitted mixture of a network and counts for a text and a time limit.
 
-        `CharNGram` first counts the text, in about 1 µs per character. The network, `CharRNN.recommended`, trains for
-        the remaining time. If the text has more than 250,000 characters per second of the budget, only its end is
-        counted. The weights, and the order of the counts up to 24, are those that best predict a small part of the text
-        that neither model has seen.
+        The network is the one of `CharRNN.recommended` for the time that is left after counting. The choice is printed
+        on standard error. `crnn.train` makes this choice and fits the mixture within the time.
 
         Parameters
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
-            As in `CharRNN.fit`. Both models know all symbols of the text.
+            The text to which the mixture will be fitted.
         seconds : float
-            The time budget for both models.
-        validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
-            A held-out text for the order and `fit_weights`, checked before the network is trained; the models then
-            learn from all of `X`. None: a text of at least 200,000 symbols and 64 MB at most is its own held-out text:
-            eight passages, or every hundredth document, with 1 % of its symbols or 16,384, whichever is less. These
-            weights sum to 1. Other texts have equal weights and order 24, or if they are documents of fewer than 20
-            symbols on average, the order that `CharNGram` would choose.
+            Time limit for `fit`.
         verbose : int, default=1
-            As in `CharRNN.recommended`.
+            0: print nothing. This is not the mixture's own `verbose`.
         **overrides
-            Fixed parameters of `CharRNN`, and `order` and `max_memory` (by default 1 GB here, which limits the order)
-            of `CharNGram`.
+            Parameters to fix rather than choose: those of the mixture, of `CharRNN`, and `order` and `max_memory` (by
+            default 1 GB here, which limits the order) of `CharNGram`.
 
         Examples
         --------
         >>> mixture = Mixture.recommended("to be or not to be, " * 200, seconds=0.5, verbose=0, random_state=0)
-        >>> [type(model).__name__ for model in mixture.models]
-        ['CharRNN', 'CharNGram']
+        >>> [type(model).__name__ for model in mixture.models], mixture.max_seconds
+        (['CharRNN', 'CharNGram'], 0.5)
         """
-        shared_time, verbose = SharedTime(seconds), checked_int("verbose", verbose, 0)
-        X, source = split_held_out(rereadable(X), validation)
+        seconds = checked_float("seconds", seconds, above=0.0)
+        verbose = checked_int("verbose", verbose, 0)
+        of_mixture = {name: value for name, value in overrides.items() if name in ("weights", "max_seconds")}
         of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
-        of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
-        CharRNN().set_params(**of_network)  # rejects unknown parameters before counting starts
-        counts = shared_time.count(X, held_out=source is not None, **of_counts)
-        held_out = None if source is None else source_ids(source, counts.vocabulary_)
-        network = shared_time.network(X, verbose=verbose, **of_network).fit(X)
-        mixture = cls([network, counts], n_threads=network.n_threads)
-        if held_out is not None:
-            fit_to_held_out(mixture, *held_out, sum_to_one=validation is None)
-        return mixture
+        taken = (*of_mixture, *OF_COUNTS_ALONE)
+        of_network = {name: value for name, value in overrides.items() if name not in taken}
+        CharRNN().set_params(**of_network)  # rejects unknown parameters
+        network = CharRNN.recommended(X, _network_seconds(X, seconds), verbose=verbose, **of_network)
+        counts = CharNGram(**{"max_memory": MAX_MEMORY, **of_counts})
+        of_mixture = {"max_seconds": seconds, "n_threads": overrides.get("n_threads"), **of_mixture}
+        return cls([network, counts], **of_mixture)
 
     @classmethod
     def load(cls, path: FilePath | BinaryIO, *, n_threads: int | None = None) -> Self:
@@ -269,51 +446,143 @@ class Mixture(LanguageModel):
         mixture.n_threads = n_threads
         return mixture
 
+    def for_label(self, label: Any) -> Self:
+        """Return a mixture for the texts with one label, from one whose models were fitted with labels.
+
+        The weights are the same; see `CharRNN.for_label`.
+
+        Examples
+        --------
+        >>> models = [CharNGram(order=3), CharNGram(order=2)]
+        >>> mixture = Mixture(models).fit(["anna", "bob"], ["girl", "boy"])
+        >>> mixture.for_label("boy").sample(temperature=0)
+        'bob'
+        """
+        vocabulary = self._vocabulary("for_label")
+        if not vocabulary.labels:
+            return super().for_label(label)  # raises
+        models = [model.for_label(label) for model in self.models_]
+        return self._with_attributes(models_=models, weights_=self.weights_.copy())
+
+    @property
+    def labels_(self) -> NDArray[Any]:
+        """The labels of the training documents, sorted, (K,); K = 0 for models fitted without labels."""
+        return np.array(self._vocabulary("reading labels_").labels)
+
+    @property
+    def members_(self) -> list[str]:
+        """The names of the columns of `weights_`: network, counts or mixture, numbered if there are several."""
+        kinds = [_kind_of(model) for model in self._fitted("reading members_")]
+        names = []
+        for i, kind in enumerate(kinds):
+            number = kinds[: i + 1].count(kind)
+            names.append(kind if kinds.count(kind) == 1 else f"{kind} {number}")
+        return names
+
     def _without_text(self) -> Self:
-        return self._with_attributes(models=[model._without_text() for model in self.models])
+        return self._with_attributes(models_=[model._without_text() for model in self._fitted("_without_text")])
 
     def _file_content(self) -> bytes:
-        _check_models(self.models)  # which may have been changed or fitted again
-        weights = _checked_rows("weights_", self.weights_, len(self.models))
-        return model_file.mixture_bytes([file_of(model, i) for i, model in enumerate(self.models)], weights)
+        models = self._fitted("save")
+        _check_members(models)  # which may have been changed or fitted again
+        weights = _checked_rows("weights_", self.weights_, len(models))
+        return model_file.mixture_bytes([file_of(model, i) for i, model in enumerate(models)], weights)
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
         parts, weights = model_file.read_mixture(path)
         models = models_of(parts, path)
         try:
-            mixture = cls(models)
+            mixture = cls.from_fitted(models)
         except InvalidInputError as error:
             raise ModelFileError(f"model file {path_name(path)}: its models do not fit together: {error}") from error
         mixture.weights_ = weights
         return mixture
 
-    def set_params(self, **params: Any) -> Self:
-        """Change parameters by name; the weights are kept unless `models` or `weights` is given.
+    # ------------------------------------------------------------- scikit-learn
 
-        If a parameter is unknown or invalid, as in the constructor, a ValueError leaves the mixture unchanged.
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of the models, such as ``models__0__hidden_size``.
+
+        Examples
+        --------
+        >>> Mixture([CharNGram(order=3)]).get_params()["models__0__order"]
+        3
         """
-        names = self._defaults().keys()
-        if params.keys() - names:
-            return super().set_params(**params)  # raises, or sets a parameter of a model
-        parameters: dict[str, Any] = {**{name: getattr(self, name) for name in names}, **params}
-        changed = type(self)(**parameters)
-        if not params.keys() & {"models", "weights"}:
-            changed.weights_ = self.weights_
-        vars(self).update(vars(changed))
+        params = super().get_params(deep)
+        if deep and isinstance(self.models, list | tuple):
+            for i, model in enumerate(self.models):
+                if isinstance(model, Estimator):
+                    params |= {f"models__{i}__{name}": value for name, value in model.get_params().items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters by name; `fit` checks their values.
+
+        An unknown name raises a ValueError, and nothing is changed.
+
+        Parameters
+        ----------
+        **params
+            Names of the constructor's parameters, and their new values; ``models__0__hidden_size`` means the parameter
+            ``hidden_size`` of ``models[0]``.
+
+        Examples
+        --------
+        >>> Mixture([CharNGram(order=3)]).set_params(models__0__order=5)
+        Mixture(models=[CharNGram(order=5)])
+        """
+        for name in params:
+            self._require_parameter(name, params)
+        of_models = {name: value for name, value in params.items() if name.startswith("models__")}
+        super().set_params(**{name: value for name, value in params.items() if name not in of_models})
+        for name, value in of_models.items():
+            _, number, key = name.split("__", 2)
+            models: Any = self.models
+            models[int(number)].set_params(**{key: value})
         return self
+
+    def _require_parameter(self, name: str, params: dict[str, Any]) -> None:
+        parts = name.split("__", 2)
+        models = params.get("models", self.models)
+        if parts[0] != "models" or len(parts) < 3 or not isinstance(models, list | tuple):
+            super()._require_parameter(name, params)
+            return
+        _, number, key = parts
+        if not number.isdecimal() or int(number) >= len(models) or not isinstance(models[int(number)], Estimator):
+            raise InvalidInputError(f"{name} is of models[{number}], but there are {len(models)} models.")
+        models[int(number)]._require_parameter(key, {})
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether the mixture is fitted."""
+        return "models_" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's description of the estimator; only scikit-learn calls this."""
+        tags = super().__sklearn_tags__()
+        states = [model.get_params(deep=False).get("random_state", 0) for model in self.models]
+        tags.non_deterministic = any(state is None for state in states)
+        return tags
 
     def _repr_html_(self) -> str:
         """Return the notebook display: the models and their weights."""
-        shown = zip(self.models, shown_weights(self), strict=True)
+        if not self.__sklearn_is_fitted__():
+            return super()._repr_html_()
+        shown = zip(self.models_, shown_weights(self), strict=True)
         rows = "".join(f"<li>weight {weight}: {model._repr_html_()}</li>" for model, weight in shown)
-        return f"<div><b>Mixture</b> of {len(self.models)} models<ol>{rows}</ol></div>"
+        return f"<div><b>Mixture</b> of {len(self.models_)} models<ol>{rows}</ol></div>"
 
     def __getattr__(self, name: str) -> Any:
         """Raise AttributeError, which for a network's attribute says what to do instead."""
         if not name.startswith("_") and hasattr(CharRNN, name) and not hasattr(type(self), name):
-            networks = (i for i, model in enumerate(self.models) if isinstance(model, CharRNN))
-            member = f"mixture.models[{next(networks, 0)}].{name}"
+            fitted: list[LanguageModel] = vars(self).get("models_", [])
+            networks = (i for i, model in enumerate(fitted) if isinstance(model, CharRNN))
+            member = f"mixture.models_[{next(networks, 0)}].{name}"
             if name.startswith("export_"):
                 advice = (
                     f"A Mixture cannot be exported. Export one of its networks, {member}, or train a small network on "
@@ -324,11 +593,37 @@ class Mixture(LanguageModel):
             raise AttributeError(f"a Mixture has no {name}. {advice}", name=name, obj=None)
         return super().__getattr__(name)
 
+    # ---------------------------------------------------------------- networks
+
+    def _fitted(self, what: str) -> list[LanguageModel]:
+        """Return the fitted models; a NotFittedError names the requested method `what`."""
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError.before(what, estimator=type(self).__name__)
+        return self.models_
+
     def _vocabulary(self, what: str) -> Vocabulary:
-        return self.models[0]._vocabulary(what)
+        return self._fitted(what)[0]._vocabulary(what)
+
+    def _label_networks(self, what: str, *, one_row: bool = False) -> tuple[LabelNetworks | None, Vocabulary]:
+        found = [model._label_networks(what, one_row=one_row) for model in self._fitted(what)]
+        vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in found])
+        members = [networks for networks, _ in found if networks is not None]
+        if len(members) < len(found):
+            return None, vocabulary
+        letters = letters_of(vocabulary.with_labels(()))
+        networks = []
+        starts = []
+        for k in range(len(vocabulary.labels)):
+            network = MixedNetwork([member.networks[k] for member in members], self.weights_, letters)
+            networks.append(network)
+            starts.append([*(member.starts[k] for member in members), network.start()[-1]])
+        prior = np.mean([np.exp(member.log_prior) for member in members], axis=0)
+        return LabelNetworks(networks, starts, np.log(prior / prior.sum())), vocabulary
 
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[MixedNetwork, Vocabulary]:
-        members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in self.models]
+        models = self._fitted(what)
+        self._require_no_labels(what)
+        members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in models]
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
         return MixedNetwork([network for network, _ in members], self.weights_, letters_of(vocabulary)), vocabulary
 
@@ -345,10 +640,10 @@ class Mixture(LanguageModel):
         counts_alone = isinstance(adapt, str) and adapt == "counts"
         if not counts_alone:
             AdaptationOptions.of(adapt)  # checked even if no model uses the options
-        elif not any(map(_has_counts, self.models)):
+        elif not any(map(_has_counts, self._fitted(what))):
             raise InvalidInputError("adapt is 'counts', but the mixture has no CharNGram. Pass True, or add one.")
         members: list[tuple[Reading, Vocabulary]] = []
-        for model in self.models:
+        for model in self._fitted(what):
             if counts_alone and not _has_counts(model):
                 network, vocabulary = self._member(model, what, one_row=True, scoring=True)
                 members.append((FixedReading(network, network.zero_state(1)), vocabulary))
@@ -359,65 +654,251 @@ class Mixture(LanguageModel):
         return MixedReading([reading for reading, _ in members], self.weights_, letters_of(vocabulary)), vocabulary
 
 
-def split_held_out(X: TextLike, validation: TextLike | None) -> tuple[TextLike, TextSource | None]:
-    """Return the text to learn from and the one for the weights, which is a part of `X` if there is no other.
+def train(
+    X: TextLike,
+    seconds: float = 60.0,
+    *,
+    y: ArrayLike | None = None,
+    validation: Any = None,
+    verbose: int = 1,
+    **overrides: Any,
+) -> Mixture:
+    """Return the best model for a text and a time: a mixture of a network and n-gram counts, fitted to the text.
 
-    The part has no symbols of its own, since the models must know all symbols of the text.
+    It is the mixture of `Mixture.recommended`, fitted with `Mixture.fit`, all within the time.
+
+    Parameters
+    ----------
+    X : str, bytes, os.PathLike or iterable of str or bytes
+        The text itself; bytes for a model of bytes; the path of a UTF-8 file; or documents, such as names or lines, as
+        a list or `Lines`.
+    seconds : float, default=60.0
+        The time limit. More time makes a better model: try 600 for a few megabytes.
+    y : array-like of shape (n,), default=None
+        Only with documents: a label for each, which the models learn.
+    validation : str, bytes, os.PathLike or iterable of str or bytes, or pair, default=None
+        A held-out text for the weights, as in `Mixture.fit`.
+    verbose : int, default=1
+        0: silent. 1: the choice of the network, progress bars, and at the end the losses on the held-out part.
+    **overrides
+        Parameters to fix rather than choose, as in `Mixture.recommended`.
+
+    Returns
+    -------
+    Mixture
+        The fitted mixture: `Mixture.sample`, `Mixture.score` and `Mixture.save` are the usual next steps.
+
+    Raises
+    ------
+    ValueError, KeyboardInterrupt, DivergenceError
+        As in `Mixture.fit`.
+
+    Examples
+    --------
+    >>> import crnn
+    >>> model = crnn.train("to be or not to be, " * 200, seconds=0.5, verbose=0, random_state=0)
+    >>> model.sample(10, prime="to be or", temperature=0)
+    ' not to be'
     """
-    if validation is not None:
-        return X, text_source(validation, "validation")
+    start = time.perf_counter()
+    X = rereadable(X)
+    mixture = Mixture.recommended(X, seconds, verbose=verbose, **overrides)
+    try:
+        return mixture.set_params(verbose=verbose)._fit_since(start, X, y, validation=validation)
+    finally:
+        mixture.set_params(verbose=0)
+
+
+class _Fitting:
+    """A call of `fit` or `partial_fit`: it trains the copies of the models, within the time, and finds the weights."""
+
+    def __init__(self, mixture: Mixture, members: list[LanguageModel], split: Split, shared_time: SharedTime) -> None:
+        self._members = members
+        self._split = split
+        self._time = shared_time
+        self._verbose: int = mixture.verbose
+        self._n_threads = mixture.n_threads
+        self._held_out: HeldOutDocuments | None = None
+        self._chosen: int | None = None  # the index of the counts whose order will be chosen
+        self._parameters = [
+            {name: value for name, value in member.get_params(deep=False).items() if name in ("verbose", "max_seconds")}
+            for member in members
+        ]
+        for member, own in zip(members, self._parameters, strict=True):
+            if "verbose" in own and is_int(own["verbose"]):
+                member.set_params(verbose=max(own["verbose"], self._verbose))
+
+    def restore_parameters(self) -> None:
+        """Give the members their own parameters back."""
+        for member, own in zip(self._members, self._parameters, strict=True):
+            member.set_params(**own)
+
+    def count(self, *, anew: bool = True) -> None:
+        """Fit the counts, which take a known time, before the networks."""
+        split = self._split
+        of_counts = [i for i, member in enumerate(self._members) if isinstance(member, CharNGram)]
+        open_orders = [i for i in of_counts if self._members[i].get_params()["order"] is None]
+        may_choose = anew and split.held_out is not None and split.y is None and len(open_orders) == 1
+        self._chosen = open_orders[0] if may_choose else None
+        start = self._time.elapsed
+        for i in of_counts:
+            counts = self._members[i]
+            assert isinstance(counts, CharNGram)
+            rest: Any = {"labels": split.y, "sample_weight": split.sample_weight}
+            if not anew:
+                counts.partial_fit(split.X, **rest)
+            else:
+                longest = self._longest(len(open_orders) == 1)
+                counts._fit(split.X, last=self._time.max_counted, longest=longest, **rest)
+        if self._chosen is not None:
+            self._time.reserve(CHOICE * (self._time.elapsed - start))
+        if of_counts:
+            self._encode_held_out(self._members[of_counts[0]])
+
+    def _longest(self, is_only_open_order: bool) -> int | None:
+        """Return the order of counts without one: the longest, unless `CharNGram` should choose."""
+        if not is_only_open_order:
+            return None
+        if self._chosen is not None:
+            return LONGEST
+        source = text_source(self._split.X)
+        is_short = source.holds_documents and source.max_length < SHORT_DOCUMENTS * source.n_documents
+        return None if is_short else LONGEST
+
+    def train_networks(self, *, anew: bool = True) -> None:
+        """Fit all other models, which share the time that is left equally."""
+        split = self._split
+        networks = [member for member in self._members if not isinstance(member, CharNGram)]
+        for i, network in enumerate(networks):
+            left = self._time.left()
+            if left is not None and "max_seconds" in network.get_params(deep=False):
+                network.set_params(max_seconds=left / (len(networks) - i))
+            model: Any = network
+            rest = {} if split.y is None else {"labels": split.y}
+            rest |= {} if split.sample_weight is None else {"sample_weight": split.sample_weight}
+            train = model.fit if anew else model.partial_fit
+            train(split.X, **rest)
+            self._encode_held_out(network)
+
+    def _encode_held_out(self, member: LanguageModel) -> None:
+        """Encode the held-out text with a member's symbols, which refuses unknown ones before more is trained."""
+        if self._held_out is None and self._split.held_out is not None:
+            self._held_out = encode_held_out(self._split.held_out, member.vocabulary_)
+
+    def weights(self, given: NDArray[np.float64] | None, *, sum_to_one: bool) -> NDArray[np.float64]:
+        """Return the weights; the counts in `members` become shorter if that is as good."""
+        _check_members(self._members)
+        if given is not None:
+            return given
+        if self._held_out is None:
+            return _checked_weights(None, len(self._members))
+        fitted = fit_to_held_out(self._members, self._held_out, sum_to_one=sum_to_one, chosen=self._chosen)
+        self._members[:] = fitted.models
+        return fitted.weights
+
+
+class HeldOutDocuments(NamedTuple):
+    """The held-out ids with each label, or all of them with the label None."""
+
+    vocabulary: Vocabulary  # of the models
+    parts: list[tuple[Any, Ids, int]]  # the label, the ids, and how many of the first are not predicted
+
+
+class FittedWeights(NamedTuple):
+    """The models with their weights, and the loss on the held-out text, in nats per symbol."""
+
+    models: list[LanguageModel]
+    weights: NDArray[np.float64]
+    loss: float
+
+
+def held_out_documents(X: TextLike, y: ArrayLike | None, vocabulary: Vocabulary) -> HeldOutDocuments:
+    """Return a text, or documents with their labels, to which weights are fitted."""
     source = text_source(X)
-    if not MIN_LENGTH_FOR_WEIGHTS <= source.max_length <= IN_MEMORY:
-        return X, None
-    texts: list[Any] = documents_of(X)
-    if not source.holds_documents:  # cut the text before and after each passage, so that passages have odd places
-        (text,) = texts
-        length = min(len(text) // HELD_OUT_EVERY, MAX_HELD_OUT) // HELD_OUT_PASSAGES
-        starts = [(2 * i + 1) * len(text) // (2 * HELD_OUT_PASSAGES) for i in range(HELD_OUT_PASSAGES)]
-        cuts = [0, *(cut for start in starts for cut in (start, start + length)), len(text)]
-        texts = [text[i:j] for i, j in itertools.pairwise(cuts)]
-    every, first = (HELD_OUT_EVERY, HELD_OUT_EVERY // 2) if source.holds_documents else (2, 1)
-    empty = texts[0][:0]
-    characters = set(empty.join(text for i, text in enumerate(texts) if i % every != first))
-    chosen = {i for i in range(first, len(texts), every) if characters.issuperset(texts[i])}
-    rest = [text for i, text in enumerate(texts) if i not in chosen]
-    held_out = [texts[i] for i in sorted(chosen)]
-    if not any(held_out):
-        return X, None
-    if not source.holds_documents:
-        return empty.join(rest), text_source(empty.join(held_out))
-    return rest, text_source(held_out)
+    labels = None
+    if y is not None:
+        checked = checked_labels(y, source.n_documents, name="y")
+        labels = checked.labels[checked.numbers].tolist()
+    return encode_held_out(HeldOut(source, labels), vocabulary)
 
 
-def fit_to_held_out(mixture: Mixture, ids: Ids, given: int, *, sum_to_one: bool) -> CharNGram:
-    """Fit the weights of a mixture of a network and counts to held-out ids, and return its counts.
+def encode_held_out(held_out: HeldOut, vocabulary: Vocabulary) -> HeldOutDocuments:
+    """Return the ids of a held-out text, by label."""
+    plain = vocabulary.with_labels(())
+    ids, given = source_ids(held_out.source, plain)
+    if held_out.labels is None:
+        if vocabulary.labels:
+            raise InvalidInputError("y is missing, but the models have labels. Pass one label per document.")
+        return HeldOutDocuments(vocabulary, [(None, ids, given)])
+    if not vocabulary.labels:
+        raise InvalidInputError("y is given, but the models were fitted without labels. Omit it.")
+    labels = np.array(vocabulary.labels)
+    numbers = label_numbers(held_out.labels, labels, held_out.source.n_documents, name="y")
+    of_labels = documents_by_label(ids, numbers, len(labels), plain.boundary)
+    parts = [(label, ids, given) for label, ids in zip(labels.tolist(), of_labels, strict=True) if len(ids) > given]
+    return HeldOutDocuments(vocabulary, parts)
 
-    The first `given` ids are not predicted. The counts become shorter, unless their order was given, as long as the
-    loss with newly fitted weights stays within `TOLERANCE` of the best. A sum of 1 is for a part of the training text:
-    it is more like the rest of that text than a new text is, and larger weights, which make the predictions surer,
-    would fit it alone.
+
+def _networks_by_part(models: list[LanguageModel], held_out: HeldOutDocuments) -> list[list[InferenceNetwork]]:
+    """Return each model's network for each part of a held-out text."""
+    return [_part_networks(model, held_out) for model in models]
+
+
+def _part_networks(model: LanguageModel, held_out: HeldOutDocuments) -> list[InferenceNetwork]:
+    """Return a model's network for each part of a held-out text."""
+    networks = []
+    for label, _, _ in held_out.parts:
+        of_label = model if label is None else model.for_label(label)
+        networks.append(of_label._network("fit_weights", one_row=True, scoring=True)[0])
+    return networks
+
+
+def _held_out_text(n_members: int, held_out: HeldOutDocuments) -> HeldOutText:
+    plain = held_out.vocabulary.with_labels(())
+    return HeldOutText([(ids, given) for _, ids, given in held_out.parts], letters_of(plain), n_members)
+
+
+def fit_to_held_out(
+    models: list[LanguageModel], held_out: HeldOutDocuments, *, sum_to_one: bool, chosen: int | None = None
+) -> FittedWeights:
+    """Fit the weights of models to a held-out text, and return both.
+
+    The counts ``models[chosen]`` become shorter as long as the loss with newly fitted weights stays within `TOLERANCE`
+    of the best. A sum of 1 is for a part of the training text: it is more like the rest of that text than a new text
+    is, and larger weights, which make the predictions surer, would fit it alone.
     """
-    members, _ = mixture._network("fit_weights", one_row=True, scoring=True)
-    text, best, counts = HeldOutText(ids, given, members), np.inf, mixture.models[1]
+    text = _held_out_text(len(models), held_out)
+    rows = [text.rows(networks) for networks in _networks_by_part(models, held_out)]
+    weights, loss = text.fit(rows, sum_to_one=sum_to_one)
+    best = FittedWeights(models, weights, loss)
+    if chosen is None:
+        return best
+    counts = models[chosen]
     assert isinstance(counts, CharNGram)
-    chosen = counts
-    of_network = text.rows(members.members[0])
-    shorter = [order for order in SHORTER if order < counts.order_] if counts.order is None else []
-    for order in (counts.order_, *shorter):
+    lowest = loss
+    for order in [order for order in SHORTER if order < counts.order_]:
         counts = counts._shortened(order)
-        of_counts = text.rows(counts._network("fit_weights", one_row=True)[0])
-        weights, loss = text.fit([of_network, of_counts], sum_to_one=sum_to_one)
-        if loss > best + TOLERANCE:
+        rows[chosen] = text.rows(_part_networks(counts, held_out))
+        weights, loss = text.fit(rows, sum_to_one=sum_to_one)
+        if loss > lowest + TOLERANCE:
             break
-        best = min(best, loss)
-        chosen, mixture.weights_ = counts, weights
-    mixture.models[1] = chosen
-    return chosen
+        lowest = min(lowest, loss)
+        best = FittedWeights([*models[:chosen], counts, *models[chosen + 1 :]], weights, loss)
+    return best
+
+
+def _network_seconds(X: TextLike, seconds: float) -> float:
+    """Return how much of the time the network will probably have, after the counts and before the weights."""
+    n = text_source(X).max_length
+    counting = min(n, COUNTED_PER_SECOND * seconds) / COUNTING_SPEED
+    has_held_out = MIN_LENGTH <= n <= IN_MEMORY
+    reserved = CHOICE * counting if has_held_out else 0.0
+    return max(seconds - counting - reserved, MIN_SHARE * seconds)
 
 
 def _has_counts(model: LanguageModel) -> bool:
     """Return whether a model is a `CharNGram`, or a mixture with one."""
-    return isinstance(model, CharNGram) or (isinstance(model, Mixture) and any(map(_has_counts, model.models)))
+    return isinstance(model, CharNGram) or (isinstance(model, Mixture) and any(map(_has_counts, model.models_)))
 
 
 def file_of(model: LanguageModel, i: int, *, training_state: bool = True) -> tuple[str, bytes]:
@@ -462,15 +943,36 @@ def shown_weights(mixture: Mixture) -> list[str]:
     return ["/".join(f"{weight:.3f}" for weight in of_model) for of_model in np.atleast_2d(mixture.weights_).T]
 
 
-def _check_models(models: list[LanguageModel]) -> None:
-    """Raise an error unless a mixture can have these models."""
-    if not models:
-        raise InvalidInputError("models is an empty list. Pass at least 1 fitted model.")
-    if len(models) > MAX_MODELS:
-        raise InvalidInputError(f"models contains {len(models)} models. Pass at most {MAX_MODELS}.")
-    for i, model in enumerate(models):
+def _kind_of(model: LanguageModel) -> str:
+    """Return what a model is called among the members of a mixture."""
+    if isinstance(model, CharRNN):
+        return "network"
+    return "counts" if isinstance(model, CharNGram) else "mixture"
+
+
+def _unfitted(model: LanguageModel) -> LanguageModel:
+    """Return a model with the same parameters that has learned nothing."""
+    return type(model)(**model.get_params(deep=False))
+
+
+def _checked_models(models: Any) -> list[LanguageModel]:
+    """Return the parameter `models` as a list of models, fitted or not."""
+    if isinstance(models, LanguageModel) or not has_items(models):
+        raise InvalidInputError(f"models is of type {type(models).__name__}. Pass a list of models.")
+    checked: list[LanguageModel] = models if isinstance(models, list) else list(models)
+    if not checked:
+        raise InvalidInputError("models is an empty list. Pass at least 1 model.")
+    if len(checked) > MAX_MODELS:
+        raise InvalidInputError(f"models contains {len(checked)} models. Pass at most {MAX_MODELS}.")
+    for i, model in enumerate(checked):
         if not isinstance(model, LanguageModel):
-            raise InvalidInputError(f"models[{i}] is of type {type(model).__name__}. Pass a fitted language model.")
+            raise InvalidInputError(f"models[{i}] is of type {type(model).__name__}. Pass a language model.")
+    return checked
+
+
+def _check_members(models: list[LanguageModel]) -> None:
+    """Raise an error unless a mixture can have these fitted models."""
+    _checked_models(models)
     _shared_vocabulary([model.vocabulary_ for model in models])
 
 
@@ -478,8 +980,12 @@ def _shared_vocabulary(vocabularies: list[Vocabulary]) -> Vocabulary:
     """Return the symbols of all models; they are checked at each call, since a model may have been fitted again."""
     first = vocabularies[0]
     for i, vocabulary in enumerate(vocabularies):
-        if vocabulary.labels:
-            raise InvalidInputError(f"models[{i}] has labels. Choose one label: models[{i}].for_label(label).")
+        if vocabulary.labels != first.labels:
+            labels = [list(each.labels) for each in (vocabulary, first)]
+            raise InvalidInputError(
+                f"models[{i}] has the labels {labels[0]!r}, but models[0] has {labels[1]!r}. Fit all models with the "
+                f"same labels, or choose one: models[{i}].for_label(label)."
+            )
         if vocabulary != first:
             raise InvalidInputError(_difference(i, vocabulary, first))
     return first

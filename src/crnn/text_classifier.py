@@ -24,7 +24,7 @@ from .inference import class_probabilities
 from .inference.string_scores import TextBlock
 from .mixture import file_of, models_of
 from .model.draft import ExclusiveUse, begin_use
-from .parameters.checks import FilePath, checked_bool, checked_choice, checked_float, checked_int, checked_threads
+from .parameters.checks import FilePath, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter
 from .text.labels import NumberedLabels
 from .text.vocabulary import Text, Vocabulary
@@ -226,9 +226,9 @@ class TextClassifier(Estimator):
 
     @classmethod
     def recommended(
-        cls, X: Iterable[Text], y: ArrayLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any
+        cls, X: Iterable[Text], y: ArrayLike, seconds: float, *, verbose: int = 1, **overrides: Any
     ) -> Self:
-        """Return a classifier with parameters for texts, their labels and a time limit.
+        """Return an unfitted classifier with parameters for texts, their labels and a time limit.
 
         Counts come first, and a network trains for the rest of the time; below 2 seconds there are counts alone. The
         network's size is chosen as by `CharRNN.recommended`, which has the same errors.
@@ -237,7 +237,7 @@ class TextClassifier(Estimator):
         ----------
         X, y
             As in `fit`.
-        seconds, fit, verbose
+        seconds, verbose
             As in `CharRNN.recommended`.
         **overrides
             Parameters of the classifier or its language models to fix rather than choose.
@@ -249,7 +249,7 @@ class TextClassifier(Estimator):
         """
         from .training.recommended import recommended_classifier_parameters
 
-        fit, verbose = checked_bool("fit", fit), checked_int("verbose", verbose, 0)
+        verbose = checked_int("verbose", verbose, 0)
         seconds = checked_float("seconds", seconds, above=0.0)
         fixed = {name: overrides.pop(name) for name in cls._defaults() if name in overrides}
         if "estimator" in fixed:
@@ -267,7 +267,7 @@ class TextClassifier(Estimator):
                 data, seconds, given_to_network, len(directions), verbose=verbose
             )
             network.set_params(**{name: value for name, value in chosen.items() if name not in overrides})
-        return model.fit(data.texts, y) if fit else model
+        return model
 
     # -------------------------------------------------------------- prediction
 

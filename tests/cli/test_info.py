@@ -77,7 +77,7 @@ def test_info_of_counts(folder, info):
 
 def test_info_says_that_a_file_contains_the_training_text(folder, info):
     counts = CharNGram(11).fit(["anna", "bob"])
-    for model in (counts, Mixture([counts, CharNGram(3).fit(["anna", "bob"])])):
+    for model in (counts, Mixture.from_fitted([counts, CharNGram(3).fit(["anna", "bob"])])):
         model.save("counts.crnn")
         assert info("counts.crnn")["text"] == "the file contains the training text"
         model._without_text().save("counts.crnn")
@@ -90,7 +90,7 @@ def test_info_of_several_models(folder, info):
     assert table["architecture"] == "a classifier of 2 classes"
     assert table["models_[0]"] == "weight 1.0000, forward and backward, CharNGram(order=3)"
     assert table["vocabulary"] == "4 characters: 'abno'"
-    Mixture([CharRNN.load("model.crnn"), CharNGram(3).fit(TEXT)], [0.25, 0.5]).save("mixture.crnn")
+    Mixture.from_fitted([CharRNN.load("model.crnn"), CharNGram(3).fit(TEXT)], [0.25, 0.5]).save("mixture.crnn")
     table = info("mixture.crnn")
     assert table["models[0]"].startswith("weight 0.250, CharRNN(hidden_size=7")
     assert table["models[1]"] == "weight 0.500, CharNGram(order=3)"

@@ -13,7 +13,7 @@ TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
 def test_a_network_and_counts_are_saved_together(folder, capsys):
     assert cli.main([*TRAIN, "--time", "0.3s", "--seed", "0", "--order", "4", "--cell", "gru"]) == 0
     err, mixture = capsys.readouterr().err, Mixture.load("both.crnn")
-    network, counts = mixture.models
+    network, counts = mixture.models_
     assert (network.cell, network.random_state, counts.order_) == ("gru", 0, 4)
     assert network.verbose == counts.verbose == 0
     report = f"crnn: saved both.crnn: a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
@@ -26,7 +26,7 @@ def test_a_validation_text_chooses_the_weights(folder):
     assert cli.main([*TRAIN, "--time", "0.3s", "--validation", "validation.txt", "-q"]) == 0
     mixture = Mixture.load("both.crnn")
     assert mixture.weights_.tolist() != [0.5, 0.5]
-    assert mixture.score("not to be, to be") >= Mixture(mixture.models).score("not to be, to be")
+    assert mixture.score("not to be, to be") >= Mixture.from_fitted(mixture.models_).score("not to be, to be")
 
 
 @POSIX
@@ -42,5 +42,5 @@ def test_an_interrupted_or_diverging_network_is_saved_as_it_was(folder, capsys, 
     assert cli.main([*TRAIN, "--time", "1s"]) == code
     assert "saving the mixture with the network after step 7" in capsys.readouterr().err
     mixture = Mixture.load("both.crnn")
-    assert mixture.models[0].n_steps_ == 7
+    assert mixture.models_[0].n_steps_ == 7
     assert mixture.score(TEXT) < 0

@@ -51,7 +51,7 @@ def weights_alone():
 
 
 def mixture():
-    return Mixture([network(), counts()], weights=[0.3, 0.8])
+    return Mixture.from_fitted([network(), counts()], weights=[0.3, 0.8])
 
 
 MODELS = {

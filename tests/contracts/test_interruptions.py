@@ -90,7 +90,7 @@ CALLS = {
     "counts: fit": (counts, lambda model, _: model.fit(NAMES * 2)),
     "counts: partial_fit": (counts, lambda model, _: model.partial_fit(NAMES * 2)),
     "counts: feed": (counts, lambda model, _: model.start(adapt=True).feed("anna")),
-    "mixture": (lambda: Mixture([counts(), network(NAMES)]), lambda model, _: model.fit_weights(NAMES)),
+    "mixture": (lambda: Mixture.from_fitted([counts(), network(NAMES)]), lambda model, _: model.fit_weights(NAMES)),
     "classifier": (classifier, lambda model, _: model.fit(NAMES, [0, 1, 1] * 6)),
     "detector": (detector, lambda model, _: model.fit([name + end for end in "abcdefgh" for name in NAMES])),
     "detector: partial_fit": (learning_detector, lambda model, _: model.partial_fit([f"jo {i} b" for i in range(60)])),
@@ -208,7 +208,7 @@ def network_of_many(symbols=MANY):
 
 
 def three_of_many():
-    return Mixture([counts_of_many(), network_of_many(), CharNGram(1, n_threads=1).fit([MANY])])
+    return Mixture.from_fitted([counts_of_many(), network_of_many(), CharNGram(1, n_threads=1).fit([MANY])])
 
 
 # A model of many symbols, and a call that takes long.

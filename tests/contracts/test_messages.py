@@ -29,11 +29,13 @@ from crnn import (
     TextFile,
     load_model,
     plot,
+    train,
 )
 from crnn.estimator import Estimator
 from crnn.language_model import LanguageModel
 
 LABELS = ["f", "m", "f"] * 2
+mixed = Mixture.from_fitted
 
 
 def network(X=TEXT, steps=3, **parameters):
@@ -262,7 +264,7 @@ REFUSED = [
         CharRNN().fit, AnomalyDetector().fit, lambda X: TextClassifier().fit(X, [0, 1]),
         lambda X: CharNGram(2).fit(["ab"]).score_samples(X))),
     *(("nothing", lambda call=call: call(io.StringIO("anna\nbob\n" * 40)), "^X is an open file") for call in (
-        lambda X: CharRNN.recommended(X, 0.1, fit=True), lambda X: Mixture.recommended(X, 0.1),
+        lambda X: CharRNN.recommended(X, 0.1), lambda X: train(X, 0.1),
         AnomalyDetector(contamination=0.2).fit_predict)),
     *(("nothing", lambda call=call: call(TextFile("names")),
        r"^(X|texts) is a TextFile, which is one text\. Pass crnn\.Lines\((X|texts)\.paths\), .* \[(X|texts)\.read.*\.$")
@@ -383,10 +385,10 @@ REFUSED = [
      r"y\[1\] is missing \(NaN\). Leave out its document."),
     *(("classifier", lambda m, n=n, w=w: m.score(["bob"] * n, ["m"] * n, w), "^X has no text with a weight above 0")
       for n, w in ((0, None), (1, [0.0]))),
-    ("text", lambda m: Mixture([m, CharRNN()]), "not fitted", NotFittedError),
-    *(("text", lambda m, of=of: Mixture(of(m)).score(TEXT, adapt="counts"), "the mixture has no CharNGram") for of in (
-        lambda m: [m], lambda m: [Mixture([m])])),
-    ("text", lambda m: Mixture([m]).score(TEXT, adapt="count"), "^adapt is 'count'. Pass True, False or a dict"),
+    ("text", lambda m: mixed([m, CharRNN()]), "not fitted", NotFittedError),
+    *(("text", lambda m, of=of: mixed(of(m)).score(TEXT, adapt="counts"), "the mixture has no CharNGram") for of in (
+        lambda m: [m], lambda m: [mixed([m])])),
+    ("text", lambda m: mixed([m]).score(TEXT, adapt="count"), "^adapt is 'count'. Pass True, False or a dict"),
     *(("nothing", lambda n=n: TextClassifier(CharNGram(2, min_count=n)).fit(NAMES, LABELS),
        "^min_count must be a whole number of at least 1, not") for n in (True, 1.0, "1", 0)),
     ("nothing", lambda: TextClassifier(CharRNN(0)).fit(NAMES, LABELS), "hidden_size must be"),

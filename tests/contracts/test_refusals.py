@@ -313,7 +313,7 @@ def fitted(name):
     if name == "CharNGram":
         return CharNGram(3).fit(NAMES)
     if name == "Mixture":
-        return Mixture([fitted("CharRNN"), fitted("CharNGram")])
+        return Mixture.from_fitted([fitted("CharRNN"), fitted("CharNGram")])
     if name == "TextClassifier":
         return TextClassifier(CharRNN(**SMALL)).fit(NAMES, [0, 1] * 3)
     if name == "AnomalyDetector":
@@ -339,14 +339,15 @@ def attempt(name, parameter, value):
     function = CALLABLES[name]
     given = {other.name: USUAL[other.name] for other in parameters_of(function) if other.default is other.empty}
     given |= USUAL_HERE.get(name, {}) | USUAL_HERE.get(f"{name}-{parameter}", {})
+    if "models" in given:
+        given["models"] = [fitted("CharRNN"), fitted("CharNGram")] if "Mixture" in name else fitted("CharRNN of a text")
     if "." in name:
         result = getattr(object_of(name, parameter), name.split(".")[1])(**given | {parameter: value})
     else:
-        model = fitted("CharRNN of a text")
-        models = {"model": model, "models": [fitted("CharRNN"), fitted("CharNGram")] if function is Mixture else model}
-        given |= {other: models[other] for other in models if other in given}
+        if "model" in given:
+            given["model"] = fitted("CharRNN of a text")
         result = function(**given | {parameter: value})
-        if name in ("CharRNN", "CharNGram", "AnomalyDetector"):
+        if name in ("CharRNN", "CharNGram", "AnomalyDetector", "Mixture"):
             result.fit(NAMES)
         elif name == "TextClassifier":
             result.fit(NAMES, [0, 1] * 3)

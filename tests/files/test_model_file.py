@@ -114,7 +114,7 @@ COUNTS = CharNGram(3).fit(NAMES)
 MODELS = {
     "network": network,
     "quantized": lambda: network().quantize(),
-    "mixture": lambda: Mixture([COUNTS, network()]),
+    "mixture": lambda: Mixture.from_fitted([COUNTS, network()]),
     "bytes": lambda: CharNGram(2).fit([b"ab", b"ba"]),
 }
 

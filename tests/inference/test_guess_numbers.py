@@ -122,7 +122,7 @@ def test_changed_predictions_draw_anew(draws, kind):
     texts = ["ab", "ba", "abba"] * 5
     counts = CharNGram(2).fit(texts)
     network = CharRNN(3, max_steps=2, random_state=0).fit(texts)
-    model = {"network": network, "counts": counts, "mixture": Mixture([network, counts])}[kind]
+    model = {"network": network, "counts": counts, "mixture": Mixture.from_fitted([network, counts])}[kind]
     for _ in range(2):
         model.guess_number(["ab"], n=50)
     assert draws == [50]

@@ -60,10 +60,10 @@ def test_the_best_of_long_originals_is_found():
     texts = [f"a{middle}1"] * 6 + [f"A{middle}2"] * 4  # only the first symbol tells how the text ends
     counts = CharNGram(11).fit(texts)
     lstm = CharRNN(23, cell="lstm", max_steps=3000, optimizer="adam", learning_rate=0.01, random_state=0).fit(texts)
-    mixture = Mixture([CharNGram(3).fit(texts), lstm], weights=[0.5, 1.0])
+    mixture = Mixture.from_fitted([CharNGram(3).fit(texts), lstm], weights=[0.5, 1.0])
     originals = [f"{''.join(letters)}2" for letters in itertools.product("aA", *["bB"] * 9)]
-    by_place = Mixture([counts, lstm], [[0.5, 0.2], [0.4, 0.8], [1.0, 0.3], [0.9, 0.5]])
-    for model in (counts, lstm, mixture, Mixture([counts]), by_place):
+    by_place = Mixture.from_fitted([counts, lstm], [[0.5, 0.2], [0.4, 0.8], [1.0, 0.3], [0.9, 0.5]])
+    for model in (counts, lstm, mixture, Mixture.from_fitted([counts]), by_place):
         restored = model.restore("abbbbbbbbb2", case=True, beams=2 * len(originals))
         assert restored == originals[model.score_samples(originals).argmax()] == f"A{middle}2"
 
@@ -72,13 +72,13 @@ def test_the_best_of_long_originals_is_found():
 def test_originals_that_differ_before_the_context_of_the_counts_may_differ_in_weights(weights):
     """Counts look back one symbol, the weights three."""
     counts = CharNGram(2).fit("to be a1, bo_2 1e " * 9)
-    mixture = Mixture([counts], np.array(weights)[:, None])
+    mixture = Mixture.from_fitted([counts], np.array(weights)[:, None])
     originals = ["".join(text) + "b" for text in itertools.product(map(str, counts.vocabulary_), repeat=4)]
     assert mixture.restore("????b", gaps="?", beams=2000) == originals[mixture.score_samples(originals).argmax()]
 
 
 def test_with_many_beams_no_hypothesis_is_too_improbable():
-    model = Mixture([CharNGram(3).fit(["a"] * 2000 + ["qz"])], weights=[3.0])
+    model = Mixture.from_fitted([CharNGram(3).fit(["a"] * 2000 + ["qz"])], weights=[3.0])
     assert model.restore("_z", gaps="_", beams=3) == "qz"
 
 

@@ -36,7 +36,9 @@ MODELS = {
     "lstm in 8 bits": lambda: network(SYMBOLS, "lstm", hidden_size=18).quantize(),
     "counts": lambda: CharNGram(3).fit(SYMBOLS + "abcabdabcjk"),
     "counts of documents": lambda: CharNGram(3).fit(DOCUMENTS),
-    "mixture of documents": lambda: Mixture([CharNGram(3).fit(DOCUMENTS), network(DOCUMENTS, "gru")], BY_PLACE),
+    "mixture of documents": lambda: Mixture.from_fitted(
+        [CharNGram(3).fit(DOCUMENTS), network(DOCUMENTS, "gru")], BY_PLACE
+    ),
 }
 
 
@@ -160,7 +162,7 @@ def test_joined_sessions_keep_what_they_have(model):
 def test_states_of_another_model_are_not_joined(model):
     states = model.start([""])
     others = [random_language_model("abc"), random_language_model(SYMBOLS), CharNGram(2).fit(SYMBOLS + "abab")]
-    others += [CharNGram(3).fit(SYMBOLS + "ba"), Mixture([others[1], others[1]])]
+    others += [CharNGram(3).fit(SYMBOLS + "ba"), Mixture.from_fitted([others[1], others[1]])]
     for other in others:
         with pytest.raises(InvalidInputError, match=r"^these states belong to another model"):
             states.join(other.start([""]))

@@ -35,7 +35,7 @@ def lstm():
 @pytest.fixture(scope="module")
 def mixture(counts):
     by_place = [[0.3, 0.3, 0.4], [0.1, 0.6, 0.2], [0.5, 0.3, 0.2], [0.0, 0.4, 0.7]]
-    return Mixture([network(dtype="float64"), network(cell="gru"), counts], by_place)
+    return Mixture.from_fitted([network(dtype="float64"), network(cell="gru"), counts], by_place)
 
 
 @pytest.fixture(params=["counts", "lstm", "mixture", "int8"])
@@ -249,7 +249,7 @@ def test_a_sampler_is_kept_until_the_model_changes(lstm, monkeypatch):
     model.partial_fit(["anna"])
     model.sample(matching="a.*")
     assert len(made) == 2
-    pair = Mixture([model, lstm])
+    pair = Mixture.from_fitted([model, lstm])
     pair.sample(matching="a.*")
     pair.sample(matching="a.*", n_samples=3)
     assert len(made) == 3
@@ -294,7 +294,7 @@ def test_counts_read_few_prefixes_for_a_rare_match(counts):
     options = {"matching": ".{6,}(tt|bb)o", "max_beginnings": 1500}
     found = counts.enumerate_documents(3, **options)
     assert len(found.documents) == 3
-    assert not Mixture([counts]).enumerate_documents(3, **options).documents  # without the look-ahead
+    assert not Mixture.from_fitted([counts]).enumerate_documents(3, **options).documents  # without the look-ahead
 
 
 def test_beams_end_in_a_match(model):

@@ -182,8 +182,8 @@ def test_the_faster_precision_is_recommended_and_what_its_speed_allows(capsys):
         found = CharRNN.recommended(TEXT * 500, 60.0, **overrides)
         assert (found.matmul_precision, found.learning_rate) == ("float32", single["learning_rate"])
         assert capsys.readouterr().err.rstrip().endswith("at 200 GFLOP/s")
-    given = {"matmul_precision": "bfloat16", "n_threads": 1, "max_steps": 3, "fit": True}
-    assert CharRNN.recommended(TEXT, 0.2, **given).matmul_precision == "bfloat16"
+    given = {"matmul_precision": "bfloat16", "n_threads": 1, "max_steps": 3}
+    assert CharRNN.recommended(TEXT, 0.2, **given).fit(TEXT).matmul_precision == "bfloat16"
 
 
 def test_the_bound_of_the_norm_follows_the_chunks_length(capsys):
@@ -201,10 +201,10 @@ def test_recommendation_can_be_fitted(cell, capsys):
 
 
 def test_any_parameter_may_be_given_and_the_model_fitted(capsys):
-    names = (name for name in ["anna", "bob", "eve"] * 7)
+    names = ["anna", "bob", "eve"] * 7
     model = CharRNN.recommended(
-        names, 0.1, fit=True, optimizer="rmsprop", min_count=2, max_steps=3, max_seconds=None, n_threads=1
-    )
+        names, 0.1, optimizer="rmsprop", min_count=2, max_steps=3, max_seconds=None, n_threads=1
+    ).fit(names)
     assert (model.cell, model.optimizer, model.n_steps_, model.verbose) == ("cifg", "rmsprop", 3, 0)
     assert (model.learning_rate, model.weight_decay) == (0.002, 0)
     assert "rmsprop at 0.002," in capsys.readouterr().err

@@ -222,7 +222,7 @@ def load_network(path: str, what: str, label: str | None = None) -> CharRNN:
     message = f"{what} needs a network, but {path} contains {kind}."
     if isinstance(model, Mixture):
         raise InvalidInputError(
-            f"{message} Save one of its networks with Mixture.load({path!r}).models[0].save({'network.crnn'!r}), or "
+            f"{message} Save one of its networks with Mixture.load({path!r}).models_[0].save({'network.crnn'!r}), or "
             "train a small network on texts drawn from the mixture."
         )
     raise InvalidInputError(f"{message} Train a network with crnn train FILE -o MODEL.")

@@ -118,8 +118,8 @@ def _ngram_rows(model: CharNGram) -> dict[str, str]:
 
 
 def _mixture_rows(model: Mixture) -> dict[str, str]:
-    rows = {"architecture": f"a mixture of {len(model.models)} models"}
-    for i, (member, weight) in enumerate(zip(model.models, shown_weights(model), strict=True)):
+    rows = {"architecture": f"a mixture of {len(model.models_)} models"}
+    for i, (member, weight) in enumerate(zip(model.models_, shown_weights(model), strict=True)):
         rows[f"models[{i}]"] = f"weight {weight}, {member!r}"
     return rows | _vocabulary_rows(model.vocabulary_)
 

@@ -9,6 +9,7 @@ import math
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -21,8 +22,7 @@ from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
 from ..files.network_file import read_run
-from ..inference.text_scores import source_ids
-from ..mixture import Mixture, SharedTime, fit_to_held_out, shown_weights, split_held_out
+from ..mixture import Mixture, shown_weights
 from ..ngram.counts import checked_ngram_parameter
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import GROUPS, PARAMETERS, checked_parameter
@@ -464,8 +464,7 @@ def _save_and_report(
     model: CharRNN | CharNGram | Mixture | AnomalyDetector, output: str, summary: str, ending: Ending, verbose: int
 ) -> int:
     """Save a model, say where it is, and return the exit code."""
-    if not isinstance(model, Mixture):
-        model.verbose = 0  # this command's display setting is not a parameter of the saved model
+    model.verbose = 0  # this command's display setting is not a parameter of the saved model
     where, failure = save(model, output)
     if failure:
         noun = "detector" if isinstance(model, AnomalyDetector) else "model"
@@ -515,36 +514,32 @@ class MixtureJob(Job):
         if arguments.seconds is None:
             arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
         super().__init__(arguments, start, comm)
-        self._seconds, self._parameters = arguments.seconds, _network_parameters(arguments)
+        self._seconds: float = arguments.seconds
+        self._parameters = _given_parameters(arguments, CharNGram()) | _network_parameters(arguments)
         del self._parameters["max_seconds"]  # the network has the time left after counting
-        self._ngram_parameters = _given_parameters(arguments, CharNGram())
+        del self._parameters["verbose"]
         self._text, others = _texts(arguments, CharRNN())
         self._validation = others["validation"]
-        self._network: CharRNN | None = None
+        self._mixture: Mixture | None = None
 
     def train(self) -> None:
-        """Count, then train the network in the time left."""
-        shared = SharedTime(self._seconds)
-        text, source = split_held_out(self._text, self._validation)
-        self._counts = shared.count(text, held_out=source is not None, **self._ngram_parameters)
-        self._held_out = None if source is None else source_ids(source, self._counts.vocabulary_)
-        network = shared.network(text, **self._parameters)
-        self._network = network.set_params(verbose=self._verbose)
-        self._network.fit(text)
+        """Choose the network and fit both models, all within the time."""
+        start = time.perf_counter()
+        self._mixture = Mixture.recommended(self._text, self._seconds, verbose=self._verbose, **self._parameters)
+        self._mixture.set_params(verbose=self._verbose)
+        self._mixture._fit_since(start, self._text, validation=self._validation)
 
     def save(self, ending: Ending) -> int:
         """Save the mixture; after an interruption or divergence, with the network's last good weights."""
-        network = self._network
-        if network is None or not hasattr(network, "vocabulary_"):
+        mixture = self._mixture
+        if mixture is None or not mixture.__sklearn_is_fitted__():
             say(f"crnn: {ending.reason}; there was nothing to save yet")
             return ending.code
+        network, counts = mixture.models_
+        assert isinstance(network, CharRNN)
+        assert isinstance(counts, CharNGram)
         if ending.code:
             say(f"crnn: {ending.reason}; saving the mixture with the network after step {network.n_steps_:,}")
-        counts = self._counts
-        network.verbose = counts.verbose = 0  # this command's display setting is not to be saved
-        mixture = Mixture([network, counts])
-        if self._held_out is not None and not ending.code:
-            counts = fit_to_held_out(mixture, *self._held_out, sum_to_one=self._validation is None)
         weights = ", ".join(shown_weights(mixture))
         members = f"a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
         summary = f"{members}, weights {weights}, in {ending.seconds:.1f} s"

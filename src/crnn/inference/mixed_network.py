@@ -182,23 +182,37 @@ class MixedNetwork(InferenceNetwork):
 
 
 class HeldOutText:
-    """A text to fit weights to; of a long one, its beginning. The first `given` symbols are read but not predicted."""
+    """Texts to fit weights to, each of them read from its start; of long ones, the beginning.
 
-    def __init__(self, ids: Ids, given: int, network: MixedNetwork) -> None:
-        K, self._symbols = len(network.members), network.symbols
-        n = int(min(len(ids), MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * K * self._symbols))))
-        self._ids, self._given = ids[:n].astype(np.int32), given
-        before = np.full((1, CLASSES - 1), -1, np.int32)
-        self._classes = letters_before(network.letters, self._ids[:, None], before)[given:-1, 0]
+    `texts` are ids (n,) with the number of first symbols that are read but not predicted.
+    """
+
+    def __init__(self, texts: Sequence[tuple[Ids, int]], letters: NDArray[np.uint8], n_members: int) -> None:
+        self._symbols = len(letters) - 1
+        left = int(min(MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * n_members * self._symbols))))
+        self._texts: list[tuple[NDArray[np.int32], int]] = []
+        for ids, given in texts:
+            if left > given:
+                self._texts.append((ids[:left].astype(np.int32), given))
+                left -= len(self._texts[-1][0])
+        classes = []
+        for x, given in self._texts:
+            before = np.full((1, CLASSES - 1), -1, np.int32)
+            classes.append(letters_before(letters, x[:, None], before)[given:-1, 0])
+        self._classes = np.concatenate(classes)
+        self._targets = np.concatenate([x[given:, None] for x, given in self._texts]).astype(np.intp)
         self._steps = min(SCORE_ROWS, rows_of_call(self._symbols))
 
-    def rows(self, member: InferenceNetwork) -> NDArray[np.float64]:
-        """Return log P of all symbols at each predicted place, (n, V), by a member of the mixture."""
-        rows, state = np.empty((len(self._ids), self._symbols)), member.zero_state(1)
-        for i in range(0, len(rows), self._steps):
-            y = member.logits_before(self._ids[i : i + self._steps, None], state)[:, 0, : self._symbols]
-            rows[i : i + self._steps] = log_softmax(y)
-        return rows[self._given :]
+    def rows(self, networks: Sequence[InferenceNetwork]) -> NDArray[np.float64]:
+        """Return log P of all symbols at each predicted place, (n, V), by a member's network for each of the texts."""
+        found = []
+        for (ids, given), network in zip(self._texts, networks, strict=False):  # a text may have been left out
+            rows, state = np.empty((len(ids), self._symbols)), network.zero_state(1)
+            for i in range(0, len(rows), self._steps):
+                y = network.logits_before(ids[i : i + self._steps, None], state)[:, 0, : self._symbols]
+                rows[i : i + self._steps] = log_softmax(y)
+            found.append(rows[given:])
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def fit(self, rows: Sequence[Array], *, sum_to_one: bool = False) -> tuple[NDArray[np.float64], float]:
         """Return the members' weights, each at least 0, with the lowest loss, and that loss, given their `rows`.
@@ -206,7 +220,7 @@ class HeldOutText:
         The weights are (C, K), or (K,) if no class has enough symbols; such a class gets those for the whole text. With
         `sum_to_one`, those of each class are divided by their sum, and are equal if all are 0.
         """
-        x = self._ids[self._given :, None].astype(np.intp)
+        x = self._targets
         whole, weights, total = self._fit(rows, x, sum_to_one), list[NDArray[np.float64]](), 0.0
         places = [np.flatnonzero(self._classes == c) for c in range(CLASSES)]
         for of_class in places:

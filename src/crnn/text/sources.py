@@ -219,6 +219,17 @@ def rereadable(X: Any) -> Any:
     return list(X)
 
 
+def require_rereadable(X: Any) -> None:
+    """Raise InvalidInputError for texts that can be read only once, such as a generator's, which a call needs later."""
+    files = TextFile(X) if isinstance(X, os.PathLike) else X
+    if isinstance(X, Iterator) or (isinstance(files, TextFile | Lines) and files.is_read_once):
+        refuse_other_collections(X, "X")
+        raise InvalidInputError(
+            f"X is of type {type(X).__name__}, which can be read only once, but fit must read it again. Pass a list of "
+            "its texts."
+        )
+
+
 def documents_of(X: TextLike) -> list[Any]:
     """Return documents as a list; a single text or file is one document."""
     texts: Any = rereadable(X)
