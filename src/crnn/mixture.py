@@ -709,6 +709,11 @@ def train(
         mixture.set_params(verbose=0)
 
 
+def fit_since(start: float, mixture: Mixture, X: TextLike, y: ArrayLike | None = None, **arguments: Any) -> Mixture:
+    """Fit a mixture like `Mixture.fit`, by a clock that was started before, such as to measure the machine."""
+    return mixture._fit_since(start, X, y, **arguments)
+
+
 class _Fitting:
     """A call of `fit` or `partial_fit`: it trains the copies of the models, within the time, and finds the weights."""
 

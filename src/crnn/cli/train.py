@@ -22,7 +22,7 @@ from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
 from ..files.network_file import read_run
-from ..mixture import Mixture, shown_weights
+from ..mixture import Mixture, fit_since, shown_weights
 from ..ngram.counts import checked_ngram_parameter
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import GROUPS, PARAMETERS, checked_parameter
@@ -527,7 +527,7 @@ class MixtureJob(Job):
         start = time.perf_counter()
         self._mixture = Mixture.recommended(self._text, self._seconds, verbose=self._verbose, **self._parameters)
         self._mixture.set_params(verbose=self._verbose)
-        self._mixture._fit_since(start, self._text, validation=self._validation)
+        fit_since(start, self._mixture, self._text, validation=self._validation)
 
     def save(self, ending: Ending) -> int:
         """Save the mixture; after an interruption or divergence, with the network's last good weights."""
