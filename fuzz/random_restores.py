@@ -1,17 +1,21 @@
-"""Restored texts on tiny alphabets: no original is more probable, and damaged texts of any kind are restored."""
+"""Restored texts on tiny alphabets: no original is more probable, each change gains `least`, and any damage is taken.
+
+The originals and the costs of damage are written anew from the documentation of `restore`.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
+import unicodedata
 
 import numpy as np
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
-from crnn.inference.restoring import Damage, is_letter
+from crnn.inference.restoring import Damage
 
-ALPHABETS = ["aAb", "éeE ", "ab ", "ıİiI", "ßẞs", "e\u0301é", "a\ud800 ", "漢a", "aB1 ", "ﬁf i"]
-NASTY = "_?\x00\n\u202e\ud800\U0010ffff\u0301żżŻŻ"  # outside the alphabets
+ALPHABETS = ["aAb", "éeE ", "ab ", "ıİiI", "ßẞs", "e\u0301é", "a\ud800 ", "漢a", "aB1 ", "ﬁf i", "ABc", "É é", "xYe"]
+NASTY = "_?\x00\n\u202e\ud800\U0010ffff\u0301żżŻŻaAbBeEéÉ"  # outside some of the alphabets
 ORIGINALS = 1024  # maximum number for a text without typos
 BEAMS = 4096  # more than there are prefixes
 MODELS = 60
@@ -51,12 +55,23 @@ class Rules:
         self.damage, self.vocabulary = damage, vocabulary
         self.known = [symbol for symbol in vocabulary if isinstance(symbol, str | bytes)]
         self.codes = [ord(symbol) for symbol in self.known]
-        self.folds = [damage.fold(code, vocabulary) for code in self.codes]
-        self.letters = [is_letter(code, vocabulary) for code in self.codes]
+        self.folds = [*map(self.fold, self.codes)]
+        self.letters = [*map(self.is_letter, self.codes)]
+
+    def is_letter(self, code):
+        """Return whether a symbol is a letter; of bytes, an ASCII letter."""
+        return chr(code).isalpha() and (self.vocabulary.kind == "characters" or code < 128)
+
+    def fold(self, code):
+        """Return what wrong case and missing accents leave of a symbol."""
+        if not self.is_letter(code):
+            return code
+        letter = unicodedata.normalize("NFD", chr(code))[0] if self.damage.accents else chr(code)
+        return letter.lower() if self.damage.case else letter
 
     def is_marked(self, code):
         """Return whether a symbol may be a typo: a letter, or a symbol that the model lacks, but no white space."""
-        may_be = is_letter(code, self.vocabulary) or (code not in self.codes and not chr(code).isspace())
+        may_be = self.is_letter(code) or (code not in self.codes and not chr(code).isspace())
         return bool(self.damage.typos) and code != self.damage.gap and may_be
 
     def cost_of_fold(self, code, i):
@@ -87,12 +102,13 @@ class Rules:
     def candidates(self, code):
         """Return the ids of the symbols that a code may stand for, and of those that it may be mistyped for.
 
-        An id of -1 - code is a symbol that the model does not know, and that stays as it is.
+        An id of -1 - code is a symbol that the model lacks, and that stays as it is. Every such symbol may stay.
         """
-        if code == self.damage.gap:
+        if code == self.damage.gap and self.known:
             return list(range(len(self.known))), []
-        kept = [i for i, fold in enumerate(self.folds) if fold == self.damage.fold(code, self.vocabulary)]
-        kept = kept or [-1 - code]
+        kept = [i for i, fold in enumerate(self.folds) if fold == self.fold(code)]
+        if code not in self.codes:
+            kept.append(-1 - code)
         upper, others = chr(code).isupper(), []
         if self.is_marked(code):
             others = [i for i, is_one in enumerate(self.letters) if is_one and i not in kept
@@ -202,7 +218,7 @@ def case(i, folder):
     gap = "_" if isinstance(symbols[0], str) else b"_"
     options = {"case": [False, True, 0.1][rng.integers(3)], "accents": bool(rng.integers(2)),
                "spaces": [False, True, 0.1][rng.integers(3)], "gaps": [None, gap][rng.integers(2)],
-               "typos": [None, 0.05, 0.5, 0.9][rng.integers(4)], "least": [0.0, 0.5][rng.integers(2)],
+               "typos": [None, 0.05, 0.5, 0.9][rng.integers(4)], "least": [0.0, 0.5, 3.0, 20.0][rng.integers(4)],
                "confusions": confusions(rng, symbols)}  # fmt: skip
     text = damaged(rng, symbols, int(rng.integers(4 if options["typos"] else 14)))
     prime = type(text)().join(rng.choice(np.array(symbols, object), rng.integers(3)))
@@ -211,7 +227,7 @@ def case(i, folder):
 
 def fault_of(model, text, prime, options):
     """Return what is wrong with the restored text, or None."""
-    vocabulary = model.vocabulary_
+    vocabulary, gap = model.vocabulary_, options["gaps"]
     try:
         model.start(prime)
         rules = Rules(Damage.check(vocabulary, **options), vocabulary)
@@ -239,4 +255,9 @@ def fault_of(model, text, prime, options):
     few = model.restore([text, text[:1], text[:0]], prime=prime, **options)
     if few[0] != model.restore(text, prime=prime, **options) or few[0] not in found or len(few) != 3:
         return f"in a list: {few!r} for {what}"
+    for beams in (BEAMS, None, 1) if options["least"] else ():
+        _, changes = model.restore(text, beams=beams, prime=prime, changes=True, **options)
+        small = [change for change in changes if change.before != gap and change.log_odds < options["least"] - 1e-4]
+        if small:
+            return f"{small} gain too little with {beams} beams: {what}"
     return None

@@ -444,9 +444,10 @@ class LanguageModel(Estimator):
         Parameters
         ----------
         texts : str or bytes, or an iterable of them
-            The damaged texts. A character that the model lacks stays as it is, and the model does not read it. With
-            `typos` it may be a typo; with `confusions` it may be another character or excess, at a rate of 0.5, or
-            0.01 if it is a letter or digit. White space that the model lacks always stays.
+            The damaged texts. A character that the model lacks may always stay as it is: the model does not read it,
+            and it counts like an unknown one. If it is a letter, `case` and `accents` allow the same letter in another
+            case or with another accent. With `typos` it may be a typo; with `confusions` it may be another character or
+            excess, at a rate of 0.5, or 0.01 if it is a letter or digit. White space that the model lacks always stays.
         case : bool or float, default=False
             Whether upper and lower case may be wrong. True: the given case says nothing. A rate above 0 and below 1,
             such as 0.001: the share of letters in the wrong case.

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import random_restores
 from examples import saved
 
 from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Mixture
@@ -126,8 +127,8 @@ def test_bytes_are_restored():
     for X, gaps, kind in ((b"ab", "_", "bytes of length 1"), ("ab", b"_", "a str of one character")):
         with pytest.raises(InvalidInputError, match=f"^gaps is .*, but must be {kind}"):
             CharNGram(2).fit(X).restore("", gaps=gaps)
-    rare = CharNGram(3, min_count=2).fit(b"ab" * 9 + b"\xff")
-    assert rare.restore(b"A\xfeB", case=True) == b"a\xfeb"
+    rare = CharNGram(3, min_count=2).fit(b"ab" * 99 + b"\xff")
+    assert rare.restore(b"abAB\xfe", case=True) == b"abab\xfe"
 
 
 def test_a_prime_precedes_each_text(counts):
@@ -204,6 +205,33 @@ def test_a_change_must_gain_so_many_nats(counts):
     assert counts.restore("th_ functlon", gaps="_", least=99, confusions="ocr") == "the functlon"
     assert counts.restore("the functoin", least={"typos": 99}, typos=0.1) == "the functoin"
     assert counts.restore("mer, deja", least={"accents": 99}, accents=True) == "mer, deja"
+
+
+@pytest.mark.parametrize(("X", "damaged", "options"), [
+    ("aBcde fgh. " * 9, "ab", {"case": 1e-9, "least": 20}),
+    ("THE QUICK BROWN FOX. " * 9, "the Quick", {"case": 1e-6, "least": 50}),
+    (["ax", "ay", "az", "aw", "aB", "aB"], "ab", {"case": 0.001, "least": 30}),
+    ("un cafe au lait " * 9, "un café", {"accents": True, "least": 50}),
+])  # fmt: skip
+@pytest.mark.parametrize("min_count", [1, 2])
+def test_letters_that_the_model_lacks_stay_unless_a_change_gains_enough(X, damaged, options, min_count):
+    model = CharNGram(3, min_count=min_count).fit(X)
+    assert model.restore(damaged, **options, changes=True) == (damaged, [])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_original_is_more_probable_by_an_exhaustive_search(seed):
+    assert random_restores.case(seed, None) is None
+
+
+@pytest.mark.parametrize("beams", [1, 2, None])
+def test_every_change_gains_enough_however_few_hypotheses_are_kept(beams):
+    texts = ["abcabd" * 3, "dbacab" * 3]
+    model = CharRNN(7, max_steps=100, random_state=0).fit(["".join(text) for text in itertools.permutations("abcd")])
+    for least in (0.5, 3.0):
+        for text, changes in model.restore(texts, typos=0.5, least=least, beams=beams, changes=True):
+            assert set(text) <= set("abcd")
+            assert min([change.log_odds for change in changes], default=least) >= least
 
 
 def test_a_confusion_is_one_change_with_its_rate(network):

@@ -103,6 +103,7 @@ def test_best_path_matches_reference(texts, damage, least, beams, seed, document
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(restoring, "PENALTY", penalty)
         patch.setattr(restoring, "beams_at", lambda part, *_: widths(part, beams))
+        patch.setattr(restorer, "_without_weak_changes", lambda path, codes: restoring._Judged(path, [], []))
         found = restorer.restored(texts, changes=False)
     codes = sorted({ord(c) for text in texts for c in text})
     channel = with_tolls_subtracted(Channel.of(damage, vocabulary, codes))

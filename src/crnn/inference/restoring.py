@@ -6,6 +6,7 @@ import itertools
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
@@ -292,7 +293,8 @@ class Channel(NamedTuple):
         for code in codes:
             plain_ids = range(len(known)) if code == damage.gap else same.get(damage.fold(code, vocabulary), [])
             row = [(i, damage.refolding(code, known[i])) for i in plain_ids]
-            row = row or [(UNREAD_SYMBOL if vocabulary.unknown is None else vocabulary.unknown, FREE)]
+            if not row or (code not in index and code != damage.gap):
+                row.append((UNREAD_SYMBOL if vocabulary.unknown is None else vocabulary.unknown, FREE))
             marked.append(damage.is_marked(code, vocabulary))
             changed: dict[int, Cost] = {}  # by symbol; SKIPPED: the symbol is in excess
             if marked[-1]:
@@ -390,7 +392,7 @@ class _Path(NamedTuple):
     taken: Ids  # symbols of the damaged text that each stands for, 0 or 1
     goes_on: NDArray[np.bool_]  # whether the next step belongs to the same change
     swapped: NDArray[np.bool_]  # whether the step stands for the symbol after it, and the next step for the one before
-    costs: NDArray[np.float64]  # the log-probability of the damage
+    costs: NDArray[np.float64]  # (n, 2): the log-probability of the damage, and what undoing it must gain
 
     @classmethod
     def of(cls, symbols: Ids, obligations: Ids, costs: NDArray[np.float64], steps: Ids) -> _Path:
@@ -400,15 +402,41 @@ class _Path(NamedTuple):
         taken[replaced] = steps[obligations[replaced] - REPLACED_STEP - 1, 1]
         return cls(symbols, taken, swapped | replaced, swapped, costs)
 
+    def with_steps(self, first: int, stop: int, replacing: _Path) -> _Path:
+        """Return the path with other steps from `first` to `stop`."""
 
-class _Edit(NamedTuple):
+        def joined(part: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate([part[:first], new, part[stop:]])
+
+        return _Path(
+            symbols=joined(self.symbols, replacing.symbols),
+            taken=joined(self.taken, replacing.taken),
+            goes_on=joined(self.goes_on, replacing.goes_on),
+            swapped=joined(self.swapped, replacing.swapped),
+            costs=joined(self.costs, replacing.costs),
+        )
+
+
+@dataclass
+class _Edit:
     """A change as ids: restored[at : at + len(after)] stands for damaged[start:stop]."""
 
     start: int
     stop: int
     at: int
-    after: Ids  # UNREAD_SYMBOL for those that the model lacks
+    first_step: int  # of the path
+    stop_step: int
+    after: list[int]  # UNREAD_SYMBOL for those that the model lacks
     cost: float  # the log-probability of the damage
+    toll: float  # what undoing it must gain
+
+
+class _Judged(NamedTuple):
+    """The edits of a path with their log-odds."""
+
+    path: _Path
+    edits: list[_Edit]
+    log_odds: list[float]
 
 
 def beams_at(kinds: Ids, gap: int, beams: int, V: int) -> Ids:
@@ -466,8 +494,12 @@ class Restorer:
         def restore(group: NDArray[np.intp]) -> None:
             paths = self._search([parts[i] for i in group], channel, gap)
             for i, path in zip(group, paths, strict=True):
-                text = self._decoded(path, codes[i])
-                originals[i] = Restored(text, self._changes(path, texts[i], codes[i], text)) if changes else text
+                if changes or any(self.damage.least.values()):
+                    judged = self._without_weak_changes(path, codes[i])
+                    text = self._decoded(judged.path, codes[i])
+                    originals[i] = Restored(text, self._changes(judged, texts[i], text)) if changes else text
+                else:
+                    originals[i] = self._decoded(path, codes[i])
 
         run_tasks([order[i : i + rows] for i in range(0, len(order), rows)], restore, self.n_threads)
         return originals
@@ -540,41 +572,96 @@ class Restorer:
 
     # ---------------------------------------------------------------- changes
 
-    def _changes(self, path: _Path, text: Any, codes: NDArray[Any], restored: Any) -> list[Change]:
-        """Return what the restored text changes, with log-odds; `codes` are the damaged text's."""
-        network, symbols = self.network, path.symbols[path.symbols != SKIPPED]
-        ids, known_before = symbols[symbols >= 0], np.append(0, np.cumsum(symbols >= 0))
-        changes, state, read = list[Change](), network.copy(self.start), 0
-        for edit in self._edits(path, codes, restored):
-            stop = edit.at + len(edit.after)
-            first, last = known_before[edit.at], known_before[stop]
-            if first > read:
-                network.feed(ids[read:first, None], state)
-                read = first
+    def _changes(self, judged: _Judged, text: Any, restored: Any) -> list[Change]:
+        """Return what the restored text changes."""
+        return [
+            Change(
+                start=edit.start,
+                stop=edit.stop,
+                before=text[edit.start : edit.stop],
+                after=restored[edit.at : edit.at + len(edit.after)],
+                log_odds=odds,
+            )
+            for edit, odds in zip(judged.edits, judged.log_odds, strict=True)
+        ]
+
+    def _without_weak_changes(self, path: _Path, codes: NDArray[Any]) -> _Judged:
+        """Return a path without changes that gain less than they must, and the log-odds of the others.
+
+        A search that keeps few hypotheses may drop the one without a change, which then gains too little. Changes are
+        judged from left to right, each after those that stay; as soon as one is undone, the others are judged again,
+        since they may have gained from it.
+        """
+        while True:
+            judged, undone = self._judge(path, codes)
+            if not undone:
+                return judged
+            for edit in reversed(undone):
+                path = path.with_steps(edit.first_step, edit.stop_step, self._staying(edit, codes))
+
+    def _judge(self, path: _Path, codes: NDArray[Any]) -> tuple[_Judged, list[_Edit]]:
+        """Return the edits of a path with their log-odds, and those that gain too little."""
+        network = self.network
+        symbols = path.symbols[path.symbols != SKIPPED]
+        reads = symbols >= 0
+        ids = symbols[reads]
+        n_read_before = np.append(0, np.cumsum(reads))
+        edits, all_odds, undone = self._edits(path, codes), list[float](), list[_Edit]()
+        state, n_read = network.copy(self.start), 0
+        for edit in edits:
+            first, last = n_read_before[edit.at], n_read_before[edit.at + len(edit.after)]
+            if first > n_read:
+                network.feed(ids[n_read:first, None], state)
+                n_read = first
             rest = ids[last : last + AFTER]
             if self.vocabulary.boundary is not None and last + AFTER >= len(ids):
                 rest = np.append(rest, np.int32(self.vocabulary.boundary))
             others, cost = self._alternatives(edit, codes)
-            log_p = self._log_probabilities(state, [np.concatenate([piece, rest]) for piece in (edit.after, *others)])
+            after = np.array(edit.after, np.int32)
+            log_p = self._log_probabilities(state, [np.concatenate([piece, rest]) for piece in (after, *others)])
             odds = log_p[0] + edit.cost - np.logaddexp.reduce(log_p[1:]) - cost if others else math.inf
-            place = slice(edit.start, edit.stop)
-            changes.append(Change(edit.start, edit.stop, text[place], restored[edit.at : stop], float(odds)))
-        return changes
+            all_odds.append(float(odds))
+            if edit.toll > 0 and not odds >= edit.toll:
+                undone.append(edit)
+                staying = others[0][others[0] >= 0]
+                if len(staying):
+                    network.feed(staying[:, None], state)
+                n_read = last
+        return _Judged(path, edits, all_odds), undone
 
-    def _edits(self, path: _Path, codes: NDArray[Any], restored: Any) -> list[_Edit]:
+    def _staying(self, edit: _Edit, codes: NDArray[Any]) -> _Path:
+        """Return the steps that leave a piece of the damaged text as it is."""
+        [symbols], _ = self._alternatives(edit, codes)
+        n = len(symbols)
+        marked = [self.damage.is_marked(code, self.vocabulary) for code in codes[edit.start : edit.stop].tolist()]
+        costs = np.zeros((n, 2))
+        costs[:, 0] = np.where(marked, math.log1p(-self.damage.typos), 0.0)
+        return _Path(symbols, np.ones(n, np.int32), np.zeros(n, np.bool_), np.zeros(n, np.bool_), costs)
+
+    def _edits(self, path: _Path, codes: NDArray[Any]) -> list[_Edit]:
         """Return the edits of a path in order; adjacent ones are joined, except at gaps."""
-        edits, joins, goes_on, start, at = list[_Edit](), False, False, 0, 0
-        read = np.concatenate([np.zeros(0, np.uint32), *pieces(restored)])
-        steps = zip(path.symbols.tolist(), path.taken.tolist(), path.goes_on.tolist(), path.costs.tolist(), strict=True)
-        for symbol, taken, to_be_continued, cost in steps:
+        edits = list[_Edit]()
+        joins = False  # whether the next edit belongs to the last one
+        to_be_continued = False  # whether the step is the first or a middle one of a change
+        start = at = 0  # places in the damaged and in the restored text
+        known = self.vocabulary.codes
+        for step, symbol in enumerate(path.symbols.tolist()):
+            taken = int(path.taken[step])
+            adds = symbol != SKIPPED
+            continued, to_be_continued = to_be_continued, bool(path.goes_on[step])
             is_gap = bool(taken) and codes[start] == self.damage.gap
-            adds, continued, goes_on = symbol != SKIPPED, goes_on, to_be_continued
-            if is_gap or continued or goes_on or not taken or not adds or read[at] != codes[start]:
-                new = _Edit(start, start + taken, at, np.array([symbol] * adds, np.int32), cost)
+            is_kept = bool(taken) and adds and (not 0 <= symbol < len(known) or known[symbol] == codes[start])
+            if is_gap or continued or to_be_continued or not is_kept:
+                cost, toll = path.costs[step].tolist()
+                after = [symbol] if adds else []
                 if joins and not is_gap:
-                    last = edits.pop()
-                    new = _Edit(last.start, new.stop, last.at, np.append(last.after, new.after), last.cost + cost)
-                edits.append(new)
+                    last = edits[-1]
+                    last.stop, last.stop_step = start + taken, step + 1
+                    last.after += after
+                    last.cost += cost
+                    last.toll += toll
+                else:
+                    edits.append(_Edit(start, start + taken, at, step, step + 1, after, cost, toll))
                 joins = not is_gap
             else:
                 joins = False

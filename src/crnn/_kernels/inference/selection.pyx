@@ -40,6 +40,7 @@ cdef struct Hypothesis:
     double score
     double rank
     double cost       # the log-probability of the damage in the last step, which is part of the score
+    double toll       # what was subtracted from the score in the last step
     uint64_t digest   # of the symbols that the network looks back at: differs only if they do
     uint64_t recent   # a digest of the last `RECENT` symbols
     Py_ssize_t turn   # the number of hypotheses that were offered earlier
@@ -91,7 +92,7 @@ cdef class Selection:
     cdef Py_ssize_t texts, position, node_count, turn
     cdef Py_ssize_t room  # for hypotheses of each text: when it is full, the best ones stay
     cdef int[:, ::1] nodes  # of each step that was kept: the node before it, its symbol, the obligation after it
-    cdef double[::1] node_costs
+    cdef double[:, ::1] node_costs  # the cost and the toll of each step
     cdef int[::1] counts  # hypotheses of each text now; then of the next position; insertions
     cdef int[::1] next_counts
     cdef int[::1] insert_counts
@@ -142,7 +143,8 @@ cdef class Selection:
         self.counts, self.next_counts, self.insert_counts, self.pending = np.ones((4, texts), np.int32)
         self.insert_counts[:] = 0
         self.floors, self.totals = np.empty(texts), np.empty(rows)
-        self.nodes, self.node_costs = np.empty((max(1024, 4 * rows), 3), np.int32), np.empty(max(1024, 4 * rows))
+        self.nodes = np.empty((max(1024, 4 * rows), 3), np.int32)
+        self.node_costs = np.empty((max(1024, 4 * rows), 2))
         self.ends = np.full(texts, -1, np.int32)
         for i in range(texts):
             self.now[i * self.room].score, self.now[i * self.room].node = 0, -1
@@ -233,20 +235,20 @@ cdef class Selection:
 
     def path(self, Py_ssize_t text):
         """Return a text's symbols, -1 for skipped ones, UNREAD for those that stay as they are, the obligation after
-        each, and what the damage costs at each.
+        each, and the cost and the toll (n, 2) of the damage at each.
         """
         cdef Py_ssize_t n = 0, i
         cdef int node = self.ends[text]
         while node >= 0:
             node, n = self.nodes[node, 0], n + 1
-        symbols, obligations, costs = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n)
+        symbols, obligations, costs = np.empty(n, np.int32), np.empty(n, np.int32), np.empty((n, 2))
         cdef int[::1] to_symbols = symbols
         cdef int[::1] to_obligations = obligations
-        cdef double[::1] to_costs = costs
+        cdef double[:, ::1] to_costs = costs
         node = self.ends[text]
         for i in range(n - 1, -1, -1):
             to_symbols[i], to_obligations[i] = self.nodes[node, 1], self.nodes[node, 2]
-            to_costs[i] = self.node_costs[node]
+            to_costs[i, 0], to_costs[i, 1] = self.node_costs[node, 0], self.node_costs[node, 1]
             node = self.nodes[node, 0]
         return symbols, obligations, costs
 
@@ -264,7 +266,7 @@ cdef class Selection:
         if wanted > self.nodes.shape[0]:
             if wanted > MAX_NODES // 2:
                 raise MemoryError("the text is too long for so many beams. Pass shorter texts.")
-            larger, costs = np.empty((2 * wanted, 3), np.int32), np.empty(2 * wanted)
+            larger, costs = np.empty((2 * wanted, 3), np.int32), np.empty((2 * wanted, 2))
             larger[: self.node_count] = self.nodes[: self.node_count]
             costs[: self.node_count] = self.node_costs[: self.node_count]
             self.nodes, self.node_costs = larger, costs
@@ -391,7 +393,7 @@ cdef inline int _offer(Selection s, Hypothesis* kept, int count, double log_p, d
     if score <= s.least or score < s.best - s.margin:
         return count
     s.best = max(s.best, score)
-    new.score, new.cost, new.node = score, cost, parent.node
+    new.score, new.cost, new.toll, new.node = score, cost, toll, parent.node
     new.digest, new.recent = parent.digest, parent.recent
     if symbol >= 0:
         new.digest = parent.digest * s.factor + symbol + 1
@@ -572,5 +574,5 @@ cdef inline void _start_text(Selection s, Py_ssize_t b) noexcept nogil:
 cdef inline void _add_node(Selection s, Hypothesis* h) noexcept nogil:
     """Store where a hypothesis comes from."""
     s.nodes[s.node_count, 0], s.nodes[s.node_count, 1], s.nodes[s.node_count, 2] = h.node, h.symbol, h.obligation
-    s.node_costs[s.node_count] = h.cost
+    s.node_costs[s.node_count, 0], s.node_costs[s.node_count, 1] = h.cost, h.toll
     h.node, s.node_count = <int>s.node_count, s.node_count + 1
