@@ -79,6 +79,20 @@ def test_scores_without_a_label_sum_over_labels():
     assert model.score(["ab", "b"]) == pytest.approx(marginal.sum() / 5)
 
 
+@pytest.mark.parametrize("bias", [800.0, 1e6])
+def test_a_prior_of_labels_that_underflows_is_no_missing_value(bias):
+    model = small(max_steps=0).fit(["ab", "ba"] * 3, labels=["p", "q"] * 3)
+    before = model.score_samples(["ab"], labels="p")
+    with model.editing():
+        model.params_["by"][0] = bias  # of the symbol "a"
+    scores = np.array([model.score_samples(["ab"], labels=label)[0] for label in "pq"])
+    [marginal] = model.score_samples(["ab"])
+    assert np.isfinite([marginal, *before]).all()
+    assert scores.min() <= marginal <= scores.max()
+    assert marginal == pytest.approx(np.logaddexp.reduce(scores) - np.log(2), abs=0.2)
+    assert len(model.sample(n_samples=3, random_state=0, max_length=3)) == 3
+
+
 def test_a_file_is_one_document(model, tmp_path):
     expected = model.score("anna", labels="f")
     (tmp_path / "name").write_text("anna")

@@ -690,9 +690,9 @@ class _LabelForms(NamedTuple):
 
 def log_prior(network: PackedNetwork, K: int) -> NDArray[np.float64]:
     """Return log P of each label, the last K symbols, in nats: the probability that it starts a document."""
-    p = network.probabilities_after(network.start())[0, -K:]
-    logarithms: NDArray[np.float64] = np.log(np.maximum(p / p.sum(), 1e-300))
-    return logarithms
+    y = network.logits_after(network.start())[0, : network.symbols][-K:].astype(np.float64)
+    log_p: NDArray[np.float64] = y - np.logaddexp.reduce(y)
+    return log_p
 
 
 def _packed_state(state: ModelState, *, one_row: bool, scoring: bool, bfloat16: bool) -> PackedNetwork:
