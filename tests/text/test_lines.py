@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN, Lines
+from crnn.cli.files import read_documents, read_lines
 from crnn.inference.sampling import HashedTexts
 from crnn.text import text_files
 from crnn.text.sources import text_source
@@ -18,8 +20,9 @@ TEXTS = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"))
 
 
 def lines_of(data):
-    """Return the lines of one file as `crnn train --lines` has always read them."""
-    return [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
+    r"""Return the lines of one file, which end with ``\n`` or ``\r\n``; a lone ``\r`` belongs to its line."""
+    lines = re.split(rb"\r?\n", data)
+    return lines if lines[-1] else lines[:-1]
 
 
 SIZES = st.integers(1, 7)
@@ -103,9 +106,24 @@ def test_names_a_line_that_is_not_utf8(folder):
 
 
 def test_ends_of_lines():
-    for data in (b"", b"\n", b"\r", b"a\r\r\n", b"a\n\r"):
+    for data in (b"", b"\n", b"\r", b"a\r\r\n", b"a\n\r", b"a\r\r", b"a\r"):
         ended = b"".join(text_files.with_newlines([data[i : i + 1] for i in range(len(data))], "bytes", ended=True))
         assert ended == b"".join(line + b"\n" for line in lines_of(data))
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_random_files_have_the_lines_of_a_plain_split(folder, monkeypatch, block):
+    monkeypatch.setattr(text_files, "BLOCK_SIZE", block)
+    monkeypatch.setattr(text_files, "INDEX_STEP", 3)
+    rng = np.random.default_rng(block)
+    for i in range(500):
+        data = bytes(rng.choice([*b"ab\r\n"], rng.integers(13)).tolist())
+        path = folder / f"{i}.txt"
+        path.write_bytes(gzip.compress(data) if i % 5 == 0 else data)
+        found = Lines(path, kind="bytes")
+        assert list(found) == [found[k] for k in range(len(found))] == lines_of(data), data
+        assert read_documents(str(path), as_bytes=True) == lines_of(data), data
+        assert [line for lines in read_lines(str(path), as_bytes=True) for line in lines] == lines_of(data), data
 
 
 def test_hashes_find_every_line_and_nothing_else(folder, monkeypatch):

@@ -29,7 +29,7 @@ from ..mixture import Mixture
 from ..runtime.atomic_file import check_writable as check_file_writable
 from ..text.documents import Errors
 from ..text.sources import IN_MEMORY
-from ..text.text_files import MARK, DecompressedFile, Lines, TextFile, decode_lines, plain_size
+from ..text.text_files import MARK, DecompressedFile, Lines, TextFile, decode_lines, plain_size, split_lines
 from ..text_classifier import TextClassifier
 from .output import name_output_errors
 
@@ -85,7 +85,7 @@ def read_documents(
         data = file.read()
     mark = b"" if as_bytes or not data.startswith(BOM_UTF8) else BOM_UTF8
     data = data.removeprefix(mark)
-    lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
+    lines = split_lines(data)
     if as_bytes:
         return lines
     decoded = decode_lines(lines, errors="replace" if errors == "replace" else "strict")
@@ -109,6 +109,7 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
             *whole, rest = data.split(b"\n")
             if whole:
                 whole[0] = b"".join([*pieces, whole[0]])
+                whole = [line.removesuffix(b"\r") for line in whole]
                 yield from _decode(whole, count, as_bytes, errors, name)
                 pieces, count = [], count + len(whole)
             pieces.append(rest)
@@ -124,7 +125,6 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
 
 def _decode(lines: list[bytes], first: int, as_bytes: bool, errors: Errors | None, name: str) -> Iterator[list[Any]]:
     """Yield lines of a file in the chosen form; before an error, yield the lines before it."""
-    lines = [line.removesuffix(b"\r") for line in lines]
     if as_bytes:
         yield lines
         return

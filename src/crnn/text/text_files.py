@@ -217,7 +217,7 @@ class Lines(NamedFiles, Sequence[Any]):
         entry = i // INDEX_STEP
         stop = int(file.starts[entry + 1]) if entry + 1 < len(file.starts) else file.end
         data = _part(self.paths[k], int(file.starts[entry]), stop)
-        line = data.split(b"\n")[i % INDEX_STEP].removesuffix(b"\r")
+        line = split_lines(data)[i % INDEX_STEP]
         if self.kind == "bytes":
             return self.reader.transform_lines([line])[0]
         if i == 0:
@@ -507,10 +507,10 @@ def with_newlines(blocks: Iterable[Any], kind: Kind, *, ended: bool = False) -> 
         if block:
             last = block[-1:]
             yield block
+    if held:
+        yield carriage
     if ended and (held or last != end):
         yield end
-    elif held:
-        yield carriage
 
 
 def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -522,6 +522,15 @@ def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
             break
     yield start.removeprefix(codecs.BOM_UTF8)
     yield from rest
+
+
+def split_lines(data: bytes) -> list[bytes]:
+    r"""Return the lines of a file's bytes without their ends; a ``\r`` that no ``\n`` follows belongs to its line."""
+    *ended, rest = data.split(b"\n")
+    lines = [line.removesuffix(b"\r") for line in ended]
+    if rest:
+        lines.append(rest)
+    return lines
 
 
 def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:
