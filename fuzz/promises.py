@@ -40,6 +40,8 @@ PROMISES = {
     "bits": Promise("a model file with any bit changed is refused", mutated_files.flip_bits, 10**6, 100),
     "saves": Promise("a file saved during training is of one step", interruptions.saves_during_training, 400, 4),
     "texts": Promise("any text is learned, scored and saved", cases("random_training:text_case"), 100_000, 30),
+    "bytes": Promise("a model has the same bits after a file, a copy and a pickle",
+        cases("random_training:file_case"), 20_000, 60),
     "arguments": Promise("a public callable returns, or raises what is documented",
         cases("nasty_arguments"), 1_200_000, 500),
     "commands": Promise("a command line ends with an exit code and a reason",

@@ -1,10 +1,14 @@
 """Random texts and random settings: a model learns them, is scored, sampled and saved, and ruin is an error."""
 
+import contextlib
+import copy
+import io
 import math
+import pickle
 
 import numpy as np
 
-from crnn import CharRNN, DivergenceError, InvalidInputError
+from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
 from crnn.text.vocabulary import Vocabulary
 
 TEXT = "to be or not to be, that is the question. " * 5
@@ -89,3 +93,65 @@ def settings_case(i, folder):
     if not diverged and model.n_steps_ >= 100 and min(losses) > 1e6 * uniform:  # shorter calls are not judged
         return f"success with losses of {losses} nats, {given}"
     return None
+
+
+ODD_NUMBERS = [0.0, -0.0, 5e-324, -5e-324, 1e-45, -1e-40, 1e300, -1e38, 3.4e38, 1.0]
+NANS = {4: [0x7FC00001, 0xFFC12345], 8: [0x7FF8000000000001, 0xFFFDEADBEEF01234]}  # quiet ones with payloads
+
+
+def learned_bits(model):
+    """Return every array that training changes, as bytes."""
+    arrays = {f"params.{name}": array for name, array in model.params_.items()}
+    for part, named in model.optimizer_state_.items():
+        if isinstance(named, dict):
+            arrays |= {f"{part}.{name}": array for name, array in named.items()}
+    states = model.state_ if isinstance(model.state_, tuple) else (model.state_,)
+    arrays |= {f"state.{i}": array for i, array in enumerate(states)}
+    return {name: array.tobytes() for name, array in arrays.items()}
+
+
+def write_odd_numbers(rng, model):
+    """Put odd numbers into random places of a model's weights, and NaN, which no public method does."""
+    learned = model._learned
+    for array in learned.layout.named(learned.params).values():
+        flat = array.reshape(-1)
+        places = rng.integers(0, flat.size, 3)
+        with np.errstate(over="ignore"):
+            odd = rng.choice(ODD_NUMBERS, 3).astype(flat.dtype)
+        flat[places] = np.where(np.isfinite(odd), odd, np.finfo(flat.dtype).max)
+        if rng.integers(50) == 0:
+            flat.view(f"u{flat.itemsize}")[places[0]] = NANS[flat.itemsize][rng.integers(2)]
+
+
+def file_case(i, folder):
+    """Save a model after absurd training, and load it: all bits come back, or the weights are refused as not finite."""
+    rng = np.random.default_rng([17, i])
+    given = settings_of(rng) | {"max_steps": int(rng.integers(1, 12)), "random_state": [None, i][rng.integers(2)]}
+    if rng.integers(2):  # each step multiplies the weights by about -1e7; then zeros are negative, too
+        given |= {"optimizer": "adam", "learning_rate": 1e5, "weight_decay": 100.0}
+    if rng.integers(2):
+        given |= {"vocabulary": "#", "min_count": 2}  # all symbols of the text are unknown
+    model = CharRNN(**given)
+    with contextlib.suppress(DivergenceError):
+        model.fit(TEXT)
+    if rng.integers(2):
+        write_odd_numbers(rng, model)
+    is_finite = all(np.isfinite(array).all() for array in model.params_.values())
+    before = learned_bits(model)
+    for copied in (copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))):
+        if learned_bits(copied(model)) != before:
+            return f"a copy has other bits, {given}"
+    file = io.BytesIO()
+    try:
+        model.save(file)
+    except ModelFileError:
+        return f"finite weights were not saved, {given}" if is_finite else None
+    if not is_finite:
+        return f"weights that are not finite were saved, {given}"
+    loaded = CharRNN.load(io.BytesIO(file.getvalue()))
+    after = learned_bits(loaded)
+    if after != before:
+        return f"{[name for name in before if after[name] != before[name]]} have other bits after a file, {given}"
+    again = io.BytesIO()
+    loaded.save(again)
+    return None if again.getvalue() == file.getvalue() else f"the loaded model writes another file, {given}"

@@ -307,6 +307,18 @@ def test_refuses_invalid_configurations_and_missing_memory(path):
 
 
 @pytest.mark.parametrize("training_state", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_negative_zeros_survive_a_file(path, cell, training_state):
+    model = small(3, cell=cell, num_layers=2).fit(TEXT)
+    with model.editing():
+        for array in model.params_.values():
+            array.reshape(-1)[::2] = -0.0
+    loaded = reloaded(model, path, training_state=training_state)
+    for name, array in model.params_.items():
+        assert loaded.params_[name].tobytes() == array.tobytes(), name
+
+
+@pytest.mark.parametrize("training_state", [True, False])
 def test_same_model_same_bytes(path, training_state):
     model = small(optimizer="adam", validation_fraction=0.2).fit(TEXT)
     model.history_[-1]["note"] = {"b": [1], "a": None}

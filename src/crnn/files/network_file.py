@@ -575,7 +575,8 @@ def _flat_weights(layout: Layout, tensors: Mapping[str, Array]) -> Array:
         second = tensors[f"rnn.bias_hh_l{k}"]
         if layer.bn is not None:
             second, layer.bn[...] = np.split(second, [-len(layer.bn)])
-        layer.bh[: len(second)] += second
+        first = layer.bh[: len(second)]
+        np.add(first, second, out=first, where=second != 0)  # -0.0 + 0.0 would be 0.0, and other bits than were saved
     if not np.isfinite(params).all():  # two finite biases may add up to infinity
         raise ModelFileError("the sum of a unit's two biases is infinite")
     return params
