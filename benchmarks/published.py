@@ -119,11 +119,11 @@ def mixtures(split: Split, mixed: list[Mixture], seconds: float) -> Iterator[str
         *([("mixture, weights fitted to the validation part", fitted)] if fitted else []),
     ):
         shown = "" if not isinstance(kinds[0], Mixture) else ", ".join(shown_weights(kinds[0]))
-        nats, steps = mean(-model.score(split.test) for model in kinds), mixed[0].models[0].n_steps_
+        nats, steps = mean(-model.score(split.test) for model in kinds), mixed[0].models_[0].n_steps_
         yield row(f"{name}, {seconds:g} s" + f" ({shown})" * bool(shown), kinds[0], nats, seconds, steps)
     for adapt in ("counts", True):
         nats = mean(-model.score(split.test, adapt=adapt) for model in mixed)
-        yield row(f"mixture, `adapt={adapt!r}`, {seconds:g} s", mixed[0], nats, seconds, mixed[0].models[0].n_steps_)
+        yield row(f"mixture, `adapt={adapt!r}`, {seconds:g} s", mixed[0], nats, seconds, mixed[0].models_[0].n_steps_)
 
 
 def orders(split: Split, network: CharRNN) -> Iterator[str]:
@@ -164,7 +164,7 @@ def main() -> None:
         for line in mixtures(split, mixed, seconds):
             print(line, flush=True)
         if "orders" in options.only and seconds == options.seconds[-1] and split.validation:
-            for line in orders(split, mixed[0].models[0]):
+            for line in orders(split, mixed[0].models_[0]):
                 print(line, flush=True)
 
 
