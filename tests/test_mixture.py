@@ -624,7 +624,7 @@ def test_a_state_keeps_the_weights_of_its_time(models):
     np.testing.assert_array_equal(state.predict_proba(), before)
 
 
-@pytest.mark.parametrize(("of_counts", "of_network"), [(3, 5), (17, 1)])
+@pytest.mark.parametrize(("of_counts", "of_network"), [(3, 4.7), (17, 1)])
 def test_network_trains_for_the_time_left(monkeypatch, of_counts, of_network):
     now, limits, counted, fit = [5.0], [], CharNGram._fit, CharRNN.fit
 
@@ -651,7 +651,7 @@ def test_network_trains_for_the_time_left(monkeypatch, of_counts, of_network):
     assert (mixture.max_seconds, mixture.models_[0].max_seconds) == (10, mixture.models[0].max_seconds)
     assert train(TEXT, 10, verbose=0, max_seconds=None).max_seconds is None
     train(TEXT, 10, verbose=0, validation="to be")
-    assert limits[-1] == pytest.approx(max(8 - 3 * of_counts, 1))  # the order's choice takes twice the counting
+    assert limits[-1] == pytest.approx(max(7.7 - 3 * of_counts, 1))  # the order's choice takes twice the counting
 
 
 @pytest.mark.parametrize("X", ["zz" + TEXT, ["zz", *NAMES * 30]])
@@ -801,7 +801,8 @@ def test_counts_of_a_text_with_no_held_out_part_have_the_longest_order(X, option
 @pytest.mark.parametrize("of_part", [True, False])
 def test_the_order_and_its_weights_are_the_best_in_the_mixture(long_enough, X, of_part):
     validation = None if of_part else X[::-1][:60]
-    mixture = train(X, 0.2, verbose=0, hidden_size=4, random_state=0, validation=validation)
+    limits = {"max_seconds": None, "max_steps": 20}
+    mixture = train(X, 0.2, verbose=0, hidden_size=4, random_state=0, validation=validation, **limits)
     network, counts = mixture.models_
     rest, _, _, held_out = split_held_out(X, validation)
     documents = module.encode_held_out(held_out, mixture.vocabulary_)
@@ -820,6 +821,44 @@ def test_the_order_and_its_weights_are_the_best_in_the_mixture(long_enough, X, o
     assert mixture.weights_ == pytest.approx(expected.weights_)
     assert (mixture.weights_.sum(axis=-1) == pytest.approx(1)) == of_part
     assert mixture.vocabulary_ == CharNGram(1).fit(X).vocabulary_
+
+
+def test_no_shorter_order_is_tried_when_the_time_is_over(long_enough, monkeypatch):
+    now = [0.0]
+    fit = mixed_network.HeldOutText.fit
+
+    def slow_fit(*arguments, **options):
+        now[0] += 2
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(mixed_network.HeldOutText, "fit", slow_fit)
+    text = NAMES * 99
+    orders = []
+    for seconds in (3, 5, 9, None):
+        mixture = Mixture([CharRNN(4, max_steps=3, random_state=0), CharNGram()], max_seconds=seconds)
+        now[0] = 0.0
+        mixture.fit(text)
+        orders.append(mixture.models_[1].order_)
+        assert seconds is None or now[0] <= seconds
+    assert orders[:3] == [24, 10, 7]
+    assert orders[3] < 7
+
+
+def test_weights_of_many_symbols_are_fitted_to_the_likeliest():
+    rng = np.random.default_rng(0)
+    ids = np.minimum(rng.zipf(1.3, 30_000), 3000)
+    ids[1::2] = ids[::2] // 2 + 1  # something to learn from a context of one
+    text = "".join(chr(0x4E00 + i) for i in ids)
+    models = [CharNGram(order, vocabulary=text).fit(text[:25_000]) for order in (1, 2, 3)]
+    fitted = Mixture.from_fitted(models).fit_weights(text[25_000:25_600]).weights_[-1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixed_network, "MAX_SYMBOLS_OF_ROW", 1 << 20)
+        exact = Mixture.from_fitted(models).fit_weights(text[25_000:25_600]).weights_[-1]
+    scores = [Mixture.from_fitted(models, weights).score(text[25_000:25_600]) for weights in (fitted, exact)]
+    assert scores[0] != scores[1]
+    assert scores[0] == pytest.approx(scores[1], abs=0.002)
+    assert scores[1] > max(model.score(text[25_000:25_600]) for model in models)
 
 
 def test_fitted_weights_below_a_sum_of_1_are_raised_to_it():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+import sys
 import time
 from collections.abc import Iterable
 from typing import Any, BinaryIO, NamedTuple, Self
@@ -50,6 +52,8 @@ LONGEST = 24
 SHORTER = (10, 8, 7, 6, 5, 4, 3, 2)  # tried in turn
 CHOICE = 2.0  # times as long as counting: the choice of the order, for which time is reserved
 TOLERANCE = 0.0005  # nats by which shorter counts, in a smaller file, may be worse
+WEIGHTS_SHARE = 0.03  # of the time, for the first weights
+LOGITS_PER_SECOND = 1 << 19  # of each member on the held-out text, per second of the budget
 MIN_SHARE = 0.1  # minimum fraction of the time for the networks, however long counting takes
 
 
@@ -59,7 +63,12 @@ class SharedTime:
     def __init__(self, seconds: float | None, start: float) -> None:
         self._seconds = _checked_seconds(seconds)
         self._start = start
-        self._reserved = 0.0
+        self._reserved = 0.0 if self._seconds is None else WEIGHTS_SHARE * self._seconds
+        self._last_order = 0.0  # when an order was last tried
+
+    def networks_end(self) -> None:
+        """Note that the networks are trained."""
+        self._last_order = self.elapsed
 
     @property
     def elapsed(self) -> float:
@@ -73,9 +82,20 @@ class SharedTime:
             return None
         return max(1, int(min(COUNTED_PER_SECOND * self._seconds, MAX_SIZE)))
 
+    @property
+    def max_logits(self) -> float:
+        """The limit of the logits that each member computes for the weights."""
+        return math.inf if self._seconds is None else LOGITS_PER_SECOND * self._seconds
+
     def reserve(self, seconds: float) -> None:
         """Set time aside for what follows the networks."""
         self._reserved += seconds
+
+    def allows_another_order(self) -> bool:
+        """Return whether there is time to try shorter counts, if that takes as long as since the last call."""
+        now = self.elapsed
+        since, self._last_order = now - self._last_order, now
+        return self._seconds is None or now + since < self._seconds
 
     def left(self) -> float | None:
         """Return the seconds left for the networks; None for no limit."""
@@ -784,6 +804,7 @@ class _Fitting:
             train = model.fit if anew else model.partial_fit
             train(split.X, **rest)
             self._encode_held_out(network)
+        self._time.networks_end()
 
     def _encode_held_out(self, member: LanguageModel) -> None:
         """Encode the held-out text with a member's symbols, which refuses unknown ones before more is trained."""
@@ -797,8 +818,12 @@ class _Fitting:
             return given
         if self._held_out is None:
             return _checked_weights(None, len(self._members))
-        fitted = fit_to_held_out(self._members, self._held_out, sum_to_one=sum_to_one, chosen=self._chosen)
+        fitted = fit_to_held_out(
+            self._members, self._held_out, sum_to_one=sum_to_one, chosen=self._chosen, shared_time=self._time
+        )
         self._members[:] = fitted.models
+        if self._verbose:
+            _print_losses(fitted)
         return fitted.weights
 
 
@@ -815,6 +840,7 @@ class FittedWeights(NamedTuple):
     models: list[LanguageModel]
     weights: NDArray[np.float64]
     loss: float
+    losses: list[float]  # of each model
 
 
 def held_out_documents(X: TextLike, y: ArrayLike | None, vocabulary: Vocabulary) -> HeldOutDocuments:
@@ -825,6 +851,13 @@ def held_out_documents(X: TextLike, y: ArrayLike | None, vocabulary: Vocabulary)
         checked = checked_labels(y, source.n_documents, name="y")
         labels = checked.labels[checked.numbers].tolist()
     return encode_held_out(HeldOut(source, labels), vocabulary)
+
+
+def _print_losses(fitted: FittedWeights) -> None:
+    """Print the loss of each model and of the mixture on the held-out text."""
+    mixture = Mixture.from_fitted(fitted.models, fitted.weights)
+    parts = [f"{name} {loss:.3f}" for name, loss in zip(mixture.members_, fitted.losses, strict=True)]
+    print(f"held-out loss in nats per symbol: {', '.join(parts)}, mixture {fitted.loss:.3f}", file=sys.stderr)
 
 
 def encode_held_out(held_out: HeldOut, vocabulary: Vocabulary) -> HeldOutDocuments:
@@ -844,11 +877,6 @@ def encode_held_out(held_out: HeldOut, vocabulary: Vocabulary) -> HeldOutDocumen
     return HeldOutDocuments(vocabulary, parts)
 
 
-def _networks_by_part(models: list[LanguageModel], held_out: HeldOutDocuments) -> list[list[InferenceNetwork]]:
-    """Return each model's network for each part of a held-out text."""
-    return [_part_networks(model, held_out) for model in models]
-
-
 def _part_networks(model: LanguageModel, held_out: HeldOutDocuments) -> list[InferenceNetwork]:
     """Return a model's network for each part of a held-out text."""
     networks = []
@@ -858,37 +886,48 @@ def _part_networks(model: LanguageModel, held_out: HeldOutDocuments) -> list[Inf
     return networks
 
 
-def _held_out_text(n_members: int, held_out: HeldOutDocuments) -> HeldOutText:
-    plain = held_out.vocabulary.with_labels(())
-    return HeldOutText([(ids, given) for _, ids, given in held_out.parts], letters_of(plain), n_members)
+def _held_out_text(n_members: int, held_out: HeldOutDocuments, max_logits: float) -> HeldOutText:
+    letters = letters_of(held_out.vocabulary.with_labels(()))
+    texts = [(ids, given) for _, ids, given in held_out.parts]
+    return HeldOutText(texts, letters, n_members, max_logits=max_logits)
 
 
 def fit_to_held_out(
-    models: list[LanguageModel], held_out: HeldOutDocuments, *, sum_to_one: bool, chosen: int | None = None
+    models: list[LanguageModel],
+    held_out: HeldOutDocuments,
+    *,
+    sum_to_one: bool,
+    chosen: int | None = None,
+    shared_time: SharedTime | None = None,
 ) -> FittedWeights:
     """Fit the weights of models to a held-out text, and return both.
 
     The counts ``models[chosen]`` become shorter as long as the loss with newly fitted weights stays within `TOLERANCE`
-    of the best. A sum of 1 is for a part of the training text: it is more like the rest of that text than a new text
-    is, and larger weights, which make the predictions surer, would fit it alone.
+    of the best, and the time is not over. A sum of 1 is for a part of the training text: it is more like the rest of
+    that text than a new text is, and larger weights, which make the predictions surer, would fit it alone.
     """
-    text = _held_out_text(len(models), held_out)
-    rows = [text.rows(networks) for networks in _networks_by_part(models, held_out)]
+    shared_time = SharedTime(None, 0.0) if shared_time is None else shared_time
+    text = _held_out_text(len(models), held_out, shared_time.max_logits)
+    rows = text.all_rows([_part_networks(model, held_out) for model in models])
+    losses = [text.loss(of_model) for of_model in rows]
     weights, loss = text.fit(rows, sum_to_one=sum_to_one)
-    best = FittedWeights(models, weights, loss)
+    best = FittedWeights(models, weights, loss, losses)
     if chosen is None:
         return best
     counts = models[chosen]
     assert isinstance(counts, CharNGram)
     lowest = loss
     for order in [order for order in SHORTER if order < counts.order_]:
+        if not shared_time.allows_another_order():
+            break
         counts = counts._shortened(order)
         rows[chosen] = text.rows(_part_networks(counts, held_out))
         weights, loss = text.fit(rows, sum_to_one=sum_to_one)
         if loss > lowest + TOLERANCE:
             break
         lowest = min(lowest, loss)
-        best = FittedWeights([*models[:chosen], counts, *models[chosen + 1 :]], weights, loss)
+        losses = [*losses[:chosen], text.loss(rows[chosen]), *losses[chosen + 1 :]]
+        best = FittedWeights([*models[:chosen], counts, *models[chosen + 1 :]], weights, loss, losses)
     return best
 
 
