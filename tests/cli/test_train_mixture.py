@@ -1,11 +1,15 @@
 """A mixture on the command line: train it in a given time, and save what there is when training is interrupted."""
 
+import os
+import signal
+
 import pytest
 from command_line import POSIX
 from texts import PHRASES as TEXT
 
 from crnn import CharRNN, DivergenceError, Mixture
 from crnn.cli import main as cli
+from crnn.inference.mixed_network import HeldOutText
 
 TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
 
@@ -44,3 +48,15 @@ def test_an_interrupted_or_diverging_network_is_saved_as_it_was(folder, capsys, 
     mixture = Mixture.load("both.crnn")
     assert mixture.models_[0].n_steps_ == 7
     assert mixture.score(TEXT) < 0
+
+
+@POSIX
+def test_a_signal_while_weights_are_fitted_ends_the_command(folder, capsys, monkeypatch):
+    def interrupted(*arguments, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError  # never reached
+
+    monkeypatch.setattr(HeldOutText, "fit", interrupted)
+    assert cli.main([*TRAIN, "--time", "0.3s", "--validation", "text.txt"]) == 143
+    assert "stopped by SIGTERM; saving the mixture with the network after step" in capsys.readouterr().err
+    assert Mixture.load("both.crnn").weights_.tolist() == [0.5, 0.5]
