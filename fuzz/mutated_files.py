@@ -75,7 +75,7 @@ def models():
     yield CharRNN(**SMALL, num_layers=2, cell="gru").fit(["anna", "bob", "eve"] * 3).quantize()
     yield Mixture.from_fitted([network, CharNGram(3).fit(TEXT)], weights=[0.7, 0.4])
     names, labels = ["anna", "bob", "eve"] * 9, ["a", "b", "b"] * 9
-    yield CharNGram(3).fit(names, labels=labels)
+    yield CharNGram(3).fit(names, y=labels)
     yield TextClassifier([CharRNN(**SMALL), CharNGram(2)], class_weight={"a": 1, "b": 2}).fit(names, labels)
     lines = [f"job {i} done" for i in range(260)]
     yield AnomalyDetector(CharNGram(3), contamination=0.4, random_state=0).fit(lines).partial_fit(lines)
@@ -309,7 +309,7 @@ def probabilities_used(model, folder):
         model.set_params(verbose=0, max_memory=None, order=None)
         if len(model.vocabulary_.labels):
             labels = list(model.labels_)
-            model.partial_fit(["", ""], labels=[labels[0], labels[-1]])
+            model.partial_fit(["", ""], y=[labels[0], labels[-1]])
             model = model.for_label(labels[0])
     text = model.sample(5, random_state=0)
     texts = [text] if model.vocabulary_.boundary is not None else text

@@ -61,7 +61,7 @@ def estimators():
     """Return fitted and unfitted models of every public class; classes not listed here are fitted first."""
     text, documents = CharRNN(**SMALL).fit(TEXT), CharRNN(**SMALL, cell="lstm", min_count=2).fit(DOCUMENTS * 3)
     found = [text, documents, documents.quantize(), CharRNN(**SMALL).fit(TEXT.encode()), CharRNN(**SMALL)]
-    found += [CharRNN(**SMALL, cell="gru").fit(DOCUMENTS, labels=["a", "b"] * 3)]
+    found += [CharRNN(**SMALL, cell="gru").fit(DOCUMENTS, y=["a", "b"] * 3)]
     found += [CharNGram(4).fit(DOCUMENTS * 3), CharNGram(3).fit(TEXT), CharNGram(min_count=2).fit(b"abab"), CharNGram()]
     found += [Mixture.from_fitted([CharRNN(**SMALL).fit(DOCUMENTS * 3), found[6]])]
     found += [TextClassifier(CharRNN(**SMALL)).fit(DOCUMENTS, [0, 1] * 3), TextClassifier()]

@@ -28,7 +28,7 @@ def model_of(kind):
     if made == 0:
         return counts
     if made == 1 and X is DOCUMENTS:
-        return network.fit(X, labels=[i % 2 for i in range(len(X))]).for_label(1)
+        return network.fit(X, y=[i % 2 for i in range(len(X))]).for_label(1)
     network.fit(X)
     if made == 2 and not numbers:
         return network.quantize()

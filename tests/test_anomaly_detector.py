@@ -99,7 +99,7 @@ def test_unscorable_texts_are_anomalies():
     assert np.isnan(detector.score_samples(texts)).tolist() == [False, False, True, True, False, False]
     assert detector.predict(texts).tolist()[:5] == [1, -1, -1, -1, -1]
     assert np.isnan(detector.score_samples(texts, errors="skip")[1])
-    with pytest.raises(InvalidInputError, match=r"texts\[2\]"):
+    with pytest.raises(InvalidInputError, match=r"X\[2\]"):
         detector.predict(texts, errors="strict")
 
 
@@ -270,7 +270,7 @@ REFUSED = [
     *((lambda d, X=X: d.partial_fit(X), "X|text") for X in (["ab", 3], [], "ab")),
     *((lambda d, texts=texts: AnomalyDetector().fit(texts), r"no character of X occurs twice\. Pass more texts\.")
       for texts in (["a", "b", "c"], ["ab", "cd"])),
-    (lambda d: AnomalyDetector(CharRNN(5, max_steps=3).fit(NAMES, labels=[0, 1, 0, 1, 0])).calibrate(NAMES),
+    (lambda d: AnomalyDetector(CharRNN(5, max_steps=3).fit(NAMES, y=[0, 1, 0, 1, 0])).calibrate(NAMES),
      r"Pass estimator.for_label\(0\)"),
     (lambda d: d.explain(["nan"]), "text"),
 ]  # fmt: skip

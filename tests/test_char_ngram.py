@@ -131,7 +131,7 @@ def test_long_contexts_read_from_the_text_change_no_result(texts, more, order, t
 
 
 def test_texts_with_labels_or_weights_are_not_kept(tmp_path):
-    labeled = CharNGram(12).fit(NAMES, labels=[len(name) for name in NAMES])
+    labeled = CharNGram(12).fit(NAMES, y=[len(name) for name in NAMES])
     weighted = CharNGram(12).fit(NAMES, sample_weight=[2] * len(NAMES))
     kept = CharNGram(12).fit(NAMES)
     assert [keeps_text(model) for model in (labeled, weighted, kept)] == [False, False, True]
@@ -225,7 +225,7 @@ LABELED = ["anna", "hanna", "bob", "", "otto"], [3, 3, 1, 1, 1]
 
 @pytest.fixture(scope="module")
 def labeled():
-    return CharNGram(order=4).fit(LABELED[0], labels=LABELED[1])
+    return CharNGram(order=4).fit(LABELED[0], y=LABELED[1])
 
 
 def test_each_label_has_the_counts_of_its_texts(labeled):
@@ -236,14 +236,14 @@ def test_each_label_has_the_counts_of_its_texts(labeled):
         alone = CharNGram(order=4, vocabulary="abhnot").fit(own)
         assert labeled.for_label(label).vocabulary_ == alone.vocabulary_
         assert labeled.for_label(label).n_grams_ == alone.n_grams_
-        assert (labeled.score_samples(texts, labels=label) == alone.score_samples(texts)).all()
+        assert (labeled.score_samples(texts, y=label) == alone.score_samples(texts)).all()
         assert labeled.sample(label=label, random_state=5) == alone.sample(random_state=5)
     assert labeled.n_grams_ == np.add(labeled.for_label(1).n_grams_, labeled.for_label(3).n_grams_).tolist()
-    assert CharNGram().fit(["anna", "b"] * 9, labels=[1, 2] * 9).order_ == 5  # one for all labels
+    assert CharNGram().fit(["anna", "b"] * 9, y=[1, 2] * 9).order_ == 5  # one for all labels
 
 
 def test_without_a_label_texts_are_summed_over_labels_and_labels_are_drawn(labeled):
-    scores = [labeled.score_samples(["bob", "q"[:0]], labels=label) for label in (1, 3)]
+    scores = [labeled.score_samples(["bob", "q"[:0]], y=label) for label in (1, 3)]
     expected = np.log(0.6 * np.exp(scores[0]) + 0.4 * np.exp(scores[1]))
     np.testing.assert_allclose(labeled.score_samples(["bob", ""]), expected, rtol=1e-12)
     drawn = labeled.sample(n_samples=300, random_state=0, temperature=0)
@@ -252,9 +252,9 @@ def test_without_a_label_texts_are_summed_over_labels_and_labels_are_drawn(label
 
 def test_all_labels_together_stay_within_the_memory(labeled):
     limit = 2 * sum(counts.nbytes for counts in learned_state(labeled).labeled.parts)
-    assert CharNGram(4, max_memory=limit).fit(LABELED[0], labels=LABELED[1]).n_grams_ == labeled.n_grams_
+    assert CharNGram(4, max_memory=limit).fit(LABELED[0], y=LABELED[1]).n_grams_ == labeled.n_grams_
     with pytest.raises(InvalidInputError, match="which needs more than max_memory"):
-        CharNGram(4, max_memory=limit - 1).fit(LABELED[0], labels=LABELED[1])
+        CharNGram(4, max_memory=limit - 1).fit(LABELED[0], y=LABELED[1])
 
 
 COUNTED = ["anna", "bob", "", "otto", "Zoë", "hannah", "nan"]
@@ -272,17 +272,17 @@ def repeated(texts, times=TIMES):
 )  # fmt: skip
 def test_weights_count_documents_as_if_they_occurred_so_often(parameters, labels):
     """Bit for bit: the files are equal. A document of weight 0 is absent, as are its symbols and its label."""
-    expected = CharNGram(**parameters).fit(repeated(COUNTED), labels=None if labels is None else repeated(labels))
-    model = CharNGram(**parameters).fit(COUNTED, sample_weight=TIMES, labels=labels)
+    expected = CharNGram(**parameters).fit(repeated(COUNTED), y=None if labels is None else repeated(labels))
+    model = CharNGram(**parameters).fit(COUNTED, sample_weight=TIMES, y=labels)
     assert saved(model) == saved(expected)
     assert (model.score_samples(COUNTED[:4]) == expected.score_samples(COUNTED[:4])).all()
-    more = {"sample_weight": np.array([0, 5.0]), "labels": None if labels is None else ["unknown", "x"]}
+    more = {"sample_weight": np.array([0, 5.0]), "y": None if labels is None else ["unknown", "x"]}
     model.partial_fit(["!", "abba"], **more)
-    expected.partial_fit(["abba"] * 5, labels=None if labels is None else ["x"] * 5)
+    expected.partial_fit(["abba"] * 5, y=None if labels is None else ["x"] * 5)
     assert saved(model) == saved(expected)
-    first = CharNGram(**parameters).partial_fit(iter(COUNTED), sample_weight=TIMES, labels=labels)
+    first = CharNGram(**parameters).partial_fit(iter(COUNTED), sample_weight=TIMES, y=labels)
     assert saved(first) != saved(model)
-    assert saved(first) == saved(CharNGram(**parameters).fit(COUNTED, sample_weight=TIMES, labels=labels))
+    assert saved(first) == saved(CharNGram(**parameters).fit(COUNTED, sample_weight=TIMES, y=labels))
 
 
 def test_lines_of_a_file_may_have_weights(tmp_path):
@@ -313,7 +313,7 @@ def test_progress_is_shown(capsys):
     assert capsys.readouterr().err == ""
     for again, symbols in (
         (lambda: model.set_params(verbose=1).partial_fit("to be"), f"{len(set(TEXT))} symbols"),
-        (lambda: CharNGram(3, verbose=1).fit(["ab", "b", "a"], labels=[0, 1, 0]), "3 symbols, 2 labels"),
+        (lambda: CharNGram(3, verbose=1).fit(["ab", "b", "a"], y=[0, 1, 0]), "3 symbols, 2 labels"),
     ):
         again()
         _, *progress, last = capsys.readouterr().err.splitlines()

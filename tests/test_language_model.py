@@ -147,9 +147,9 @@ def test_refuses_methods_that_a_subclass_lacks(pair):
         small.score(TEXT, adapt=True)
     with pytest.raises(InvalidInputError, match="fitted without labels"):
         small.sample(label="a")
-    for score in (small.score_samples, small.score, lambda X, labels: small.score(X, labels=labels, adapt=True)):
+    for score in (small.score_samples, small.score, lambda X, y: small.score(X, y, adapt=True)):
         with pytest.raises(InvalidInputError, match="fitted without labels"):
-            score([TEXT], labels=["a"])
+            score([TEXT], y=["a"])
 
 
 def test_a_perplexity_beyond_float64_is_infinite(pair, monkeypatch):

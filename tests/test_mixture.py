@@ -167,7 +167,7 @@ def test_a_mixture_has_at_most_64_models():
 
 
 def test_models_must_have_the_same_labels():
-    model = CharRNN(7, max_steps=30, random_state=0).fit(NAMES, labels=list("aabbab"))
+    model = CharRNN(7, max_steps=30, random_state=0).fit(NAMES, y=list("aabbab"))
     of_a = model.for_label("a")
     with pytest.raises(InvalidInputError, match=r"models\[1\] has the labels \[\], but models\[0\] has \['a', 'b'\]"):
         Mixture.from_fitted([model, of_a])
@@ -185,7 +185,7 @@ def test_mixtures_learn_labels():
         assert of_label.score_samples(texts) == pytest.approx(
             Mixture.from_fitted(scores, [0.4, 0.6]).score_samples(texts)
         )
-        assert mixture.score_samples(texts, labels=label) == pytest.approx(of_label.score_samples(texts))
+        assert mixture.score_samples(texts, y=label) == pytest.approx(of_label.score_samples(texts))
     joint = mixture.score_samples(texts)
     prior = np.mean([[0.5, 0.5], np.exp(mixture.models_[0]._label_networks("test")[0].log_prior)], axis=0)
     expected = np.logaddexp(
@@ -202,13 +202,13 @@ def test_mixtures_learn_labels():
 
 def test_weights_of_labeled_documents_predict_each_with_its_label():
     labels = list("aabbab")
-    models = [CharNGram(order).fit(NAMES * 5, labels=labels * 5) for order in (2, 4)]
+    models = [CharNGram(order).fit(NAMES * 5, y=labels * 5) for order in (2, 4)]
     mixture = Mixture.from_fitted(models)
     mixture.fit_weights(["nabo", "onan", "bobo"], ["a", "b", "a"])
 
     def score(weights):
         other = Mixture.from_fitted(models, weights)
-        return other.score_samples(["nabo", "onan", "bobo"], labels=["a", "b", "a"]).sum()
+        return other.score_samples(["nabo", "onan", "bobo"], y=["a", "b", "a"]).sum()
 
     for step in product((-0.02, 0, 0.02), repeat=2):
         assert score(np.maximum(0, mixture.weights_ + step)) <= score(mixture.weights_) + 1e-6
@@ -545,7 +545,7 @@ def test_fit_refuses_bad_arguments_and_changes_nothing(long_enough):
         ({}, {"X": ""}, "empty"),
         ({}, {"validation": ("to be", ["a"])}, "^validation has labels, but y is missing"),
         ({}, {"X": NAMES, "y": list("ababab"), "validation": ["ab"]}, "^validation has no labels, but y is given"),
-        ({}, {"X": NAMES, "y": list("ab")}, "labels must be 6 labels"),
+        ({}, {"X": NAMES, "y": list("ab")}, "y must be 6 labels"),
         ({}, {"validation": "xyz"}, "^validation contains 'x'"),
     ):
         with pytest.raises(InvalidInputError, match=message):
@@ -607,11 +607,11 @@ def test_labels_and_weights_of_documents_reach_all_models(long_enough):
     split = split_held_out(texts, y=y, sample_weight=times)
     assert split.held_out is not None
     network, counts = mixture.models_
-    expected = CharNGram(3).fit(split.X, labels=split.y, sample_weight=split.sample_weight)
+    expected = CharNGram(3).fit(split.X, y=split.y, sample_weight=split.sample_weight)
     assert counts.n_grams_ == expected.n_grams_
-    assert counts.score(texts[:4], labels="a") == expected.score(texts[:4], labels="a")
-    alone = CharRNN(5, max_steps=9, random_state=0).fit(split.X, labels=split.y, sample_weight=split.sample_weight)
-    assert network.score(texts[:4], labels="a") == alone.score(texts[:4], labels="a")
+    assert counts.score(texts[:4], y="a") == expected.score(texts[:4], y="a")
+    alone = CharRNN(5, max_steps=9, random_state=0).fit(split.X, y=split.y, sample_weight=split.sample_weight)
+    assert network.score(texts[:4], y="a") == alone.score(texts[:4], y="a")
     fitted = Mixture.from_fitted([network, counts]).fit_weights(texts[50:51] + texts[150:151], ["a", "a"])
     assert mixture.weights_ == pytest.approx(fitted.weights_ / fitted.weights_.sum(), abs=1e-4)
 

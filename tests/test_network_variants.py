@@ -160,7 +160,7 @@ def test_adaptation_matches_reference(name, option, documents):
 
 def test_bfloat16_models_adapt_and_sum_labels_in_bfloat16():
     model = small(matmul_precision="bfloat16").fit(TEXT)
-    of_labels = small(matmul_precision="bfloat16").fit(["anna", "bob", "eva"] * 9, labels=["f", "m", "f"] * 9)
+    of_labels = small(matmul_precision="bfloat16").fit(["anna", "bob", "eva"] * 9, y=["f", "m", "f"] * 9)
     for model, score in (
         (model, lambda model: model.score(TEXT[:300], adapt=True)),
         (of_labels, lambda model: model.score_samples(["anna"])[0]),
@@ -173,8 +173,8 @@ def test_bfloat16_models_adapt_and_sum_labels_in_bfloat16():
 @pytest.mark.parametrize("option", [{"embedding_size": 5}, {"n_bigrams": 100}])
 def test_model_for_label_keeps_its_table(option):
     texts, labels = ["anna", "bob", "eve", "otto"], ["f", "m", "f", "m"]
-    model = small(cell="lstm", max_steps=60, dtype="float64", **option).fit(texts * 5, labels=labels * 5)
-    before, scores = copy.deepcopy(model), model.score_samples(texts, labels="m")
+    model = small(cell="lstm", max_steps=60, dtype="float64", **option).fit(texts * 5, y=labels * 5)
+    before, scores = copy.deepcopy(model), model.score_samples(texts, y="m")
     of_label = model.for_label("m")
     assert bits(model) == bits(before)
     np.testing.assert_array_equal(of_label.params_["Whh_l0"], before.params_["Whh_l0"])
@@ -245,7 +245,7 @@ def test_previous_symbol_keeps_its_meaning_in_another_vocabulary():
         (last,) = model.state_[-1].ravel()
         assert list(model.vocabulary_)[int(last) - 1] == "d"
         model.set_params(max_steps=0).partial_fit("abcd", extend_vocabulary=True)
-    model = small(batch_size=1, max_steps=2, n_bigrams=100).fit(["anna", "bob"], labels=["f", "m"])
+    model = small(batch_size=1, max_steps=2, n_bigrams=100).fit(["anna", "bob"], y=["f", "m"])
     with model.editing():
         model.state_[-1][:] = len(model.vocabulary_)  # the last label
     assert [model.for_label(label).state_[-1].item() for label in ("f", "m")] == [0, len(model.vocabulary_) - 2]

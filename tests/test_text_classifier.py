@@ -41,7 +41,7 @@ def model():
 def language_model(reverse=False):
     """Return the model of one direction, as CharRNN trains it."""
     texts = [text[::-1] for text in X] if reverse else X
-    return clone(small().estimator).fit(texts, labels=Y)
+    return clone(small().estimator).fit(texts, y=Y)
 
 
 def test_the_probabilities_are_those_of_bayes_rule(model):
@@ -49,15 +49,14 @@ def test_the_probabilities_are_those_of_bayes_rule(model):
     forward, backward = language_model(), language_model(reverse=True)
     prior = np.log([9 / 24, 12 / 24, 3 / 24])
     scores = [
-        forward.score_samples(new, labels=k) + backward.score_samples([text[::-1] for text in new], labels=k)
-        for k in "fmx"
+        forward.score_samples(new, y=k) + backward.score_samples([text[::-1] for text in new], y=k) for k in "fmx"
     ]
     joint = np.transpose(scores) / 2 + prior
     expected = joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)
     np.testing.assert_allclose(model.predict_log_proba(new), expected, rtol=1e-9)
     np.testing.assert_allclose(model.predict_proba(new), np.exp(expected), rtol=1e-9)
     one = small(directions="backward").fit(X, Y)
-    joint = np.transpose([backward.score_samples([text[::-1] for text in new], labels=k) for k in "fmx"]) + prior
+    joint = np.transpose([backward.score_samples([text[::-1] for text in new], y=k) for k in "fmx"]) + prior
     np.testing.assert_allclose(
         one.predict_log_proba(new), joint - np.logaddexp.reduce(joint, axis=1, keepdims=True), rtol=1e-9
     )
@@ -211,7 +210,7 @@ def test_the_estimator_is_not_changed(model):
         "backward": before,
     }
     of_label = model.models_[0]["backward"].for_label("m")
-    assert of_label.score_samples(["bob"]) == model.models_[0]["backward"].score_samples(["bob"], labels="m")
+    assert of_label.score_samples(["bob"]) == model.models_[0]["backward"].score_samples(["bob"], y="m")
 
 
 def counts(**parameters):
@@ -270,10 +269,10 @@ def test_weights_come_from_held_out_texts():
     log_p = np.array([np.transpose(one.predict_log_proba(held.texts)) for one in alone])
     weights = estimator_weights(log_p, np.log([0.5, 0.5]), held.labeled.numbers)
     np.testing.assert_allclose(model.weights_, weights, rtol=1e-4)
-    network = tiny().fit(learned.texts, labels=labels)
-    assert model.models_[1]["forward"].score_samples(["ab"], labels="a") == network.score_samples(["ab"], labels="a")
-    everything = counts().fit(texts, labels=y)  # counts learn the held-out texts, too
-    assert model.models_[0]["forward"].score_samples(["ab"], labels="a") == everything.score_samples(["ab"], labels="a")
+    network = tiny().fit(learned.texts, y=labels)
+    assert model.models_[1]["forward"].score_samples(["ab"], y="a") == network.score_samples(["ab"], y="a")
+    everything = counts().fit(texts, y=y)  # counts learn the held-out texts, too
+    assert model.models_[0]["forward"].score_samples(["ab"], y="a") == everything.score_samples(["ab"], y="a")
 
 
 def test_held_out_texts_may_have_characters_of_their_own():
@@ -308,7 +307,7 @@ def test_the_posterior_of_a_list_weighs_its_models():
     texts, y = many()
     model = TextClassifier([counts(), tiny()]).fit(texts, y)
     scores = [
-        sum(of_each[name].score_samples([t[::step] for t in texts], labels=label) / 2 for name, step in
+        sum(of_each[name].score_samples([t[::step] for t in texts], y=label) / 2 for name, step in
             (("forward", 1), ("backward", -1)))
         for of_each in model.models_ for label in "ab"
     ]  # fmt: skip

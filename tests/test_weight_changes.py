@@ -158,9 +158,9 @@ def test_a_model_scores_as_in_a_fresh_process(changed, way):
 
 def test_models_of_documents_and_of_their_labels(tmp_path):
     labels = [name[0] for name in NAMES]
-    told = CharRNN(**OPTIONS).fit(NAMES, labels=labels)
+    told = CharRNN(**OPTIONS).fit(NAMES, y=labels)
     models = [fitted(NAMES), told.for_label("a"), told.for_label("o")]
-    told.partial_fit(NAMES, labels=labels)
+    told.partial_fit(NAMES, y=labels)
     models += [copy.deepcopy(models[0]).partial_fit(NAMES), told.for_label("a"), told.for_label("o")]
     found, paths = [str(scores(model)) for model in models], [str(tmp_path / str(i)) for i in range(len(models))]
     for model, path in zip(models, paths, strict=True):

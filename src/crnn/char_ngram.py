@@ -106,24 +106,24 @@ class CharNGram(LanguageModel):
     def fit(
         self,
         X: TextLike,
-        y: None = None,
+        y: ArrayLike | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        labels: ArrayLike | None = None,
     ) -> Self:
         """Count the n-grams of a text or of many documents, and return the model.
 
         Parameters
         ----------
-        X, y
+        X : str, bytes, os.PathLike or iterable of str or bytes
             As in `CharRNN.fit`. Files larger than memory are read in blocks.
+        y : array-like of shape (n,), default=None
+            Only with documents: a label for each, text or number, such as the language of a name. The texts of each
+            label are counted apart, with the same symbols: `sample`, `score_samples` and `for_label` take a label.
+            None: the documents have no labels.
         sample_weight : array-like of shape (n,), default=None
             Only with documents: a whole number of at least 0 for each, such as its count in a list of counted names.
             The model is the same, to the bit, as if each document occurred that often in succession, and not at all
             with a weight of 0. Each document is read once. None: 1 for each.
-        labels : array-like of shape (n,), default=None
-            Only with documents: a label for each, text or number, such as the language of a name. The texts of each
-            label are counted apart, with the same symbols: `sample`, `score_samples` and `for_label` take a label.
 
         Raises
         ------
@@ -138,11 +138,11 @@ class CharNGram(LanguageModel):
         >>> names = CharNGram().fit(["Anna", "Hanna", "Hannah", "Bob"] * 5)
         >>> names.order_, names.sample(temperature=0)
         (8, 'Hanna')
-        >>> told = CharNGram(order=3).fit(["Anna", "Hanna", "Bob"], labels=["girl", "girl", "boy"])
+        >>> told = CharNGram(order=3).fit(["Anna", "Hanna", "Bob"], ["girl", "girl", "boy"])
         >>> told.sample(label="boy", temperature=0)
         'Bob'
         """
-        return self._fit(X, labels=labels, sample_weight=sample_weight)
+        return self._fit(X, y=y, sample_weight=sample_weight)
 
     def _fit(
         self,
@@ -150,7 +150,7 @@ class CharNGram(LanguageModel):
         *,
         last: int | None = None,
         longest: int | None = None,
-        labels: Any = None,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Count a text, or only its last symbols, with the vocabulary of the whole text.
@@ -158,12 +158,12 @@ class CharNGram(LanguageModel):
         If `order` is None, it is `longest`, or less in little memory; without `longest`, it is chosen.
         """
         settings = NGramSettings.check(self.get_params())
-        source, times, labels = _counted_source(X, sample_weight, labels)
+        source, times, y = _counted_source(X, sample_weight, y)
         vocabulary = source.vocabulary(settings.min_count, given=settings.vocabulary)
         ids = _ids(source, vocabulary)
-        if labels is not None:
+        if y is not None:
             _require_documents(source)
-            labeled = checked_labels(labels, source.n_documents)
+            labeled = checked_labels(y, source.n_documents)
             vocabulary = vocabulary.with_labels(labeled.labels.tolist())
             order = LABELED_ORDER if settings.order is None else settings.order
 
@@ -211,10 +211,9 @@ class CharNGram(LanguageModel):
     def partial_fit(
         self,
         X: TextLike,
-        y: None = None,
+        y: ArrayLike | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        labels: ArrayLike | None = None,
     ) -> Self:
         """Add the n-grams of another text to the counts.
 
@@ -225,7 +224,7 @@ class CharNGram(LanguageModel):
 
         Parameters
         ----------
-        X, y, sample_weight, labels
+        X, y, sample_weight
             As in `fit`, with symbols and labels of the model. Pass documents only to a model fitted on documents; such
             a model treats a text as one document.
 
@@ -237,33 +236,33 @@ class CharNGram(LanguageModel):
         >>> model.n_grams_
         [4, 5, 5]
         """
-        return self._partial_fit(X, labels, sample_weight)
+        return self._partial_fit(X, y, sample_weight)
 
     def _partial_fit(
-        self, X: TextLike, labels: Any = None, sample_weight: ArrayLike | None = None, *, prune: bool = False
+        self, X: TextLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None, *, prune: bool = False
     ) -> Self:
         """Add a text like `partial_fit`; with `prune`, drop long, rare n-grams to stay within `max_memory`."""
         if not self.__sklearn_is_fitted__():
-            return self.fit(X, sample_weight=sample_weight, labels=labels)
+            return self.fit(X, y, sample_weight=sample_weight)
         settings, (vocabulary, counts, labeled) = NGramSettings.check(self.get_params()), self._fitted("partial_fit")
         if settings.order not in (None, counts.order):
             raise InvalidInputError(
                 f"order is {settings.order}, but the fitted model has order {counts.order}. Set order to None or "
                 f"{counts.order}, or call fit to start again."
             )
-        source, times, labels = _counted_source(X, sample_weight, labels)
+        source, times, y = _counted_source(X, sample_weight, y)
         ids = _ids(source, vocabulary.with_labels(()))
         if labeled is not None:
-            if labels is None:
-                raise InvalidInputError("labels is None, but the model was fitted with labels. Pass one per document.")
+            if y is None:
+                raise InvalidInputError("y is missing, but the model has labels. Pass one label per document.")
             _require_documents(source)
-            numbers, parts = label_numbers(labels, np.array(vocabulary.labels), source.n_documents), labeled.parts
+            numbers, parts = label_numbers(y, np.array(vocabulary.labels), source.n_documents), labeled.parts
 
             def count(builder: Builder, k: int, label_ids: Ids, times: Times | None) -> Counts:
                 return builder.add(parts[k], label_ids, times) if len(label_ids) > 1 else parts[k]
 
             return self._learn_labels(vocabulary, ids, numbers, labeled.frequencies, count, times)
-        refuse_labels(labels)
+        refuse_labels(y)
         with CountingProgress(settings.verbose, data_summary(ids, None, vocabulary)) as progress:
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
             self._learned = CountedText(vocabulary, builder.add(counts, ids, times, prune=prune))
@@ -420,7 +419,7 @@ class CharNGram(LanguageModel):
 
         Examples
         --------
-        >>> model = CharNGram(order=3).fit(["anna", "bob"], labels=["girl", "boy"])
+        >>> model = CharNGram(order=3).fit(["anna", "bob"], ["girl", "boy"])
         >>> model.for_label("boy").sample(temperature=0)
         'bob'
         """
@@ -482,18 +481,18 @@ class CharNGram(LanguageModel):
         return f"{sum(self.n_grams_):,} n-grams of up to {counts.order} of {symbols} symbols{labels}"
 
 
-def _counted_source(X: TextLike, sample_weight: ArrayLike | None, labels: Any) -> tuple[TextSource, Times | None, Any]:
+def _counted_source(X: TextLike, sample_weight: ArrayLike | None, y: Any) -> tuple[TextSource, Times | None, Any]:
     """Return a text's source, how often each of its documents counts, and their labels."""
     if sample_weight is None:
-        return text_source(X), None, labels
+        return text_source(X), None, y
     source = CountedSource(X, sample_weight)
-    return source, source.times, None if labels is None else source.labels(labels)
+    return source, source.times, None if y is None else source.labels(y)
 
 
 def _require_documents(source: TextSource) -> None:
     """Raise InvalidInputError unless a source has documents, which may have labels."""
     if not source.holds_documents:
-        raise InvalidInputError("labels need documents, but X is one text. Pass a list of texts.")
+        raise InvalidInputError("y needs documents, but X is a single text. Pass a list of texts.")
 
 
 def _ids(source: TextSource, vocabulary: Vocabulary) -> Ids:

@@ -28,10 +28,10 @@ from .parameters.checks import FilePath, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands, with_parameters
 from .runtime.signals import call_at_end
 from .text.labels import label_number
-from .text.sources import TextLike, require_rereadable
+from .text.sources import TextLike, documents_of, require_rereadable, rereadable
 from .text.vocabulary import Special, Text, Vocabulary
 from .training.checkpoints import FINISHED
-from .training.fit import CHECKPOINT_SECONDS, Call, check_texts, plan_training
+from .training.fit import CHECKPOINT_SECONDS, Call, Validation, check_texts, plan_training
 from .training.gradients import TextGradient, gradient_of_text
 from .training.progress import curves_of, describe_network
 from .training.run import TrainingRun
@@ -154,12 +154,10 @@ class CharRNN(LanguageModel):
     def fit(
         self,
         X: TextLike,
-        y: None = None,
+        y: ArrayLike | None = None,
         *,
-        validation: TextLike | None = None,
+        validation: Validation | None = None,
         sample_weight: ArrayLike | None = None,
-        labels: ArrayLike | None = None,
-        validation_labels: ArrayLike | None = None,
         checkpoint: FilePath | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         comm: Any = None,
@@ -172,20 +170,17 @@ class CharRNN(LanguageModel):
             The text itself; bytes for a model of bytes; or the path of a UTF-8 file, whose newlines are kept.
             A list, or any other iterable of texts, contains documents, such as names, lines or molecules. The model
             then learns where documents start and end.
-        y : None
-            Ignored; present for scikit-learn's convention.
-        validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
+        y : array-like of shape (n,), default=None
+            Only with documents: a label for each, text or number, such as the language of a name. The model learns the
+            texts of each label, and how frequent the label is: `sample`, `score_samples` and `for_label` take a label.
+            In losses a label counts as a symbol, the first of its document. None: the documents have no labels.
+        validation : str, bytes, os.PathLike, iterable of str or bytes, or a pair (X, y), default=None
             A text for the validation loss, instead of the fraction `validation_fraction` of `X`. All its symbols
-            must occur in `X`, unless `min_count` is 2 or more. If `X` contains documents, a text is one document.
+            must occur in `X`, unless `min_count` is 2 or more. If `X` contains documents, a text is one document. A
+            tuple is always documents and their labels, which a model with labels needs.
         sample_weight : array-like of shape (n,), default=None
             Only with documents: a factor of at least 0 for each document's loss, such as its count in a list of counted
             names. A document of weight 2 is read once, and its gradient is doubled. `validation` and `score` ignore it.
-        labels : array-like of shape (n,), default=None
-            Only with documents: a label for each, text or number, such as the language of a name. The model learns the
-            texts of each label, and how frequent the label is: `sample`, `score_samples` and `for_label` take a label.
-            In losses a label counts as a symbol, the first of its document. Unlike `y`, labels are learned.
-        validation_labels : array-like, default=None
-            The labels of the documents of `validation`.
         checkpoint : str, bytes, os.PathLike or None, default=None
             A file for saving the run at intervals, and when it is interrupted. `resume` finishes the call from this
             file, and `load` reads the model as an interruption would have left it, or at the end the final model.
@@ -224,26 +219,30 @@ class CharRNN(LanguageModel):
         9
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit(["Anna", "Bob", "Eve"]).vocabulary_
         Vocabulary(9 characters: 'ABEabenov', crnn.BOUNDARY)
-        >>> told = CharRNN(hidden_size=16, max_steps=1500, random_state=0).fit(["Anna", "Bob"], labels=["girl", "boy"])
+        >>> told = CharRNN(hidden_size=16, max_steps=1500, random_state=0).fit(["Anna", "Bob"], ["girl", "boy"])
         >>> told.sample(label="boy", temperature=0)
         'Bob'
         """
         limited = self.max_steps is not None or self.max_seconds is not None
         call = Call(
-            X, validation, sample_weight, labels, validation_labels, None if limited else self.epochs, False,
-            checkpoint, checkpoint_every, comm,
-        )  # fmt: skip
+            X,
+            y=y,
+            validation=validation,
+            sample_weight=sample_weight,
+            max_epochs=None if limited else self.epochs,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+            comm=comm,
+        )
         return self._train(call, anew=True)
 
     def partial_fit(
         self,
         X: TextLike,
-        y: None = None,
+        y: ArrayLike | None = None,
         *,
-        validation: TextLike | None = None,
+        validation: Validation | None = None,
         sample_weight: ArrayLike | None = None,
-        labels: ArrayLike | None = None,
-        validation_labels: ArrayLike | None = None,
         epochs: int | None = None,
         extend_vocabulary: bool = False,
         checkpoint: FilePath | None = None,
@@ -268,7 +267,7 @@ class CharRNN(LanguageModel):
         X, validation
             As in `fit`, with the model's symbols; documents only for a model fitted on documents, for which a single
             text is one document. The lowest validation loss is the lowest of this call.
-        y, sample_weight, labels, validation_labels, checkpoint, checkpoint_every, comm
+        y, sample_weight, checkpoint, checkpoint_every, comm
             As in `fit`. A model fitted with labels requires labels, and accepts no new ones. The model must be the same
             in all processes of `comm`.
         epochs : int or None, default=None
@@ -289,9 +288,16 @@ class CharRNN(LanguageModel):
         usual = 1 if self.max_seconds is None else None
         max_epochs = usual if epochs is None else checked_parameter("epochs", epochs)
         call = Call(
-            X, validation, sample_weight, labels, validation_labels, max_epochs, extend_vocabulary,
-            checkpoint, checkpoint_every, comm,
-        )  # fmt: skip
+            X,
+            y=y,
+            validation=validation,
+            sample_weight=sample_weight,
+            max_epochs=max_epochs,
+            extend_vocabulary=extend_vocabulary,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+            comm=comm,
+        )
         return self._train(call)
 
     @classmethod
@@ -299,10 +305,9 @@ class CharRNN(LanguageModel):
         cls,
         path: FilePath,
         X: TextLike,
+        y: ArrayLike | None = None,
         *,
-        validation: TextLike | None = None,
-        labels: ArrayLike | None = None,
-        validation_labels: ArrayLike | None = None,
+        validation: Validation | None = None,
         callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
         n_threads: int | None = None,
         verbose: int | None = None,
@@ -320,7 +325,7 @@ class CharRNN(LanguageModel):
             The file passed to the interrupted call as `checkpoint`.
         X : str, bytes, os.PathLike or iterable of str or bytes
             The text passed to the call, or the same text from elsewhere.
-        validation, labels, validation_labels
+        y, validation
             As passed to the call.
         callbacks : list of functions or None, default=None
             The callbacks, which the file does not contain.
@@ -358,9 +363,14 @@ class CharRNN(LanguageModel):
         parameters, state, run = unfinished_run(path, cls._defaults(), given, comm)
         model = cls._from_state(parameters, state)
         call = Call(
-            X, validation, labels=labels, validation_labels=validation_labels,
-            checkpoint=path, checkpoint_every=run.checkpoint_every, comm=comm, resumed=run,
-        )  # fmt: skip
+            X,
+            y=y,
+            validation=validation,
+            checkpoint=path,
+            checkpoint_every=run.checkpoint_every,
+            comm=comm,
+            resumed=run,
+        )
         if run.outcome == FINISHED:
             check_texts(run.texts, call, state.vocabulary.labels)
             return model
@@ -521,7 +531,7 @@ class CharRNN(LanguageModel):
         read = string_scores.states_of_text if one else string_scores.states_of_texts
         return read(network, vocabulary, text, checked_threads(self.n_threads), part=part)
 
-    def transform(self, texts: Iterable[Text], *, pooling: str = "last") -> Array:
+    def transform(self, X: Iterable[Text], *, pooling: str = "last") -> Array:
         """Return features of many strings: the hidden states of all layers after each string.
 
         A classifier or regressor can learn from them, also in a scikit-learn pipeline. Errors are as for
@@ -529,7 +539,7 @@ class CharRNN(LanguageModel):
 
         Parameters
         ----------
-        texts : iterable of str, or of bytes for a model of bytes
+        X : iterable of str, or of bytes for a model of bytes
             The strings, read in parallel on `n_threads` threads.
         pooling : {"last", "mean"}, default="last"
             The state after the last character, or the mean of the states after all characters. An empty string gives
@@ -548,7 +558,32 @@ class CharRNN(LanguageModel):
         """
         network, vocabulary = self._network("transform", one_row=False, scoring=True)
         self._require_no_labels("transform", vocabulary)
-        return string_scores.features(network, vocabulary, texts, checked_threads(self.n_threads), pooling=pooling)
+        return string_scores.features(network, vocabulary, X, checked_threads(self.n_threads), pooling=pooling)
+
+    def fit_transform(self, X: TextLike, y: Any = None) -> Array:
+        """Fit the model to strings, and return their features: ``fit(X).transform(X)``.
+
+        A pipeline calls this. Its labels `y` are for its last step: the model does not learn them.
+
+        Parameters
+        ----------
+        X : iterable of str, or of bytes for a model of bytes
+            The strings.
+        y : array-like, default=None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of the model's dtype, shape (n, num_layers * hidden_size)
+            As for `transform`.
+
+        Examples
+        --------
+        >>> CharRNN(hidden_size=3, max_steps=0).fit_transform(["Anna", "Bob", "Eve"], y=[0, 1, 0]).shape
+        (3, 3)
+        """
+        texts = rereadable(X)
+        return self.fit(texts).transform(documents_of(texts))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the features returned by `transform`: ``h_l0_0`` is unit 0 of layer 0.
@@ -977,7 +1012,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
-        >>> model = CharRNN(16, max_steps=1500, random_state=0).fit(["anna", "bob"], labels=["girl", "boy"])
+        >>> model = CharRNN(16, max_steps=1500, random_state=0).fit(["anna", "bob"], ["girl", "boy"])
         >>> model.for_label("boy").beam_search(4, beams=1)[0][0]
         'bob'
         """

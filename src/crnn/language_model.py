@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Self, Unpack, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .adaptation.reading import Adapt, adaptive_score, adaptive_surprisal, adaptive_text_state
 from .errors import InvalidInputError, short_repr
@@ -562,9 +562,7 @@ class LanguageModel(Estimator):
 
     # ----------------------------------------------------------------- scoring
 
-    def score(
-        self, X: TextLike, y: None = None, *, labels: Any = None, exact: bool = True, adapt: Adapt = False
-    ) -> float:
+    def score(self, X: TextLike, y: ArrayLike | None = None, *, exact: bool = True, adapt: Adapt = False) -> float:
         """Return the mean log-likelihood per symbol, in nats: higher is better, 0 is certainty.
 
         Every symbol counts; the zero state predicts the first. The end of a document counts as another symbol.
@@ -574,9 +572,7 @@ class LanguageModel(Estimator):
         X : str, bytes, os.PathLike or iterable of str or bytes
             As in `fit`, with the model's symbols. Documents only for a model fitted on documents, for which a single
             text is one document.
-        y : None
-            Ignored.
-        labels : array-like of shape (n,), or one label, default=None
+        y : array-like of shape (n,), or one label, default=None
             As for `score_samples`.
         exact : bool, default=True
             True: carry one state through the whole text. False: cut a long text into parts that are read in parallel
@@ -601,12 +597,12 @@ class LanguageModel(Estimator):
         """
         exact = checked_bool("exact", exact)
         if adapt is not False:
-            string_scores.refuse_labels(labels)
+            string_scores.refuse_labels(y)
             reading, vocabulary = self._adaptive_reading("score", adapt, scoring=True)
             return adaptive_score(reading, vocabulary, X, exact=exact)
         if self._vocabulary("score").labels:
-            return string_scores.mean_score(X, lambda texts: self.score_samples(texts, labels=labels), exact=exact)
-        string_scores.refuse_labels(labels)
+            return string_scores.mean_score(X, lambda texts: self.score_samples(texts, y), exact=exact)
+        string_scores.refuse_labels(y)
         network, vocabulary = self._text_network("score", one_row=exact, scoring=True)
         n_threads = checked_threads(self.n_threads)
         return text_scores.mean_log_likelihood(network, vocabulary, X, exact=exact, n_threads=n_threads)
@@ -635,7 +631,12 @@ class LanguageModel(Estimator):
         return math.exp(nats) if nats < MAX_EXPONENT else math.inf
 
     def score_samples(
-        self, texts: Iterable[Text], *, labels: Any = None, reduce: Reduce = "sum", errors: Errors = "strict"
+        self,
+        X: Iterable[Text],
+        y: ArrayLike | None = None,
+        *,
+        reduce: Reduce = "sum",
+        errors: Errors = "strict",
     ) -> NDArray[np.float64]:
         """Return the log-probability of each of many strings, in nats.
 
@@ -646,9 +647,9 @@ class LanguageModel(Estimator):
 
         Parameters
         ----------
-        texts : iterable of str, or of bytes for a model of bytes
+        X : iterable of str, or of bytes for a model of bytes
             Strings of the model's symbols: a list, a column of a table, an Arrow array, `Lines`, a generator.
-        labels : array-like of shape (n,), or one label, default=None
+        y : array-like of shape (n,), or one label, default=None
             For a model fitted with labels: the label of each string, or of all; the result is the probability given the
             label. None: the probability whatever the label, a sum over all labels, as slow as scoring each.
         reduce : {"sum", "mean", "min", "scaled"}, default="sum"
@@ -682,12 +683,12 @@ class LanguageModel(Estimator):
         [-2.8, nan, -inf]
         """
         if self._vocabulary("score_samples").labels:
-            return self._labeled_scores(texts, labels, reduce, errors)
-        string_scores.refuse_labels(labels)
-        one_row = string_scores.is_single(texts)
+            return self._labeled_scores(X, y, reduce, errors)
+        string_scores.refuse_labels(y)
+        one_row = string_scores.is_single(X)
         network, vocabulary = self._text_network("score_samples", one_row=one_row, scoring=True)
         n_threads = checked_threads(self.n_threads)
-        return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).scores(texts)
+        return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).scores(X)
 
     def score_batches(
         self, batches: Iterable[Iterable[Text]], *, reduce: Reduce = "sum", errors: Errors = "strict"
@@ -840,12 +841,12 @@ class LanguageModel(Estimator):
         return None, self._vocabulary(what)
 
     def _labeled_scores(
-        self, texts: Iterable[Text], labels: Any, reduce: Reduce, errors: Errors
+        self, texts: Iterable[Text], y: ArrayLike | None, reduce: Reduce, errors: Errors
     ) -> NDArray[np.float64]:
         """Return the scores of a model with labels."""
         networks, vocabulary = self._label_networks("score_samples", one_row=string_scores.is_single(texts))
         if networks is None:  # another thread has fitted the model
-            return self.score_samples(texts, labels=labels, reduce=reduce, errors=errors)
+            return self.score_samples(texts, y, reduce=reduce, errors=errors)
         errors, symbols = string_scores.error_handling(texts, errors), vocabulary.with_labels(())
         checked, n_threads = string_scores.checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
 
@@ -855,7 +856,7 @@ class LanguageModel(Estimator):
             return scorer.scores(label_texts)
 
         prior = networks.log_prior
-        return string_scores.labeled_scores(checked, labels, vocabulary.labels, score, prior, reduce=reduce)
+        return string_scores.labeled_scores(checked, y, vocabulary.labels, score, prior, reduce=reduce)
 
     def _sampler(self, request: TextRequest, random_state: Any, *, one_row: bool) -> tuple[Samples, Vocabulary]:
         """Return a sequence of samples with the current weights, and their symbols."""

@@ -769,7 +769,7 @@ class _Fitting:
         for i in of_counts:
             counts = self._members[i]
             assert isinstance(counts, CharNGram)
-            rest: Any = {"labels": split.y, "sample_weight": split.sample_weight}
+            rest: Any = {"y": split.y, "sample_weight": split.sample_weight}
             if not anew:
                 counts.partial_fit(split.X, **rest)
             else:
@@ -799,7 +799,7 @@ class _Fitting:
             if left is not None and "max_seconds" in network.get_params(deep=False):
                 network.set_params(max_seconds=left / (len(networks) - i))
             model: Any = network
-            rest = {} if split.y is None else {"labels": split.y}
+            rest = {} if split.y is None else {"y": split.y}
             rest |= {} if split.sample_weight is None else {"sample_weight": split.sample_weight}
             train = model.fit if anew else model.partial_fit
             train(split.X, **rest)

@@ -202,7 +202,7 @@ class TextClassifier(Estimator):
         changes = data.limits(parameters, checked_int("min_steps", self.min_steps, 0), seconds, runs_left)
         changes["callbacks"] = [partial(_with_direction, callback, self, direction) for callback in callbacks]
         texts, labels, weights = data.in_direction(direction, shuffled=bool(parameters["validation_fraction"]))
-        return base._fitted_copy(texts, changes, labels=labels, sample_weight=weights)
+        return base._fitted_copy(texts, changes, y=labels, sample_weight=weights)
 
     def _bases(self) -> list[Model]:
         """Return the language models to copy: the estimators, or the default ones if `estimator` is None."""
@@ -482,7 +482,7 @@ def _default_models() -> list[Model]:
 def _count(base: CharNGram, data: ClassData, direction: str) -> CharNGram:
     """Return a copy of counts, fitted to texts read in one direction."""
     texts, labels, _ = data.in_direction(direction, shuffled=False)
-    return base._fitted_copy(texts, labels=labels)
+    return base._fitted_copy(texts, y=labels)
 
 
 def _readers(models: Mapping[str, Model]) -> list[class_probabilities.LabelReader]:

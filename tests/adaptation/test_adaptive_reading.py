@@ -129,7 +129,7 @@ def test_a_model_of_one_symbol_has_nothing_to_learn():
 
 
 def test_the_model_of_a_label_adapts():
-    model = CharRNN(5, max_steps=20, random_state=0).fit(["abc", "cab"] * 9, labels=["x", "y"] * 9).for_label("y")
+    model = CharRNN(5, max_steps=20, random_state=0).fit(["abc", "cab"] * 9, y=["x", "y"] * 9).for_label("y")
     assert model.adapt(["abc"] * 9).score(["abc"]) > model.score(["abc"])
     assert BOUNDARY in model.vocabulary_
 

@@ -97,7 +97,7 @@ def test_calibrate_a_detector_as_it_was_set(clean, capsys, monkeypatch):
 
 def test_calibrate_a_model_with_labels_for_one_of_them(clean, capsys):
     texts = [*lines(99), *(line.upper() for line in lines(99))]
-    model = CharRNN(hidden_size=7, max_steps=3, random_state=0).fit(texts, labels=[5] * 99 + [7] * 99)
+    model = CharRNN(hidden_size=7, max_steps=3, random_state=0).fit(texts, y=[5] * 99 + [7] * 99)
     model.save("labeled.crnn")
     (clean / "today.log").write_text("user bob\nUSER BOB\n")
     options = ["--calibrate", "clean.log.gz", "--contamination", "0.01", "--reduce", "mean", "--label", "7"]

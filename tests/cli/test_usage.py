@@ -185,7 +185,7 @@ def files(tmp_path_factory, model_file):
         "old.checkpoint": model_file,
         "counts.crnn": saved(counts),
         "mixture.crnn": saved(Mixture.from_fitted([network, counts])),
-        "labeled.crnn": saved(CharRNN(**SMALL).fit(["a", "b"], labels=[1, 2])),
+        "labeled.crnn": saved(CharRNN(**SMALL).fit(["a", "b"], y=[1, 2])),
         "detector.crnn": saved(detectors[0]),
         "network_detector.crnn": saved(detectors[1]),
         "text.txt": TEXT.encode(),

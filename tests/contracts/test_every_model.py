@@ -37,9 +37,7 @@ COPIES = [copy.copy, copy.deepcopy, partial(pickle.dumps, protocol=0)]  # the la
 
 
 def network(X=TEXT, *, labels=None, **given):
-    return CharRNN(**{"hidden_size": 5, "seq_length": 5, "max_steps": 7, "random_state": 0} | given).fit(
-        X, labels=labels
-    )
+    return CharRNN(**{"hidden_size": 5, "seq_length": 5, "max_steps": 7, "random_state": 0} | given).fit(X, y=labels)
 
 
 def counts(X=TEXT):
@@ -66,7 +64,7 @@ MODELS = {
     "8-bit weights": lambda: network(cell="gru", embedding_size=7, n_bigrams=11).quantize(),
     "counts": lambda: counts(NAMES),
     "counts of a text": lambda: counts(),
-    "counts with labels": lambda: CharNGram(4, min_count=2, max_memory=1e8).fit(NAMES, labels=[0.5, 0.25] * 3),
+    "counts with labels": lambda: CharNGram(4, min_count=2, max_memory=1e8).fit(NAMES, y=[0.5, 0.25] * 3),
     "mixture": mixture,
     "classifier": lambda: TextClassifier(CharRNN(5, max_steps=7, random_state=0), class_weight={0: 2.0}).fit(
         NAMES, [0, 1] * 3
@@ -170,7 +168,7 @@ def test_a_model_and_its_copy_learn_alike_and_apart(name, copied):
     model = MODELS[name]()
     before, other = learned(model), again(model, copied)
     X, *labels = LEARNED[name]
-    given = {"labels": labels[0]} if labels else {}
+    given = {"y": labels[0]} if labels else {}
     after = learned(other.partial_fit(X, **given))
     assert learned(model) == before != after
     assert learned(model.partial_fit(X, **given)) == after
@@ -214,7 +212,7 @@ def test_fit_and_a_clone_begin_anew(name):
     new = clone(model)
     assert repr(new) == repr(model)
     assert not new.__sklearn_is_fitted__()
-    given = {} if not labels else {"y" if isinstance(model, TextClassifier) else "labels": labels[0]}
+    given = {} if not labels else {"y": labels[0]}
     seen = learned if isinstance(model, CharRNN | CharNGram) else lambda model: scores(model).tobytes()
     expected = seen(model)
     for each in (new, model):
@@ -307,7 +305,7 @@ def test_all_ways_to_score_agree(name):
 )
 def test_labels_keep_their_type(model, labels, tmp_path):
     is_classifier = isinstance(model, TextClassifier)
-    model.fit(["ab", "b"], **{"y" if is_classifier else "labels": labels}).save(tmp_path / "m.crnn")
+    model.fit(["ab", "b"], labels).save(tmp_path / "m.crnn")
     found = [each.classes_ if is_classifier else each.labels_ for each in (model, load_model(tmp_path / "m.crnn"))]
     assert found[0].tolist() == found[1].tolist() == sorted(labels)
     assert type(found[1].tolist()[0]) is type(sorted(labels)[0])

@@ -189,7 +189,7 @@ def test_functions_that_may_take_long_look_for_signals(tmp_path, monkeypatch):
     monkeypatch.setattr("crnn.ngram.counts.CALL_NUMBERS", 1)
     model.predict_proba(["t", "o"])
     monkeypatch.setattr("crnn.ngram.counts_network.LABEL_SYMBOLS", 6)
-    CharNGram(2).fit(NAMES, labels=[0, 1] * 9).score_samples(["ab"], labels=0)
+    CharNGram(2).fit(NAMES, y=[0, 1] * 9).score_samples(["ab"], y=0)
     TextClassifier(CharNGram(2)).fit(NAMES, [0, 1] * 9).predict(NAMES)
     assert found == POLLS
 

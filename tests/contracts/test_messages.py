@@ -41,7 +41,7 @@ mixed = Mixture.from_fitted
 def network(X=TEXT, steps=3, **parameters):
     labels = parameters.pop("labels", None)
     return CharRNN(**{"hidden_size": 3, "seq_length": 5, "max_steps": steps, "random_state": 0} | parameters).fit(
-        X, labels=labels
+        X, y=labels
     )
 
 
@@ -66,7 +66,7 @@ MODELS = {
     "float64": lambda: network(dtype="float64"),
     "counts": lambda: CharNGram(5).fit(TEXT),
     "counts of names": lambda: CharNGram(3).fit(NAMES),
-    "counts of labels": lambda: CharNGram(3).fit(NAMES, labels=[1, 3] * 3),
+    "counts of labels": lambda: CharNGram(3).fit(NAMES, y=[1, 3] * 3),
     "classifier": lambda: TextClassifier(CharNGram(2)).fit(NAMES, LABELS),
 }
 
@@ -218,7 +218,7 @@ REFUSED = [
     ("adaptable", lambda m: m.score("ab", adapt=True, exact=False), "exact=False"),
     *(("labels", call, r"model\.for_label\('f'\)") for call in (
         lambda m: m.adapt(["bob"]), lambda m: m.score(["bob"], adapt=True))),
-    ("documents", lambda m: m.score(["bob"], labels=["f"], adapt=True), "labels is given"),
+    ("documents", lambda m: m.score(["bob"], y=["f"], adapt=True), "y is given"),
     ("adaptable", lambda m: m.adapt("ab" * 300, learning_rate=1e38), "Lower the learning_rate of adapt",
      DivergenceError),
     ("untrained", lambda m: m.adapt(TEXT), "Call partial_fit"),
@@ -241,19 +241,19 @@ REFUSED = [
        "^X is a list of documents, but the model was fitted on one text") for name in ("score", "bits_per_char")),
     ("text", lambda m: m.score(Lines("names")), "^X is a list of documents"),
     ("text", lambda m: m.partial_fit("to be", validation=["to be"]), "^validation is a list of documents, but"),
-    ("text", lambda m: m.score_samples(["to", "o", "to", "oz"]), r"^texts\[3\] contains 'z'"),
+    ("text", lambda m: m.score_samples(["to", "o", "to", "oz"]), r"^X\[3\] contains 'z'"),
     ("text", lambda m: list(m.score_batches([["o", "t"], ["o", "toz", "z"]])),
-     r"^texts\[3\] contains 'z' .* position 2"),
+     r"^X\[3\] contains 'z' .* position 2"),
     ("text", lambda m: list(m.score_batches(["ab"])),
-     r"^texts is of type str\. Pass a list or another iterable of str"),
+     r"^X is of type str\. Pass a list or another iterable of str"),
     *(("text", lambda m, given=given: m.score_batches(given),
        f"^batches must be an iterable of lists of texts, not {type(given).__name__}$")
       for given in ("ab", b"ab", bytearray(b"ab"))),
-    ("text", lambda m: m.score_samples(["to", 3], errors="skip"), r"^texts\[1\] must be str, not int"),
-    ("text", lambda m: m.score_samples(["to", None]), r'^texts\[1\] must be str, .*, or pass errors="skip"'),
-    ("text", lambda m: m.score_samples([b"to"]), r"^texts\[0\] is bytes, but the symbols of this model are characters"),
-    ("bytes", lambda m: m.score_samples([b"a", "b"]), r"^texts\[1\] is text, but the symbols of this model are bytes"),
-    ("bytes", lambda m: m.score_samples(b"ab"), r"^texts is of type bytes\. Pass a list or another iterable of bytes"),
+    ("text", lambda m: m.score_samples(["to", 3], errors="skip"), r"^X\[1\] must be str, not int"),
+    ("text", lambda m: m.score_samples(["to", None]), r'^X\[1\] must be str, .*, or pass errors="skip"'),
+    ("text", lambda m: m.score_samples([b"to"]), r"^X\[0\] is bytes, but the symbols of this model are characters"),
+    ("bytes", lambda m: m.score_samples([b"a", "b"]), r"^X\[1\] is text, but the symbols of this model are bytes"),
+    ("bytes", lambda m: m.score_samples(b"ab"), r"^X is of type bytes\. Pass a list or another iterable of bytes"),
     ("text", lambda m: m.surprisal("to", end=True), "^end=True needs document ends"),
     ("text", lambda m: m.hidden_states("to", cells=True),
      "^cells=True needs LSTM layers, but the model has cell='rnn'"),
@@ -317,40 +317,39 @@ REFUSED = [
      "^random_state must be None, an int of at l"),
     ("labels", lambda m: m.start([""]), "start needs a label"),
     # labels
-    ("nothing", lambda: CharRNN(3).fit("anna", labels=["f"]), "^labels need documents, but X is a single text"),
-    ("nothing", lambda: CharRNN(3).fit(["anna"], labels=["f", "m"]),
-     "labels must be 1 labels, one for each document, not 2"),
-    ("nothing", lambda: CharRNN(3).fit(["anna"], labels="f"), "labels must be a list or an array"),
-    ("nothing", lambda: CharRNN(3).fit(["a"], labels=["f"], validation=["a"]), "validation_labels is missing"),
-    ("nothing", lambda: CharRNN(3).fit(["a"], labels=["f"], validation_labels=["f"]),
-     "validation_labels is given without validation"),
-    ("nothing", lambda: CharRNN(3).fit(["a"], validation=["a"], validation_labels=["f"]), "labels is missing"),
-    ("nothing", lambda: CharRNN(3).fit(["a"], labels=["f"], validation=["a"], validation_labels=["g"]),
-     r"validation_labels\[0\] must be one of 'f', not 'g'"),
+    ("nothing", lambda: CharRNN(3).fit("anna", y=["f"]), "^y needs documents, but X is a single text"),
+    ("nothing", lambda: CharRNN(3).fit(["anna"], y=["f", "m"]),
+     "y must be 1 labels, one for each document, not 2"),
+    ("nothing", lambda: CharRNN(3).fit(["anna"], y="f"), "y must be a list or an array"),
+    ("nothing", lambda: CharRNN(3).fit(["a"], y=["f"], validation=["a"]), "validation has no labels"),
+    ("nothing", lambda: CharRNN(3).fit(["a"], validation=("a", "b", "c")), r"validation is a tuple of 3, .* \(X, y\)"),
+    ("nothing", lambda: CharRNN(3).fit(["a"], validation=(["a"], ["f"])), "validation has labels, but y is missing"),
+    ("nothing", lambda: CharRNN(3).fit(["a"], y=["f"], validation=(["a"], ["g"])),
+     r"validation\[1\]\[0\] must be one of 'f', not 'g'"),
     *((name, call, "fitted without labels") for name in ("documents", "counts of names") for call in (
-        lambda m: m.sample(label="f"), lambda m: m.score_samples(["anna"], labels="f"), lambda m: m.for_label("f"),
-        lambda m: m.score(["anna"], labels=["f"]), lambda m: m.stream(label="f"),
-        lambda m: m.partial_fit(["anna"], labels=["f"]))),
+        lambda m: m.sample(label="f"), lambda m: m.score_samples(["anna"], y="f"), lambda m: m.for_label("f"),
+        lambda m: m.score(["anna"], y=["f"]), lambda m: m.stream(label="f"),
+        lambda m: m.partial_fit(["anna"], y=["f"]))),
     ("labels", lambda m: m.sample(label="F"), "label must be one of 'f', 'm', not 'F'; did you mean 'f'"),
     ("counts of labels", lambda m: m.for_label(2), "label must be one of 1, 3, not 2"),
-    ("labels", lambda m: m.partial_fit(["anna"], labels=["d"]), r"labels\[0\] must be one of 'f', 'm', not 'd'"),
-    ("labels", lambda m: m.partial_fit(["anna"]), "labels is missing"),
-    ("counts of labels", lambda m: m.partial_fit(["a", "b"]), "labels is None, but the model was fitted with labels"),
-    ("counts of labels", lambda m: m.partial_fit(["a", "b"], labels=[3, 2]), r"labels\[1\] must be one of 1, 3, not 2"),
-    *((name, lambda m, fit=fit: getattr(m, fit)("anna", labels=[1]), "labels need documents, but X is one text")
+    ("labels", lambda m: m.partial_fit(["anna"], y=["d"]), r"y\[0\] must be one of 'f', 'm', not 'd'"),
+    ("labels", lambda m: m.partial_fit(["anna"]), "y is missing"),
+    ("counts of labels", lambda m: m.partial_fit(["a", "b"]), "y is missing, but the model has labels"),
+    ("counts of labels", lambda m: m.partial_fit(["a", "b"], y=[3, 2]), r"y\[1\] must be one of 1, 3, not 2"),
+    *((name, lambda m, fit=fit: getattr(m, fit)("anna", y=[1]), "y needs documents, but X is a single text")
       for name, fit in (("counts of names", "fit"), ("counts of labels", "partial_fit"))),
     ("labels", lambda m: m.score_samples(["ab"], reduce="min"), '^reduce="min" needs the label of each text'),
-    ("labels", lambda m: m.score_samples(["b"] * 4, labels=["f", "f", "z", "f"]), r"^labels\[2\] .*'z'"),
-    ("labels", lambda m: m.score_samples(["b"] * 4, labels=["f", "f"]), "^labels has 2 entries|^labels must"),
-    *(("labels", lambda m, labels=labels: m.score_samples(["anna", "bob", "eve", "anZa", "bob"], labels=labels),
-       r"^texts\[3\] contains 'Z' .* at position 2") for labels in (None, "f", ["m", "f", "m", "f", "m"])),
+    ("labels", lambda m: m.score_samples(["b"] * 4, y=["f", "f", "z", "f"]), r"^y\[2\] .*'z'"),
+    ("labels", lambda m: m.score_samples(["b"] * 4, y=["f", "f"]), "^y must be 4 labels"),
+    *(("labels", lambda m, y=y: m.score_samples(["anna", "bob", "eve", "anZa", "bob"], y=y),
+       r"^X\[3\] contains 'Z' .* at position 2") for y in (None, "f", ["m", "f", "m", "f", "m"])),
     *(("labels", lambda m, name=name: getattr(m, name)(["anna"], exact=False), "^exact is False")
       for name in ("score", "bits_per_char", "perplexity")),
     # Before labels are drawn, which would take 16 GB.
     ("labels", lambda m: m.sample(n_samples=2**31 - 1, top_k="a"), "top_k must be a whole number"),
     *(("counts of labels", call, "label") for call in (
         lambda m: m.surprisal("bob"), lambda m: m.start("bob"), lambda m: m.export_arpa("a.arpa"),
-        lambda m: m.start("bob", adapt=True), lambda m: m.score(["bob"], labels=1, adapt=True))),
+        lambda m: m.start("bob", adapt=True), lambda m: m.score(["bob"], y=1, adapt=True))),
     # counts
     *(("counts", lambda m, X=X: m.fit(X), "empty") for X in ("", [])),
     ("nothing", lambda: CharNGram(vocabulary="abc").fit(""), "X is empty"),

@@ -74,13 +74,11 @@ INVALID = {
     "prefixes": NOT_LISTS,
     "strings": NOT_LISTS,
     "batches": [*THINGS, None, 3],
-    "validation": [value for value in NOT_SOURCES if value is not None],
+    "validation": [("a", "b", "c"), (), *(value for value in NOT_SOURCES if value is not None)],
     "y": (),
     "input_features": (),
     "deep": (),
     # labels and weights
-    "labels": [*THINGS, 3, ["a"] * 5, ["a", None] * 3, [math.nan] * 6],
-    "validation_labels": [*THINGS, 3, ["a"]],
     "sample_weight": NOT_WEIGHTS,
     "weights": [*THINGS, 3, "ab", [1], [[1], [2]], [-1, 1], [math.nan, 1], [1e31, 1], ["1", "2"]],
     "label": [*THINGS, 3, "z", ["a"]],
@@ -217,6 +215,7 @@ INVALID = {
 # The same for one callable, where it differs.
 DETECTED = [*THINGS, {}, {"a"}, None, 3, "ab", b"ab", np.array(3)]  # any items: a missing value has the score NaN
 RESTORING = ("CharNGram", "CharRNN", "Mixture")
+NOT_LABELS = [*THINGS, 3, ["a"] * 5, ["a", None] * 3, [math.nan] * 6]
 INVALID_HERE = {
     "AnomalyDetector-reduce": [value for value in NOT_CHOICES if value is not None],
     **{
@@ -226,7 +225,10 @@ INVALID_HERE = {
     **{f"TextClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
     **{f"{name}.restore-texts": [*THINGS, {"a"}, None, 3, b"ab", np.array(3), [None], ["ab", 3]] for name in RESTORING},
     **{f"{name}.restore-beams": integers(1, none=True) for name in RESTORING},
-    **{f"CharNGram.{name}-labels": () for name in ("fit", "partial_fit")},  # refused, whatever their value
+    **{f"CharRNN.{name}-y": NOT_LABELS for name in ("fit", "partial_fit", "score", "score_samples")},
+    "CharNGram.fit-y": NOT_LABELS,
+    **{f"{name}.score_samples-X": NOT_LISTS for name in RESTORING},
+    "CharRNN.transform-X": NOT_LISTS,
     **{f"CharNGram.{name}-sample_weight": NOT_TIMES for name in ("fit", "partial_fit")},
     **{
         f"TextClassifier.{name}-y": [*THINGS, None, 3, ["a"], [0, None] * 3, [0.5, math.nan] * 3, [[0]] * 6]
@@ -242,16 +244,15 @@ INVALID_HERE = {
     "CharRNN.resume-callbacks": [*THINGS, 3, [3]],
     "CharRNN.resume-n_threads": integers(1, none=True),
     "CharRNN.resume-verbose": integers(0, none=True),
-    "CharRNN.resume-validation_labels": (),  # as in `fit`
-    "write_report-text": [*THINGS, 3],
+    "write_report-X": [*THINGS, 3],
+    "write_report-y": [["a"]],  # a network has no classes
     "Mixture.recommended-validation": (),  # as the text of `fit_weights`
     "TextClassifier-class_weight": [*THINGS, 3, "magic"],
 }
 
 # What a message begins with where this isn't the parameter's name.
 SHOWN = {
-    "logit_bias": r"(a symbol in )?logit_bias", "search_text": "text", "labels": "labels?",
-    "adapt": "adapt|learning_rate",
+    "logit_bias": r"(a symbol in )?logit_bias", "search_text": "text", "adapt": "adapt|learning_rate",
 }  # fmt: skip
 
 # What a parameter without a default gets when another one is tried.
@@ -262,13 +263,11 @@ USUAL = {
     "pieces": ["a", "b", "e"],
 }  # fmt: skip
 AFTER_DAMAGE = ("texts", "least", "beams", "prime", "changes", "label")
-LABELED = {"labels": ["a", "b"] * 3, "validation": NAMES}
 USUAL_HERE = {
     "CharRNN.resume": {"path": "run", "X": TEXT},
     "Mixture.load": {"path": "mixture"},
     **{f"{name}.restore-{parameter}": {"case": True} for name in RESTORING for parameter in AFTER_DAMAGE},
     **{f"CharRNN.{name}-checkpoint_every": {"checkpoint": "checkpoint"} for name in ("fit", "partial_fit")},
-    **{f"CharRNN.{name}-validation_labels": LABELED for name in ("fit", "partial_fit")},
 }
 
 UNFITTED = (AnomalyDetector, CharNGram, CharRNN, TextClassifier)
@@ -309,7 +308,7 @@ def fitted(name):
     if name == "CharRNN of a text":
         return CharRNN(**SMALL).fit(TEXT)
     if name == "CharRNN with labels":
-        return CharRNN(**SMALL).fit(NAMES, labels=["a", "b"] * 3)
+        return CharRNN(**SMALL).fit(NAMES, y=["a", "b"] * 3)
     if name == "CharNGram":
         return CharNGram(3).fit(NAMES)
     if name == "Mixture":
@@ -327,7 +326,8 @@ def fitted(name):
 def object_of(name, parameter):
     """Return the object whose method is tried."""
     owner, method = name.split(".")
-    if owner == "CharRNN" and (method == "for_label" or parameter in ("label", "labels", "validation_labels")):
+    takes_labels = method in ("for_label", "fit", "partial_fit", "score", "score_samples")
+    if owner == "CharRNN" and (parameter == "label" or (parameter == "y" and takes_labels)):
         return fitted("CharRNN with labels")
     if owner == "CharRNN" and method in ("adapt", "gradient", "hidden_states"):
         return fitted("CharRNN of a text")
@@ -405,7 +405,17 @@ def test_refuses_invalid_values_by_name(case):
 
 
 # Methods that make a model, and those whose message names the method that they call.
-MAKING = {"calibrate", "fit", "fit_predict", "from_torch", "load", "partial_fit", "recommended", "resume"}
+MAKING = {
+    "calibrate",
+    "fit",
+    "fit_predict",
+    "fit_transform",
+    "from_torch",
+    "load",
+    "partial_fit",
+    "recommended",
+    "resume",
+}
 NAMED_AS = {"bits_per_char": "score", "perplexity": "score", "TextClassifier.score": "predict"}
 NAMED_AS |= {f"TextClassifier.{name}": "predict" for name in ("predict_proba", "predict_log_proba")}
 USES = [name for name in METHODS if name.split(".")[1] not in MAKING | {"stop"}]
@@ -444,7 +454,7 @@ def test_unfitted_model_names_the_call(name):
 @pytest.mark.parametrize("name", [name for name in USES if name.startswith("CharRNN.")] + ["CharNGram.adapt"])
 def test_a_model_with_labels_asks_for_one_where_it_needs_one(name):
     owner, method = name.split(".")
-    model = fitted("CharRNN with labels") if owner == "CharRNN" else CharNGram(2).fit(NAMES, labels=["a", "b"] * 3)
+    model = fitted("CharRNN with labels") if owner == "CharRNN" else CharNGram(2).fit(NAMES, y=["a", "b"] * 3)
     message = rf"^{method} needs a label, .* Use the model of one label, such as model\.for_label\('a'\)\.{method}\.$"
     with nullcontext() if method in WITHOUT_LABEL else pytest.raises(InvalidInputError, match=message):
         use(model, method)

@@ -74,7 +74,7 @@ def test_writes_what_python_samples(source, cell, parameters, int8, compiler, tm
 @pytest.mark.parametrize(("texts", "some"), [(["abc", "cab"], True), (["a", ""], False)])
 def test_rows_of_bigrams_without_a_pair(texts, some, compiler, tmp_path):
     """The model of one label has no pairs with the other label: some rows are left, or none."""
-    model = CharRNN(7, n_bigrams=9, max_steps=40, random_state=0).fit(texts, labels=["x", "y"]).for_label("y")
+    model = CharRNN(7, n_bigrams=9, max_steps=40, random_state=0).fit(texts, y=["x", "y"]).for_label("y")
     assert None in model.bigrams_
     assert any(model.bigrams_) == some
     assert output(compiled(model, tmp_path, compiler)) == written(model)

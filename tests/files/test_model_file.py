@@ -63,8 +63,8 @@ def test_refuses_crafted_mixtures(content, words, tmp_path):
 
 # ------------------------------------------------------------------ classifier
 
-LABELED = ("CharNGram", saved(CharNGram(2).fit(["ab", "ba"], labels=["f", "m"])))
-OTHER = ("CharNGram", saved(CharNGram(2).fit(["ab", "ba"], labels=["f", "x"])))
+LABELED = ("CharNGram", saved(CharNGram(2).fit(["ab", "ba"], y=["f", "m"])))
+OTHER = ("CharNGram", saved(CharNGram(2).fit(["ab", "ba"], y=["f", "x"])))
 GOOD = {
     "class_weight": None, "min_steps": 0, "directions": ["forward", "backward"], "listed": True, "prior": [0.25, 0.75],
 }  # fmt: skip

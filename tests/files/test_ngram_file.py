@@ -70,7 +70,7 @@ def test_parameters_that_could_not_be_read_are_not_written(learned):
 
 @pytest.fixture(scope="module")
 def labeled():
-    return read(saved(CharNGram(3).fit(["ab", "ba"], labels=["f", "m"])))
+    return read(saved(CharNGram(3).fit(["ab", "ba"], y=["f", "m"])))
 
 
 def labeled_file(learned, *, remove=(), labels=("f", "m"), **tensors):

@@ -115,7 +115,7 @@ def test_texts_do_not_depend_on_one_another(network):
 
 def test_restoring_takes_a_label():
     model = CharRNN(13, max_steps=500, optimizer="adam", learning_rate=0.01, random_state=0)
-    model.fit(["aba", "acc"] * 20, labels=["b", "c"] * 20)
+    model.fit(["aba", "acc"] * 20, y=["b", "c"] * 20)
     assert [model.restore("a__", gaps=np.str_("_"), label=label) for label in "bc"] == ["aba", "acc"]
 
 

@@ -217,9 +217,9 @@ def test_missing_values_have_no_score(model, errors):
         scores = model.score_samples(["ab", missing, "c"], errors=errors, reduce="min")
         np.testing.assert_array_equal(np.isnan(scores), [False, True, False])
         np.testing.assert_array_equal(scores[[0, 2]], model.score_samples(["ab", "c"], reduce="min"))
-        with pytest.raises(InvalidInputError, match=r'^texts\[1\] must be str, .*, or pass errors="skip"'):
+        with pytest.raises(InvalidInputError, match=r'^X\[1\] must be str, .*, or pass errors="skip"'):
             model.score_samples(["ab", missing])
-    with pytest.raises(InvalidInputError, match=r"^texts\[1\] must be str, not int"):
+    with pytest.raises(InvalidInputError, match=r"^X\[1\] must be str, not int"):
         model.score_samples(["ab", 3], errors=errors)
 
 
@@ -241,5 +241,5 @@ def test_bytes_are_decoded_where_errors_are_not_strict():
     expected = model.score_samples(["ab", "\u00e9", "a", "a\ufffd"])
     np.testing.assert_array_equal(model.score_samples(texts, errors="replace"), expected)
     np.testing.assert_array_equal(model.score_samples(texts, errors="skip"), [*expected[:3], np.nan])
-    with pytest.raises(InvalidInputError, match=r"^texts\[0\] is bytes, but the symbols of this model are characters"):
+    with pytest.raises(InvalidInputError, match=r"^X\[0\] is bytes, but the symbols of this model are characters"):
         model.score_samples(texts)

@@ -167,7 +167,7 @@ def test_bytes_take_a_pattern_of_bytes():
 
 def test_a_label_is_drawn_given_that_its_text_matches():
     labels = ["x" if "b" in name else "y" for name in NAMES]
-    model = CharRNN(7, max_steps=600, random_state=0).fit(NAMES, labels=labels)
+    model = CharRNN(7, max_steps=600, random_state=0).fit(NAMES, y=labels)
     n = 1500
     drawn = model.sample(n_samples=n, matching=".{3}", random_state=0)
     assert model.sample(n_samples=9, matching=".{3}", random_state=0) == drawn[:9]

@@ -56,7 +56,7 @@ def test_sizes_follow_a_larger_vocabulary(tmp_path):
 
 
 def test_label_model_keeps_its_rows_of_gradient_rms(tmp_path):
-    model = CharRNN(3, max_steps=9, random_state=0).fit(["ab", "ba", "b"], labels=["x", "y", "x"])
+    model = CharRNN(3, max_steps=9, random_state=0).fit(["ab", "ba", "b"], y=["x", "y", "x"])
     wide = loaded_weights(tmp_path, model)
     narrow = state_of_label(wide, 1)
     old = wide.layout.named(spread_rms(wide.layout, wide.gradient_rms))

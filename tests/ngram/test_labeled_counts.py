@@ -8,13 +8,13 @@ from crnn.ngram import counts_network
 
 
 def test_parts_do_not_change_the_bits(monkeypatch):
-    model = CharNGram(4).fit(["anna", "bob", "nab", ""], labels=[0, 1, 1, 0])
+    model = CharNGram(4).fit(["anna", "bob", "nab", ""], y=[0, 1, 1, 0])
     texts = ["ban", "", "annabob", "b", "", "oooooooooooo", "nanna"]
     plain = model.vocabulary_.with_labels(())
     strings = Strings.encode(TextBlock(0, texts), plain, name="X", ended=True)
     labeled = model._learned.labeled
     together = labeled.log_likelihoods(strings)
-    np.testing.assert_allclose(together, [model.score_samples(texts, labels=k) for k in (0, 1)], rtol=1e-12)
+    np.testing.assert_allclose(together, [model.score_samples(texts, y=k) for k in (0, 1)], rtol=1e-12)
     monkeypatch.setattr(counts_network, "LABEL_SYMBOLS", 12)
     np.testing.assert_array_equal(labeled.log_likelihoods(strings), together)
     empty = Strings.encode(TextBlock(0, []), plain, name="X", ended=True)

@@ -93,8 +93,8 @@ def test_only_the_first_of_many_texts_are_classified(monkeypatch):
 def test_refuses_invalid_labels():
     for texts, labels, message in (
         (TEXTS, LABELS[:-1], "4"),
-        (TEXTS, [*LABELS[:-1], "x"], "labels contains 'x', which the classifier was not fitted with"),
-        *((texts, LABELS, "labels need a list of texts") for texts in (None, "abc", b"abc", Path("abc"))),
+        (TEXTS, [*LABELS[:-1], "x"], "y contains 'x', which the classifier was not fitted with"),
+        *((texts, LABELS, "y needs a list of texts") for texts in (None, "abc", b"abc", Path("abc"))),
     ):
         with pytest.raises(InvalidInputError, match=message):
             labeled_texts(Fixed(), texts, labels)

@@ -39,7 +39,7 @@ def driver(tmp_path_factory):
 @pytest.fixture
 def report_of(driver, tmp_path):
     def make(model, text=None, labels=None, *, title=None, **view):
-        write_report(model, tmp_path / "report.html", text, labels=labels, title=title)
+        write_report(model, tmp_path / "report.html", text, y=labels, title=title)
         return opened(driver, tmp_path / "report.html", **view)
 
     return make
@@ -396,7 +396,7 @@ def test_one_of_two_directions_is_shown():
 
 def test_refuses_models_without_a_report():
     for model, labels, message in (
-        (random_language_model("ab"), ["x"], "labels need a classifier, but model is a CharRNN. Omit labels"),
+        (random_language_model("ab"), ["x"], "y needs a classifier, but model is a CharRNN. Omit y"),
         (CharNGram(2).fit("ab"), None, "but must be a CharRNN or a TextClassifier"),
         (TextClassifier(CharNGram(2)).fit(["a", "b"], [0, 1]), None, "a network, but the classifier has none"),
     ):

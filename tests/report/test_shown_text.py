@@ -110,13 +110,13 @@ def test_a_large_network_reads_less_of_a_text(monkeypatch):
 
 def test_refuses_texts_of_another_kind():
     for symbols, text, message in (
-        ("abc", "", "text is empty"),
-        ("abc", ["a"], "text is a list of documents, but the model was fitted on one text. Join the documents"),
-        (["a"], "a", "text is one text, but the model was fitted on documents. Pass a list"),
-        (["a"], [], "text is empty"),
+        ("abc", "", "X is empty"),
+        ("abc", ["a"], "X is a list of documents, but the model was fitted on one text. Join the documents"),
+        (["a"], "a", "X is one text, but the model was fitted on documents. Pass a list"),
+        (["a"], [], "X is empty"),
         (["a"], ["a", b"a"], r"^text\[1\] is .*bytes"),
         (["a"], ["a", None], r"^text\[1\] must be str or bytes, not NoneType"),
-        (["a"], 7, "text is 7, but must be a list of documents"),
+        (["a"], 7, "X is 7, but must be a list of documents"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             text_part(random_language_model(symbols), text)

@@ -157,7 +157,7 @@ def test_arrow_arrays_wherever_columns_are(kind):
     assert model.score(column(NAMES)) == model.score(NAMES)
     assert model.transform(column(NAMES)).shape == (2, 3)
     assert model.sample(exclude=column(NAMES), random_state=0) not in NAMES
-    labeled = CharRNN(3, max_steps=5, random_state=0).fit(column(NAMES * 5), labels=column(["x", "y"] * 5))
+    labeled = CharRNN(3, max_steps=5, random_state=0).fit(column(NAMES * 5), y=column(["x", "y"] * 5))
     assert labeled.labels_.tolist() == ["x", "y"]
     classifier = TextClassifier(CharRNN(3, max_steps=5, random_state=0))
     classifier.fit(column(NAMES * 5), column(["x", "y"] * 5))

@@ -36,12 +36,11 @@ def told(monkeypatch):
     return found
 
 
-def fitted(text=NAMES, *, comm, method="fit", sample_weight=None, labels=None, model=None, **parameters):
+def fitted(text=NAMES, *, comm, method="fit", sample_weight=None, y=None, model=None, **parameters):
     options = {"hidden_size": 5, "batch_size": 4, "seq_length": 3, "max_steps": 0, "random_state": 0} | parameters
     model = CharRNN(**options) if model is None else model.set_params(**parameters)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    of_labels = {} if labels is None else {"labels": labels}
-    return getattr(model, method)(text, comm=comm, **weights, **of_labels)
+    return getattr(model, method)(text, y, comm=comm, **weights)
 
 
 FREE = {"n_threads": 2, "verbose": 2, "callbacks": [print], "random_state": 7}  # may differ
@@ -55,16 +54,16 @@ WEIGHTS, LABELS = [1.0, 2.0, 0.5, 1.0, 1.0, 1.0, 3.0], list("abbabba")
         ({"dropout": 0.25}, "a parameter of the model"), ({"learning_rate": 0.25}, "a parameter of the model"),
         ({"text": [*NAMES[:-1], "hans"]}, "a text"),
         ({"sample_weight": [*WEIGHTS[:-1], 4.0]}, "sample_weight"), ({"sample_weight": tuple(WEIGHTS)}, None),
-        ({"sample_weight": np.array(WEIGHTS)}, None), ({"labels": list("abbabbb")}, "labels"),
-        ({"labels": list("cbbcbbc")}, "labels"), ({"labels": np.array(LABELS)}, None),
+        ({"sample_weight": np.array(WEIGHTS)}, None), ({"y": list("abbabbb")}, "y"),
+        ({"y": list("cbbcbbc")}, "y"), ({"y": np.array(LABELS)}, None),
     ],
 )  # fmt: skip
 def test_arguments_that_all_processes_share(told, change, what):
-    arguments = {"text": NAMES, "sample_weight": WEIGHTS, "labels": LABELS}
+    arguments = {"text": NAMES, "sample_weight": WEIGHTS, "y": LABELS}
     fitted(**arguments, comm=Both(0, 2))
     first = dict(told)
     told.clear()
-    assert first.keys() == {"a parameter of the model", "a text", "sample_weight", "labels"}
+    assert first.keys() == {"a parameter of the model", "a text", "sample_weight", "y"}
     fitted(**arguments | change, comm=Both(1, 2))
     assert next((name for name in told if told[name] != first[name]), None) == what
 

@@ -20,6 +20,8 @@ from ..text.text_files import encoding_advice
 
 # ---------------------------------------------------------------- errors
 
+LABELS = ("y", "validation[1]")  # the library's names of labels
+
 ERROR, INTERRUPTED = 1, 130  # exit codes
 
 
@@ -41,7 +43,7 @@ def say_warnings() -> Iterator[None]:
 def error_message(error: BaseException, files: Mapping[str, str | list[str] | None] | None = None) -> str:
     """Return an error as one line, with the names of files and lines instead of the library's names.
 
-    `files` are the files that the library calls X and validation.
+    `files` are the files that the library calls X, y, validation and validation[1].
     """
     names = {
         name: "standard input" if file == "-" else file if isinstance(file, str) else ", ".join(file)
@@ -61,7 +63,10 @@ def error_message(error: BaseException, files: Mapping[str, str | list[str] | No
     text = re.sub(r"Use the model of one label, such as model\.for_label\((.*)\)\.\w+\.$", r"Add --label \1.", text)
     argument, index = getattr(error, "argument", None), getattr(error, "index", None)
     if index is not None:
-        text = f"line {index + 1}{text.removeprefix(f'{argument}[{index}]')}"
+        line = f"line {index + 1}"
+        if argument in LABELS and argument in names:
+            line = f"{line} of {names[argument]}"
+        text = line + text.removeprefix(f"{argument}[{index}]")
     elif argument is not None:
         text = names.get("X" if argument == "the text" else argument, argument) + text.removeprefix(argument)
     return " ".join(text.split())

@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ERROR
     except (OSError, ValueError, ArithmeticError, MemoryError) as error:
         output.discard()
-        files = {"X": getattr(arguments, "file", None), "validation": getattr(arguments, "validation", None)}
+        options = {"X": "file", "y": "labels", "validation": "validation", "validation[1]": "validation_labels"}
+        files = {name: getattr(arguments, option, None) for name, option in options.items()}
         say(f"crnn: error: {error_message(error, files)}")
         return ERROR
 

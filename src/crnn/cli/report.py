@@ -43,19 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("argument --labels: needs FILE, whose lines have these labels, and no --label")
     check_writable(arguments.output)
     model: Any
-    labels: Any = None
+    y: Any = None
     if arguments.labels is None:
         model = load_network(arguments.model, "crnn report", arguments.label)
     else:
         model = TextClassifier.load(model_source(arguments.model))
         classes: dict[Any, Any] = {str(label): label for label in model.classes_.tolist()}
-        labels = [classes.get(label, label) for label in read_documents(arguments.labels, as_bytes=False)]
+        y = [classes.get(label, label) for label in read_documents(arguments.labels, as_bytes=False)]
     text: Any = None
     if arguments.file is not None:
         read: Any = read_text if model.vocabulary_.boundary is None else read_documents
         text = read(arguments.file, as_bytes=model.vocabulary_.kind == "bytes")
     title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
-    write_report(model, arguments.output, text, labels=labels, title=title)
+    write_report(model, arguments.output, text, y=y, title=title)
     size = os.path.getsize(arguments.output)
     say(f"crnn: wrote {arguments.output}: {size:,} bytes; open it in a browser")
     return 0

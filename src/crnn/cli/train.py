@@ -297,19 +297,22 @@ def _refuse_options_of_others(arguments: argparse.Namespace, kind: str) -> None:
 
 
 def _texts(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> tuple[TextLike, dict[str, Any]]:
-    """Return the training text, and by argument the validation text and the labels, if any."""
+    """Return the training text and its labels, and the validation text or a pair of it and its labels."""
     as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
     if arguments.errors and not arguments.lines:
         arguments.parser.error("--errors needs --lines")
     lines = partial(read_documents, errors=arguments.errors or "strict")
     read: Callable[..., TextLike] = lines if arguments.lines else read_text
     text = read(arguments.file, as_bytes=as_bytes, cache=arguments.cache)
-    validation = None
+    validation: Any = None
     if arguments.validation:
         validation = read(arguments.validation, as_bytes=as_bytes, cache=arguments.cache)
-    names = [name for name in ("labels", "validation_labels") if getattr(arguments, name) is not None]
-    labels = {name: read_documents(getattr(arguments, name), as_bytes=False) for name in names}
-    return text, {"validation": validation, **labels}
+    if arguments.validation_labels is not None:
+        if validation is None:
+            arguments.parser.error("argument --validation-labels: needs --validation, whose lines have these labels")
+        validation = (validation, read_documents(arguments.validation_labels, as_bytes=False))
+    y = None if arguments.labels is None else read_documents(arguments.labels, as_bytes=False)
+    return text, {"y": y, "validation": validation}
 
 
 def _given_parameters(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> dict[str, Any]:
@@ -486,11 +489,11 @@ class NGramJob(Job):
         assert not isinstance(start.model, CharRNN)
         self._model = CharNGram(**parameters) if start.model is None else start.model.set_params(**parameters)
         self._text, others = _texts(arguments, self._model)
-        self._labels = others.get("labels")
+        self._y = others["y"]
 
     def train(self) -> None:
         """Count the n-grams of the text or of the labeled lines."""
-        self._model.partial_fit(self._text, labels=self._labels)
+        self._model.partial_fit(self._text, self._y)
 
     def save(self, ending: Ending) -> int:
         """Save the counts, unless they are incomplete."""

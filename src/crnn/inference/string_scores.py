@@ -150,9 +150,9 @@ def name_item(name: str, i: int) -> Iterator[None]:
 def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors) -> list[Any]:
     """Return all texts, None for those left out, after checking that the others can be scored."""
     checked = list[Any]()
-    for block in text_blocks(texts, vocabulary, name="texts", errors=errors):
+    for block in text_blocks(texts, vocabulary, name="X", errors=errors):
         if errors == "strict":
-            Strings.encode(block, vocabulary, name="texts", ended=False)
+            Strings.encode(block, vocabulary, name="X", ended=False)
         checked += block.texts
     return checked
 
@@ -257,8 +257,8 @@ def features(
     pooling = checked_choice("pooling", pooling, POOLING)
     start, threads = network.start(), inference_threads(n_threads)
     pooled = [np.empty((0, network.layout.num_layers * network.hidden_size), network.layout.dtype)]
-    for block in text_blocks(texts, vocabulary, name="texts"):
-        strings = Strings.encode(block, vocabulary, name="texts", ended=False)
+    for block in text_blocks(texts, vocabulary, name="X"):
+        strings = Strings.encode(block, vocabulary, name="X", ended=False)
         states = POOLING[pooling](network, strings, start, threads)
         pooled.append(states.reshape(len(states), -1))
     return np.concatenate(pooled)
@@ -426,7 +426,7 @@ class TextScorer:
         """Yield the scores of each batch of texts."""
         recent, first = RecentScores(), 0
         for batch in batches:
-            blocks = text_blocks(batch, self._vocabulary, name="texts", first=first, errors=self._errors)
+            blocks = text_blocks(batch, self._vocabulary, name="X", first=first, errors=self._errors)
             parts = list(self.blocks(blocks, recent))
             scores = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0), *parts])
             first += len(scores)
@@ -441,7 +441,7 @@ class TextScorer:
         """Return the scores of some texts of a block."""
         lacking = None
         if self._errors == "strict":
-            strings = Strings.encode(block, self._vocabulary, name="texts", ended=True, texts=texts)
+            strings = Strings.encode(block, self._vocabulary, name="X", ended=True, texts=texts)
         else:
             strings, lacking = Strings.encode_any(texts, self._vocabulary)
         scores = log_likelihoods(self._network, strings, self._start, self._n_threads, reduce=self._reduce)
@@ -519,7 +519,7 @@ def _stack_rows(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]
 
 def labeled_scores(
     texts: list[Any],
-    labels: Any,
+    y: Any,
     sorted_labels: tuple[Any, ...],
     score: Callable[[int, list[Any], Reduce], Array],
     log_prior: Array,
@@ -527,20 +527,20 @@ def labeled_scores(
     reduce: Reduce,
 ) -> NDArray[np.float64]:
     """Return the score of each text, (n,), from the scores given the label with a number, or summed over all labels."""
-    if checked_reduce(reduce) == "min" and labels is None:
+    if checked_reduce(reduce) == "min" and y is None:
         raise InvalidInputError(
-            'reduce="min" needs the label of each text, because the model was fitted with labels. Pass labels, or use '
+            'reduce="min" needs the label of each text, because the model was fitted with labels. Pass y, or use '
             "the model of one label."
         )
-    if labels is None:
+    if y is None:
         of_labels = np.array([score(k, texts, "sum") for k in range(len(sorted_labels))])
         with np.errstate(invalid="ignore"):  # for texts that cannot be scored
             log_p: Scores = np.logaddexp.reduce(log_prior[:, None] + of_labels, axis=0)
         lengths = np.array([1 if text is None else len(text) + 1 for text in texts], np.intp)
         return divide_by_length(log_p, lengths, reduce)
-    if isinstance(labels, str | int | float | np.generic):  # one for all
-        return score(label_number(labels, np.array(sorted_labels)), texts, reduce)
-    numbers, scores = label_numbers(labels, np.array(sorted_labels), len(texts)), np.empty(len(texts))
+    if isinstance(y, str | int | float | np.generic):  # one for all
+        return score(label_number(y, np.array(sorted_labels), name="y"), texts, reduce)
+    numbers, scores = label_numbers(y, np.array(sorted_labels), len(texts)), np.empty(len(texts))
     for k in np.unique(numbers).tolist():
         places = np.flatnonzero(numbers == k)
         scores[places] = score(k, [texts[i] for i in places], reduce)
@@ -558,7 +558,7 @@ def mean_score(X: TextLike, score: Callable[[list[Any]], Array], *, exact: bool)
     return float(score(texts).sum()) / (len(texts) + sum(map(len, texts)))
 
 
-def refuse_labels(labels: Any) -> None:
+def refuse_labels(y: Any) -> None:
     """Raise InvalidInputError if labels are given to a model without labels."""
-    if labels is not None:
-        raise InvalidInputError("labels is given, but the model was fitted without labels. Omit labels.")
+    if y is not None:
+        raise InvalidInputError("y is given, but the model was fitted without labels. Omit y.")

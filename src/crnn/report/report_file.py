@@ -63,18 +63,18 @@ class Subject(NamedTuple):
     classes: dict[str, Any] | None = None  # the classifier's tables
 
 
-def subject_of(model: CharRNN | TextClassifier, text: Any, labels: ArrayLike | None) -> Subject:
+def subject_of(model: CharRNN | TextClassifier, X: Any, y: ArrayLike | None) -> Subject:
     """Return the subject of the report."""
     if isinstance(model, TextClassifier):
-        return _of_classifier(model, text, labels)
+        return _of_classifier(model, X, y)
     if not isinstance(model, CharRNN):
         raise InvalidInputError(f"model is {short_repr(model)}, but must be a CharRNN or a TextClassifier")
-    if labels is not None:
-        raise InvalidInputError("labels need a classifier, but model is a CharRNN. Omit labels.")
-    return Subject(model, text, model.history_)
+    if y is not None:
+        raise InvalidInputError("y needs a classifier, but model is a CharRNN. Omit y.")
+    return Subject(model, X, model.history_)
 
 
-def _of_classifier(classifier: TextClassifier, texts: Any, labels: ArrayLike | None) -> Subject:
+def _of_classifier(classifier: TextClassifier, texts: Any, y: ArrayLike | None) -> Subject:
     """Return the model and texts of the most frequent class or, without labels, of the first class."""
     classes, number, tables = classifier.classes_, 0, None
     networks = [models for models in classifier.models_ if isinstance(next(iter(models.values())), CharRNN)]
@@ -82,8 +82,8 @@ def _of_classifier(classifier: TextClassifier, texts: Any, labels: ArrayLike | N
         raise InvalidInputError("a report shows a network, but the classifier has none. Pass one with a CharRNN.")
     named = ", ".join([*map(str, classes[:SHOWN].tolist()), *(["…"] if len(classes) > SHOWN else [])])
     facts = [("classifier", f"{len(classes):,} classes: {named}")]
-    if labels is not None:
-        part = labeled_texts(classifier, texts, labels)
+    if y is not None:
+        part = labeled_texts(classifier, texts, y)
         tables = class_tables(classifier, part)
         facts.append(("accuracy", f"{tables['accuracy']:.1%} of {part.size}"))
         number = int(np.bincount(part.numbers).argmax())
@@ -102,9 +102,9 @@ def _of_classifier(classifier: TextClassifier, texts: Any, labels: ArrayLike | N
 def write_report(
     model: CharRNN | TextClassifier,
     path: FilePath,
-    text: str | bytes | Sequence[str] | Sequence[bytes] | os.PathLike[str] | None = None,
+    X: str | bytes | Sequence[str] | Sequence[bytes] | os.PathLike[str] | None = None,
+    y: ArrayLike | None = None,
     *,
-    labels: ArrayLike | None = None,
     title: str | None = None,
 ) -> None:
     """Write a report on a model as a self-contained HTML page.
@@ -119,11 +119,11 @@ def write_report(
         A fitted model.
     path : str, bytes or os.PathLike
         The path of the page, usually with the suffix ``.html``.
-    text : str, bytes, os.PathLike or sequence of str or bytes, default=None
+    X : str, bytes, os.PathLike or sequence of str or bytes, default=None
         A text of the model's symbols, preferably held out from training. For a model of documents, a list of texts.
         Only the beginning of a long text is scored, and less of it is shown; the report says how much. None: a sample
         of the model.
-    labels : array-like of shape (n,), default=None
+    y : array-like of shape (n,), default=None
         For a classifier, the class of each text, which the confusion matrix needs. The other tabs then show the texts
         and the network of the most frequent class, or without labels of the first class.
     title : str or None, default=None
@@ -139,7 +139,7 @@ def write_report(
     ...     write_report(model, f"{folder}/abc.html", "abcabc")
     """
     name = checked_path("path", path)
-    subject = subject_of(model, text, labels)
+    subject = subject_of(model, X, y)
     weights = page_weights(subject.model, int8=True)  # a quarter of the size of float32
     title = printable_title(title)
     body = fill_in(
@@ -284,17 +284,17 @@ class LabeledTexts(NamedTuple):
     size: str  # the number of texts, in words
 
 
-def labeled_texts(classifier: TextClassifier, texts: Any, labels: ArrayLike) -> LabeledTexts:
+def labeled_texts(classifier: TextClassifier, texts: Any, y: ArrayLike) -> LabeledTexts:
     """Return as many texts and labels as can be classified in a few seconds."""
     if texts is None or isinstance(texts, str | bytes | Path):
-        raise InvalidInputError("labels need a list of texts, but text is not a list. Pass one text per label.")
+        raise InvalidInputError("y needs a list of texts, but X is not a list. Pass one text per label.")
     whole = list(python_values(texts))
-    labeled = checked_labels(labels, len(whole))
+    labeled = checked_labels(y, len(whole))
     classes = classifier.classes_
     numbers_of = {label: number for number, label in enumerate(classes.tolist())}
     for label in labeled.labels.tolist():
         if label not in numbers_of:
-            raise InvalidInputError(f"labels contains {short_repr(label)}, which the classifier was not fitted with")
+            raise InvalidInputError(f"y contains {short_repr(label)}, which the classifier was not fitted with")
     numbers = np.array([numbers_of[label] for label in labeled.labels.tolist()], np.intp)[labeled.numbers]
     models = [model for directions in classifier.models_ for model in directions.values()]
     networks = [model for model in models if isinstance(model, CharRNN)]
@@ -405,12 +405,12 @@ def text_part(model: CharRNN, text: Any) -> TextPart:
         return _document_part(model.vocabulary_, text, limit, unit, is_sample)
     if not isinstance(text, str | bytes | os.PathLike):
         raise InvalidInputError(
-            "text is a list of documents, but the model was fitted on one text. Join the documents to one text."
+            "X is a list of documents, but the model was fitted on one text. Join the documents to one text."
         )
     blocks = text_source(text).blocks()
     beginning, more = _take(blocks, limit)
     if not len(beginning):
-        raise InvalidInputError("text is empty. Pass at least one symbol.")
+        raise InvalidInputError("X is empty. Pass at least one symbol.")
     size = f"{'the first' if more else 'all'} {len(beginning):,} {unit}"
     return TextPart(beginning, size, len(beginning) <= MAX_EXACT, is_sample)
 
@@ -474,14 +474,14 @@ def _view(part: TextPart, codes: Sequence[list[int]], judgements: Sequence[Any],
 
 def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, is_sample: bool) -> TextPart:
     if isinstance(text, str | bytes | os.PathLike):
-        raise InvalidInputError("text is one text, but the model was fitted on documents. Pass a list of documents.")
+        raise InvalidInputError("X is one text, but the model was fitted on documents. Pass a list of documents.")
     if not has_items(text):
-        raise InvalidInputError(f"text is {short_repr(text)}, but must be a list of documents")
+        raise InvalidInputError(f"X is {short_repr(text)}, but must be a list of documents")
     whole = list(text)
     for i, document in enumerate(whole):
         vocabulary.check_kind(document, f"text[{i}]")
     if not whole:
-        raise InvalidInputError("text is empty. Pass at least one document.")
+        raise InvalidInputError("X is empty. Pass at least one document.")
     documents = TextPart(whole, "", True, is_sample).documents(limit)
     size = f"{'the first' if len(documents) < len(whole) else 'all'} {len(documents):,} documents"
     symbols = sum(map(len, documents))

@@ -30,14 +30,16 @@ class NumberedLabels(NamedTuple):
     numbers: Numbers  # (n,)
 
 
-def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> NumberedLabels:
+def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "y") -> NumberedLabels:
     """Return the labels of n documents (by default at least one): all str, all integers, all floats or all bool."""
     array = _array(values, name)
     if array.ndim != 1:
-        raise InvalidInputError(f"{name} must be one label for each document, not of shape {array.shape}")
+        raise InvalidInputError(
+            f"{name} must be one label for each document, not of shape {array.shape}", argument=name
+        )
     if len(array) != n if n is not None else not len(array):
         wanted = "at least one label" if n is None else f"{n} labels, one for each document"
-        raise InvalidInputError(f"{name} must be {wanted}, not {len(array)}")
+        raise InvalidInputError(f"{name} must be {wanted}, not {len(array)}", argument=name)
     labels, numbers = np.unique(array, return_inverse=True)
     return NumberedLabels(labels, numbers)
 
@@ -53,13 +55,16 @@ def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
     raise InvalidInputError(f"{name} must be one of {shown}, not {short_repr(value)}{near}")
 
 
-def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: str = "labels") -> Numbers:
+def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: str = "y") -> Numbers:
     """Return the indices of n documents' labels among a model's sorted labels."""
     labeled = checked_labels(values, n, name=name)
     places = []
     for k, label in enumerate(labeled.labels):
         first = int(np.argmax(labeled.numbers == k))
-        places.append(label_number(label, labels, name=f"{name}[{first}]"))
+        try:
+            places.append(label_number(label, labels, name=f"{name}[{first}]"))
+        except InvalidInputError as error:
+            raise InvalidInputError(str(error), argument=name, index=first) from None
     return np.array(places, np.intp)[labeled.numbers]
 
 
@@ -157,11 +162,13 @@ class LabeledSource(TextSource):
     holds_documents = True
 
     def __init__(
-        self, source: TextSource, labels: ArrayLike, known: Sequence[Any] | None = None, name: str = "labels"
+        self, source: TextSource, labels: ArrayLike, known: Sequence[Any] | None = None, name: str = "y"
     ) -> None:
         super().__init__(source.name)
         if not source.holds_documents:
-            raise InvalidInputError(f"{name} need documents, but {source.name} is a single text. Pass a list of texts.")
+            raise InvalidInputError(
+                f"{name} needs documents, but {source.name} is a single text. Pass a list of texts."
+            )
         self.kind, self._source = source.kind, source
         self._labels, self._numbers = checked_labels(labels, source.n_documents, name=name)
         if known is not None:
@@ -230,9 +237,9 @@ class CountedSource(TextSource):
         """The number of symbols, including boundaries, of the documents once each."""
         return self._source.max_length
 
-    def labels(self, labels: ArrayLike) -> NDArray[Any]:
+    def labels(self, y: ArrayLike) -> NDArray[Any]:
         """Return the labels of the documents with a weight above 0, given one for each document."""
-        labeled = checked_labels(labels, self._n_weights)
+        labeled = checked_labels(y, self._n_weights)
         return np.asarray(labeled.labels[labeled.numbers[self._positions]])
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:

@@ -31,16 +31,17 @@ from .processes import Processes, processes_of
 
 CHECKPOINT_SECONDS = 60.0
 
+Validation = TextLike | tuple[TextLike, ArrayLike | None]  # a text, or documents and their labels
+
 
 @dataclass(frozen=True)
 class Call:
     """The arguments of `fit` or `partial_fit`; `resumed` is an interrupted run, from which all but the texts follow."""
 
     X: TextLike
-    validation: TextLike | None = None
+    y: ArrayLike | None = None
+    validation: Validation | None = None
     sample_weight: ArrayLike | None = None
-    labels: ArrayLike | None = None
-    validation_labels: ArrayLike | None = None
     max_epochs: int | None = None
     extend_vocabulary: bool = False
     checkpoint: FilePath | None = None
@@ -70,7 +71,7 @@ def plan_training(
     plan = processes.call_in_all(partial(_plan, call, settings, writer, state, start, processes))
     may_differ: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
     processes.require_same("a parameter of the model", repr(replace(settings, **may_differ)))
-    for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
+    for name, values in (("sample_weight", call.sample_weight), ("y", call.y)):
         processes.require_same(name, None if values is None else _digest(values))
     processes.require_same("a text", repr(plan.texts))  # includes the labels: see `LabeledSource.fingerprint`
     if state is not None:
@@ -200,21 +201,35 @@ def check_texts(expected: dict[str, Fingerprint], call: Call, model_labels: tupl
 def _sources(call: Call, model_labels: tuple[Any, ...] | None) -> tuple[TextSource, TextSource | None]:
     """Return the sources of the texts; the labels are those of the model to be continued, if any."""
     source = text_source(call.X)
-    held_out = None if call.validation is None else text_source(call.validation, "validation")
-    if call.labels is None and (model_labels or call.validation_labels is not None):
-        raise InvalidInputError("labels is missing, but the model has labels. Pass one label per document.")
-    if call.labels is not None:
-        if model_labels == ():
-            raise InvalidInputError("labels is given, but the model was fitted without labels. Omit it, or call fit.")
-        if held_out is not None and call.validation_labels is None:
-            raise InvalidInputError("validation_labels is missing. Pass one label per document of validation.")
-        if held_out is None and call.validation_labels is not None:
-            raise InvalidInputError("validation_labels is given without validation. Pass its documents, too.")
-        source = labeled = LabeledSource(source, call.labels, model_labels)
-        if held_out is not None and call.validation_labels is not None:
-            labels = model_labels or labeled.labels
-            held_out = LabeledSource(held_out, call.validation_labels, labels, "validation_labels")
-    return source, held_out
+    validation, validation_y = _validation_pair(call.validation)
+    held_out = None if validation is None else text_source(validation, "validation")
+    if call.y is None:
+        if model_labels:
+            raise InvalidInputError("y is missing, but the model has labels. Pass one label per document.")
+        if validation_y is not None:
+            raise InvalidInputError("validation has labels, but y is missing. Pass one label per document of X.")
+        return source, held_out
+    if model_labels == ():
+        raise InvalidInputError("y is given, but the model was fitted without labels. Omit y, or call fit.")
+    labeled = LabeledSource(source, call.y, model_labels)
+    if held_out is not None:
+        if validation_y is None:
+            raise InvalidInputError("validation has no labels. Pass a pair: validation=(X, y).")
+        held_out = LabeledSource(held_out, validation_y, model_labels or labeled.labels, "validation[1]")
+    return labeled, held_out
+
+
+def _validation_pair(validation: Any) -> tuple[TextLike | None, ArrayLike | None]:
+    """Return the validation text, if any, and its documents' labels, if any; a tuple is always a pair of the two."""
+    if not isinstance(validation, tuple):
+        return validation, None
+    if len(validation) != 2:
+        raise InvalidInputError(
+            f"validation is a tuple of {len(validation)}, but a tuple must be a pair (X, y) of documents and their "
+            "labels. Pass a list of texts for documents without labels."
+        )
+    X, y = validation
+    return X, y
 
 
 def _require_same_texts(expected: dict[str, Fingerprint], found: dict[str, Fingerprint]) -> None:
