@@ -874,3 +874,70 @@ def test_fitted_weights_below_a_sum_of_1_are_raised_to_it():
     assert raised(models, "abbaabab" * 3).tolist() != [0.5, 0.5]
     of_none = [CharNGram(order=n).fit("ab" * 100) for n in (2, 3)]  # both worse than a uniform guess
     assert raised(of_none, "aabbbbaaaabb").tolist() == [0.5, 0.5]
+
+
+# ------------------------------------------------------------- checkpoints
+
+
+def stopping(step):
+    """Return a callback that interrupts training after a step."""
+
+    def interrupt(model, record):
+        if record["step"] >= step:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+@pytest.mark.parametrize("options", [{}, {"validation": LONG[:700]}], ids=["held-out part", "validation"])
+def test_a_resumed_fit_ends_as_if_it_had_not_been_interrupted(long_enough, tmp_path, options):
+    path = tmp_path / "run.crnn"
+    parameters = {"hidden_size": 5, "max_steps": 60, "eval_every": 10, "random_state": 0, "dropout": 0.2}
+    expected = Mixture([CharRNN(**parameters), CharNGram()]).fit(LONG, **options)
+    stopped = Mixture([CharRNN(**parameters, callbacks=[stopping(20)]), CharNGram()])
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(LONG, checkpoint=path, checkpoint_every=7, **options)
+    so_far = Mixture.load(path)
+    assert so_far.models_[0].n_steps_ >= 20
+    assert so_far.weights_.tolist() == [0.5, 0.5]
+    mixture = Mixture.resume(path, LONG, **options)
+    assert [saved(model, training_state=False) for model in mixture.models_[:1]] == [
+        saved(model, training_state=False) for model in expected.models_[:1]
+    ]
+    assert mixture.models_[1].n_grams_ == expected.models_[1].n_grams_
+    np.testing.assert_array_equal(mixture.weights_, expected.weights_)
+    again = Mixture.resume(path, LONG, **options)
+    np.testing.assert_array_equal(again.weights_, expected.weights_)
+    assert Mixture.load(path).score(LONG) == mixture.score(LONG)
+
+
+def test_a_resumed_partial_fit_keeps_the_weights(tmp_path):
+    path = tmp_path / "run.crnn"
+    first = Mixture([CharRNN(5, random_state=0), CharNGram(3)], [0.3, 0.6]).fit(TEXT)
+    expected = pickle.loads(pickle.dumps(first)).partial_fit(TEXT[:300], epochs=3)
+    first.models_[0].set_params(callbacks=[stopping(expected.models_[0].n_steps_ - 9)], eval_every=1)
+    with pytest.raises(KeyboardInterrupt):
+        first.partial_fit(TEXT[:300], epochs=3, checkpoint=path)
+    assert first.models_[0].n_steps_ < expected.models_[0].n_steps_
+    mixture = Mixture.resume(path, TEXT[:300])
+    assert mixture.score(TEXT) == expected.score(TEXT)
+    assert mixture.weights_.tolist() == [0.3, 0.6]
+
+
+def test_resume_refuses_what_was_not_interrupted(tmp_path):
+    mixture = unfitted().fit(TEXT)
+    path = tmp_path / "model.crnn"
+    mixture.save(path)
+    with pytest.raises(InvalidInputError, match="contains a mixture, but no unfinished training run"):
+        Mixture.resume(path, TEXT)
+    mixture.fit(TEXT, checkpoint=path)
+    with pytest.raises(InvalidInputError, match="validation is given, but the interrupted run has none"):
+        Mixture.resume(path, TEXT, validation=TEXT)
+    for models in ([CharNGram(3)], [CharRNN(3), CharRNN(3)]):
+        with pytest.raises(InvalidInputError, match="checkpoint needs a mixture of one CharRNN"):
+            Mixture(models).fit(TEXT, checkpoint=path)
+    stopped = Mixture([CharRNN(5, max_steps=9, eval_every=1, callbacks=[stopping(3)]), CharNGram(3)])
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(TEXT, checkpoint=path)
+    with pytest.raises(InvalidInputError, match=r"^X is not the text of the interrupted run"):
+        Mixture.resume(path, TEXT + "to be")

@@ -30,7 +30,7 @@ from .runtime.signals import call_at_end
 from .text.labels import label_number
 from .text.sources import TextLike, documents_of, require_rereadable, rereadable
 from .text.vocabulary import Special, Text, Vocabulary
-from .training.checkpoints import FINISHED
+from .training.checkpoints import FINISHED, CheckpointFile, RunState
 from .training.fit import CHECKPOINT_SECONDS, Call, Validation, check_texts, plan_training
 from .training.gradients import TextGradient, gradient_of_text
 from .training.progress import curves_of, describe_network
@@ -371,10 +371,14 @@ class CharRNN(LanguageModel):
             comm=comm,
             resumed=run,
         )
+        return model._finish(call, run)
+
+    def _finish(self, call: Call, run: RunState) -> Self:
+        """Finish a resumed call, if it had not ended."""
         if run.outcome == FINISHED:
-            check_texts(run.texts, call, state.vocabulary.labels)
-            return model
-        return model._train(call)
+            check_texts(run.texts, call, self.vocabulary_.labels)
+            return self
+        return self._train(call)
 
     def stop(self) -> None:
         """End the call of `fit` or `partial_fit` that is training this model, after the current step.
@@ -429,7 +433,8 @@ class CharRNN(LanguageModel):
         with use.running:
             begin_use(self, use)
             state = None if anew else vars(self).get("_learned")
-            plan = plan_training(call, self.get_params(), state, write_run)
+            write = call.checkpoint.write if isinstance(call.checkpoint, CheckpointFile) else write_run
+            plan = plan_training(call, self.get_params(), state, write)
             run = TrainingRun(plan, self, use, self._samples)
             keeping = call_at_end(lambda: self._keep(run.final_state))
             try:

@@ -6,7 +6,8 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
@@ -19,27 +20,33 @@ from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFitte
 from .estimator import Estimator
 from .files import model_file
 from .files.entries import MAX_MODELS
-from .files.sealed_file import NamedBytes, path_name
+from .files.network_file import run_bytes, unfinished_run
+from .files.sealed_file import NamedBytes, path_name, write_path
 from .inference.mixed_network import CLASSES, HeldOutText, MixedNetwork, letters_of
 from .inference.network import InferenceNetwork, LabelNetworks
 from .inference.packed_network import PackedNetwork
 from .inference.text_scores import source_ids
 from .inference.text_state import FixedReading, Reading
 from .language_model import LanguageModel
+from .model.state import ModelState
 from .parameters.checks import (
     MAX_SIZE,
     FilePath,
     checked_float,
     checked_floats,
     checked_int,
+    checked_path,
     checked_threads,
     has_items,
     is_int,
 )
+from .text.documents import warn_caller
 from .text.held_out import MIN_LENGTH, HeldOut, Split, split_held_out
 from .text.labels import checked_labels, documents_by_label, label_numbers
 from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
 from .text.vocabulary import Ids, Vocabulary
+from .training.checkpoints import CheckpointFile, RunState, checked_every
+from .training.fit import CHECKPOINT_SECONDS, Call
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 COUNTING_SPEED = 1e6  # symbols counted per second, as `recommended` assumes
@@ -65,6 +72,7 @@ class SharedTime:
         self._start = start
         self._reserved = 0.0 if self._seconds is None else WEIGHTS_SHARE * self._seconds
         self._last_order = 0.0  # when an order was last tried
+        self.has_limit = self._seconds is not None
 
     def networks_end(self) -> None:
         """Note that the networks are trained."""
@@ -95,7 +103,7 @@ class SharedTime:
         """Return whether there is time to try shorter counts, if that takes as long as since the last call."""
         now = self.elapsed
         since, self._last_order = now - self._last_order, now
-        return self._seconds is None or now + since < self._seconds
+        return self._seconds is None or not self.has_limit or now + since < self._seconds
 
     def left(self) -> float | None:
         """Return the seconds left for the networks; None for no limit."""
@@ -233,6 +241,8 @@ class Mixture(LanguageModel):
         *,
         validation: Any = None,
         sample_weight: ArrayLike | None = None,
+        checkpoint: FilePath | None = None,
+        checkpoint_every: int | float = CHECKPOINT_SECONDS,
     ) -> Self:
         """Train copies of the models on a text, find their weights, and return the mixture.
 
@@ -254,6 +264,12 @@ class Mixture(LanguageModel):
             documents and their labels.
         sample_weight : array-like of shape (n,), default=None
             Only with documents: as in the `fit` of the models. It does not affect the weights.
+        checkpoint : str, bytes, os.PathLike or None, default=None
+            A file for saving the mixture while its network trains, for mixtures of one `CharRNN` and any number of
+            `CharNGram`. `resume` finishes the call from this file, and `load` reads the mixture as an interruption
+            would have left it, or at the end the final mixture.
+        checkpoint_every : int or float, default=60.0
+            As in `CharRNN.fit`.
 
         Raises
         ------
@@ -270,7 +286,15 @@ class Mixture(LanguageModel):
         >>> mixture.fit(text, validation="not to be, to be").members_
         ['network', 'counts']
         """
-        return self._fit_since(time.perf_counter(), X, y, validation=validation, sample_weight=sample_weight)
+        return self._fit_since(
+            time.perf_counter(),
+            X,
+            y,
+            validation=validation,
+            sample_weight=sample_weight,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+        )
 
     def _fit_since(
         self,
@@ -280,6 +304,8 @@ class Mixture(LanguageModel):
         *,
         validation: Any = None,
         sample_weight: ArrayLike | None = None,
+        checkpoint: FilePath | None = None,
+        checkpoint_every: int | float = CHECKPOINT_SECONDS,
     ) -> Self:
         """Fit like `fit`, by a clock that was started before, such as to measure the machine."""
         shared_time = SharedTime(self.max_seconds, start)
@@ -292,18 +318,33 @@ class Mixture(LanguageModel):
         else:
             split = Split(X, y, sample_weight, None)
         members = [_unfitted(model) for model in models]
-        fitting = _Fitting(self, members, split, shared_time)
+        start_weights = _checked_weights(weights, len(members))
+        saving = _Saving.of(
+            checkpoint,
+            checkpoint_every,
+            members,
+            start_weights,
+            {
+                "finished": False,
+                "fits_weights": weights is None,
+                "has_validation": validation is not None,
+                "max_seconds": self.max_seconds,
+            },
+        )
+        fitting = _Fitting(self, members, split, shared_time, saving)
         try:
             fitting.count()
             fitting.train_networks()
             found = fitting.weights(weights, sum_to_one=validation is None)
         except (KeyboardInterrupt, DivergenceError):
             if all(member.__sklearn_is_fitted__() for member in members):
-                self._keep(members, _checked_weights(weights, len(members)))
+                self._keep(members, start_weights)
             raise
         finally:
             fitting.restore_parameters()
         self._keep(members, found)
+        if saving is not None:
+            saving.write_last(members, found)
         return self
 
     def partial_fit(
@@ -313,6 +354,9 @@ class Mixture(LanguageModel):
         *,
         validation: Any = None,
         sample_weight: ArrayLike | None = None,
+        epochs: int | None = None,
+        checkpoint: FilePath | None = None,
+        checkpoint_every: int | float = CHECKPOINT_SECONDS,
     ) -> Self:
         """Train all models further on another text; their weights stay as they are.
 
@@ -326,6 +370,10 @@ class Mixture(LanguageModel):
             As in `fit`, with symbols and labels of the models.
         validation : str, bytes, os.PathLike or iterable of str or bytes, or pair, default=None
             A held-out text, to which the weights are then fitted anew. None: the weights stay the same.
+        epochs : int or None, default=None
+            How often networks read the text, as in `CharRNN.partial_fit`.
+        checkpoint, checkpoint_every
+            As in `fit`.
 
         Examples
         --------
@@ -336,21 +384,131 @@ class Mixture(LanguageModel):
         [4, 4]
         """
         if not self.__sklearn_is_fitted__():
-            return self.fit(X, y, validation=validation, sample_weight=sample_weight)
+            return self.fit(
+                X,
+                y,
+                validation=validation,
+                sample_weight=sample_weight,
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+            )
         shared_time = SharedTime(self.max_seconds, time.perf_counter())
         self._checked_parameters()
         X = rereadable(X)
         held_out = None if validation is None else split_held_out(X, validation, y=y).held_out
         members = [copy.deepcopy(model) for model in self.models_]
-        fitting = _Fitting(self, members, Split(X, y, sample_weight, held_out), shared_time)
+        saving = _Saving.of(
+            checkpoint,
+            checkpoint_every,
+            members,
+            self.weights_,
+            {
+                "finished": False,
+                "fits_weights": held_out is not None,
+                "has_validation": held_out is not None,
+                "max_seconds": self.max_seconds,
+            },
+        )
+        fitting = _Fitting(self, members, Split(X, y, sample_weight, held_out), shared_time, saving)
         try:
             fitting.count(anew=False)
-            fitting.train_networks(anew=False)
+            fitting.train_networks(anew=False, epochs=epochs)
+            weights = self.weights_ if held_out is None else fitting.weights(None, sum_to_one=False)
+        except (KeyboardInterrupt, DivergenceError):
+            if fitting.all_have_learned:
+                self._keep(members, self.weights_)
+            raise
         finally:
             fitting.restore_parameters()
-        weights = self.weights_ if held_out is None else fitting.weights(None, sum_to_one=False)
         self._keep(members, weights)
+        if saving is not None:
+            saving.write_last(members, weights)
         return self
+
+    @classmethod
+    def resume(
+        cls,
+        path: FilePath,
+        X: TextLike,
+        y: ArrayLike | None = None,
+        *,
+        validation: Any = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> Self:
+        """Finish an interrupted call of `fit` or `partial_fit` from its checkpoint.
+
+        The network is the same, to the bit, as if the call had not been interrupted, as in `CharRNN.resume`, and the
+        counts are equal. If the call had ended, the mixture is returned unchanged.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The file passed to the interrupted call as `checkpoint`.
+        X, y, validation
+            As passed to the call.
+        n_threads, verbose
+            As in the constructor.
+
+        Raises
+        ------
+        ValueError
+            If the file holds no run, or an argument is not what was passed to the call.
+        ModelFileError, OSError
+            As for `load`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> text = "to be or not to be, " * 200
+        >>> def interrupt(model, record):
+        ...     if record["step"] == 60:
+        ...         raise KeyboardInterrupt
+        >>> network = CharRNN(8, max_steps=100, callbacks=[interrupt], random_state=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     try:
+        ...         Mixture([network, CharNGram(order=4)]).fit(text, checkpoint=f"{folder}/run.crnn")
+        ...     except KeyboardInterrupt:
+        ...         mixture = Mixture.resume(f"{folder}/run.crnn", text)
+        >>> mixture.models_[0].n_steps_
+        100
+        """
+        path = checked_path("path", path)
+        parts, weights, document = model_file.read_mixture_run(path)
+        if document is None:
+            raise InvalidInputError(
+                f"{path} contains a mixture, but no unfinished training run. Load it and call partial_fit."
+            )
+        if document["has_validation"] != (validation is not None):
+            what = "is missing" if validation is None else "is given, but the interrupted run has none"
+            raise InvalidInputError(f"validation {what}. Pass the same texts as to the interrupted call.")
+        checked_threads(n_threads)
+        checked_int("verbose", verbose, 0)
+        X = rereadable(X)
+        split = split_held_out(X, validation, y=y) if document["fits_weights"] else Split(X, y, None, None)
+        members = models_of(parts, path)
+        mixture = cls(
+            [_unfitted(member) for member in members], max_seconds=document["max_seconds"], n_threads=n_threads
+        )
+        mixture._keep([*members], weights)
+        if document["finished"]:
+            return mixture
+        mixture.verbose = verbose
+        saving = _Saving.of(path, CHECKPOINT_SECONDS, [*members], weights, document)
+        assert saving is not None
+        shared_time = SharedTime(document["max_seconds"], time.perf_counter())
+        shared_time.has_limit = False  # the orders are tried without a limit
+        fitting = _Fitting(mixture, [*members], split, shared_time, saving)
+        try:
+            fitting.resume_network(parts, path)
+            given = None if document["fits_weights"] else weights
+            found = fitting.weights(given, sum_to_one=validation is None)
+        finally:
+            fitting.restore_parameters()
+            mixture.verbose = 0
+        mixture._keep(fitting.members, found)
+        saving.write_last(fitting.members, found)
+        return mixture
 
     def _checked_parameters(self) -> tuple[list[LanguageModel], NDArray[np.float64] | None]:
         """Return the models to copy and the given weights, after all parameters are checked."""
@@ -737,8 +895,17 @@ def fit_since(start: float, mixture: Mixture, X: TextLike, y: ArrayLike | None =
 class _Fitting:
     """A call of `fit` or `partial_fit`: it trains the copies of the models, within the time, and finds the weights."""
 
-    def __init__(self, mixture: Mixture, members: list[LanguageModel], split: Split, shared_time: SharedTime) -> None:
+    def __init__(
+        self,
+        mixture: Mixture,
+        members: list[LanguageModel],
+        split: Split,
+        shared_time: SharedTime,
+        saving: _Saving | None = None,
+    ) -> None:
         self._members = members
+        self._saving = saving
+        self._steps_before = [member.n_steps_ if _has_steps(member) else 0 for member in members]
         self._split = split
         self._time = shared_time
         self._verbose: int = mixture.verbose
@@ -753,6 +920,17 @@ class _Fitting:
             if "verbose" in own and is_int(own["verbose"]):
                 member.set_params(verbose=max(own["verbose"], self._verbose))
 
+    @property
+    def members(self) -> list[LanguageModel]:
+        """The models, of which some may have been replaced."""
+        return self._members
+
+    @property
+    def all_have_learned(self) -> bool:
+        """Whether every network has taken a step of the call; counts come before."""
+        steps = zip(self._members, self._steps_before, strict=True)
+        return all(member.n_steps_ > before for member, before in steps if isinstance(member, CharRNN))
+
     def restore_parameters(self) -> None:
         """Give the members their own parameters back."""
         for member, own in zip(self._members, self._parameters, strict=True):
@@ -762,7 +940,7 @@ class _Fitting:
         """Fit the counts, which take a known time, before the networks."""
         split = self._split
         of_counts = [i for i, member in enumerate(self._members) if isinstance(member, CharNGram)]
-        open_orders = [i for i in of_counts if self._members[i].get_params()["order"] is None]
+        open_orders = [i for i in of_counts if _is_open_order(self._members[i])]
         may_choose = anew and split.held_out is not None and split.y is None and len(open_orders) == 1
         self._chosen = open_orders[0] if may_choose else None
         start = self._time.elapsed
@@ -790,7 +968,7 @@ class _Fitting:
         is_short = source.holds_documents and source.max_length < SHORT_DOCUMENTS * source.n_documents
         return None if is_short else LONGEST
 
-    def train_networks(self, *, anew: bool = True) -> None:
+    def train_networks(self, *, anew: bool = True, epochs: int | None = None) -> None:
         """Fit all other models, which share the time that is left equally."""
         split = self._split
         networks = [member for member in self._members if not isinstance(member, CharNGram)]
@@ -801,10 +979,34 @@ class _Fitting:
             model: Any = network
             rest = {} if split.y is None else {"y": split.y}
             rest |= {} if split.sample_weight is None else {"sample_weight": split.sample_weight}
+            if self._saving is not None:
+                rest |= self._saving.arguments(self._members)
+            if epochs is not None and isinstance(network, CharRNN):
+                rest |= {"epochs": epochs}
             train = model.fit if anew else model.partial_fit
             train(split.X, **rest)
             self._encode_held_out(network)
         self._time.networks_end()
+
+    def resume_network(self, parts: model_file.Parts, path: str) -> None:
+        """Finish the interrupted run of the network in a checkpoint, whose counts are complete."""
+        saving = self._saving
+        assert saving is not None
+        (i,) = [i for i, member in enumerate(self._members) if isinstance(member, CharRNN)]
+        self._encode_held_out(self._members[i])
+        open_orders = [k for k, member in enumerate(self._members) if _is_open_order(member)]
+        may_choose = self._held_out is not None and self._split.y is None and len(open_orders) == 1
+        self._chosen = open_orders[0] if may_choose else None
+        stream = NamedBytes(parts[i][1], path)
+        overrides = {"verbose": self._verbose}
+        parameters, state, run = unfinished_run(stream, CharRNN._defaults(), overrides)
+        network = CharRNN._from_state(parameters, state)
+        saving.checkpoint_every = run.checkpoint_every
+        arguments = saving.arguments(self._members)
+        call = Call(self._split.X, labels=self._split.y, resumed=run, **arguments)
+        self._members[i] = network
+        network._finish(call, run)
+        network.verbose = 0
 
     def _encode_held_out(self, member: LanguageModel) -> None:
         """Encode the held-out text with a member's symbols, which refuses unknown ones before more is trained."""
@@ -825,6 +1027,82 @@ class _Fitting:
         if self._verbose:
             _print_losses(fitted)
         return fitted.weights
+
+
+class _Saving:
+    """How a call of `fit` or `partial_fit` saves itself: the network's run together with the counts."""
+
+    def __init__(
+        self, path: str, checkpoint_every: int | float, weights: NDArray[np.float64], document: dict[str, Any]
+    ) -> None:
+        self._path = path
+        self.checkpoint_every = checkpoint_every
+        self._weights = weights
+        self._document = document
+
+    @classmethod
+    def of(
+        cls,
+        path: FilePath | None,
+        checkpoint_every: int | float,
+        models: list[LanguageModel],
+        weights: NDArray[np.float64],
+        document: dict[str, Any],
+    ) -> Self | None:
+        """Return how to save, or None without a path."""
+        if path is None:
+            return None
+        networks = [model for model in models if not isinstance(model, CharNGram)]
+        if len(networks) != 1 or not isinstance(networks[0], CharRNN):
+            raise InvalidInputError(
+                "checkpoint needs a mixture of one CharRNN and any number of CharNGram. Omit checkpoint, or change "
+                "models."
+            )
+        return cls(checked_path("checkpoint", path), checked_every(checkpoint_every), weights, document)
+
+    def arguments(self, models: list[LanguageModel]) -> dict[str, Any]:
+        """Return arguments of the network's `fit`, after the counts are complete."""
+        counts = [file_of(model, i) if isinstance(model, CharNGram) else None for i, model in enumerate(models)]
+        write = partial(self._write, counts)
+        return {"checkpoint": CheckpointFile(self._path, write), "checkpoint_every": self.checkpoint_every}
+
+    def _write(
+        self,
+        counts: list[tuple[str, bytes] | None],
+        state: ModelState,
+        *,
+        run: RunState,
+        parameters: Mapping[str, Any],
+        path: FilePath,
+    ) -> None:
+        """Write a checkpoint while the network trains."""
+
+        def content() -> bytes:
+            network = ("CharRNN", run_bytes(state, run=run, parameters=parameters))
+            parts = [network if part is None else part for part in counts]
+            return model_file.mixture_bytes(parts, self._weights, self._document)
+
+        write_path(path, content)
+
+    def write_last(self, models: list[LanguageModel], weights: NDArray[np.float64]) -> None:
+        """Write the final mixture, which `Mixture.resume` returns as it is."""
+
+        def content() -> bytes:
+            parts = [file_of(model, i) for i, model in enumerate(models)]
+            return model_file.mixture_bytes(parts, weights, self._document | {"finished": True})
+
+        try:
+            write_path(self._path, content)
+        except OSError as error:
+            warn_caller(f"the checkpoint {self._path} could not be written: {error}")
+
+
+def _has_steps(model: LanguageModel) -> bool:
+    return isinstance(model, CharRNN) and model.__sklearn_is_fitted__()
+
+
+def _is_open_order(model: LanguageModel) -> bool:
+    return isinstance(model, CharNGram) and model.order is None
 
 
 class HeldOutDocuments(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -277,6 +278,17 @@ ENTRIES: dict[str, Check] = {
         }
     ),
     "detector": _detector,
+    "fitting": _fields(
+        {
+            "finished": _must_be("true or false", lambda value: isinstance(value, bool)),
+            "fits_weights": _must_be("true or false", lambda value: isinstance(value, bool)),
+            "has_validation": _must_be("true or false", lambda value: isinstance(value, bool)),
+            "max_seconds": _must_be(
+                "null or a number above 0",
+                lambda value: value is None or (isinstance(value, int | float) and 0 < value < math.inf),
+            ),
+        }
+    ),
 }
 
 

@@ -43,15 +43,28 @@ Parts = Sequence[tuple[str, bytes]]  # each model's class, and the bytes of its 
 # ------------------------------------------------------- mixture and classifier
 
 
-def mixture_bytes(parts: Parts, weights: NDArray[np.float64]) -> bytes:
-    """Return the bytes of the file of a mixture."""
-    return _bytes("mixture", parts, weights, {})
+def mixture_bytes(parts: Parts, weights: NDArray[np.float64], fitting: Mapping[str, Any] | None = None) -> bytes:
+    """Return the bytes of the file of a mixture, or of the checkpoint of a call that is `fitting` it."""
+    documents = {} if fitting is None else {"fitting": fitting}
+    return _bytes("mixture", parts, weights, {}, documents)
 
 
 def read_mixture(path: Path) -> tuple[Parts, NDArray[np.float64]]:
+    """Return the models and weights of `mixture_bytes`; the models' bytes are not examined."""
+    parts, weights, _ = read_mixture_run(path)
+    return parts, weights
+
+
+def read_mixture_run(path: Path) -> tuple[Parts, NDArray[np.float64], dict[str, Any] | None]:
     """Return the arguments of `mixture_bytes`; the models' bytes are not examined."""
     with open_model(path, "mixture", _expected_tensors) as (entries, tensors):
-        return _parts(entries, tensors), _weights(tensors)
+        fitting = read_entry("fitting", tensors["fitting"].tobytes()) if "fitting" in tensors else None
+        return _parts(entries, tensors), _weights(tensors), fitting
+
+
+def is_mixture(path: Path) -> bool:
+    """Return whether a model file is that of a mixture, without checking the rest of the file."""
+    return peek_header(path).metadata.get("kind") == "mixture"
 
 
 def contains_text(path: Path) -> bool:
@@ -94,8 +107,16 @@ def read_classifier(path: Path) -> StoredClassifier:
         return StoredClassifier(parts, _weights(tensors)[::n], np.array(prior), tuple(directions), listed, document)
 
 
-def _bytes(kind: str, parts: Parts, weights: NDArray[np.float64], entries: Mapping[str, Any]) -> bytes:
+def _bytes(
+    kind: str,
+    parts: Parts,
+    weights: NDArray[np.float64],
+    entries: Mapping[str, Any],
+    documents: Mapping[str, Any] | None = None,
+) -> bytes:
     tensors: dict[str, Array] = {"weights": weights}
+    for name, document in (documents or {}).items():
+        tensors[name] = np.frombuffer(plain_json(document).encode("ascii"), np.uint8)
     tensors |= {f"models.{i}": np.frombuffer(content, np.uint8) for i, (_, content) in enumerate(parts)}
     return model_bytes(kind, {"models": [name for name, _ in parts], **entries}, tensors, _expected_tensors)
 
@@ -104,6 +125,8 @@ def _expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declare
     n = len(entries["models"])
     shape = declared["weights"].shape if "weights" in declared and "classifier" not in entries else (n,)
     expected = {"weights": Declared("F64", shape if shape == (CLASSES, n) else (n,))}
+    if "fitting" in declared and "classifier" not in entries:
+        expected["fitting"] = Declared("U8", declared["fitting"].shape[:1] or (0,))
     for i in range(n):
         name = f"models.{i}"
         expected[name] = Declared("U8", declared[name].shape[:1] or (0,) if name in declared else (0,))

@@ -71,7 +71,7 @@ from ..text.vocabulary import Vocabulary
 from ..training.checkpoints import DIVERGED, RUNNING, RunState
 from ..training.processes import processes_of
 from .entries import checked_configuration, plain_json, read_entry, vocabulary_document
-from .sealed_file import DTYPES, Declared, Path, model_bytes, open_model, peek_header, write_path
+from .sealed_file import DTYPES, Declared, Path, model_bytes, open_model, path_name, peek_header, write_path
 
 MAX_NEW_HIDDEN = 4 << 20  # maximum bytes of a hidden state made for a file of weights alone, for its batch size
 MAX_RECORDS = 20_000  # of a history in a file: about 5 MB
@@ -199,11 +199,16 @@ def has_training_state(path: Path) -> bool:
 
 def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: FilePath) -> None:
     """Write the checkpoint of a run; `read_run` returns the run as well, `read` everything."""
+    write_path(path, partial(run_bytes, state, run=run, parameters=parameters))
+
+
+def run_bytes(state: ModelState, *, run: RunState, parameters: Mapping[str, Any]) -> bytes:
+    """Return the bytes of the checkpoint of a run."""
     record = StoredRecord(run.to_dict(), run.arrays())
-    write_path(path, partial(to_bytes, state, parameters, training_state=True, run=record, best=run.best))
+    return to_bytes(state, parameters, training_state=True, run=record, best=run.best)
 
 
-def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState, RunState | None]:
+def read_run(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState, RunState | None]:
     """Return the parameters and the state of a model, and its run if the file has one."""
     stored = read(path, defaults)
     if stored.run is None:
@@ -213,18 +218,22 @@ def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any
         if run.outcome == RUNNING and stored.parameters["optimizer"] != stored.state.optimizer:
             raise InvalidInputError("its run and its model have different optimizers")
     except InvalidInputError as error:
-        raise ModelFileError(f"{os.fsdecode(path)}: {error}") from error
+        raise ModelFileError(f"{_shown_path(path)}: {error}") from error
     return stored.parameters, stored.state, run
 
 
+def _shown_path(path: Path) -> str:
+    return os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else path_name(path)
+
+
 def unfinished_run(
-    path: FilePath, defaults: Mapping[str, Any], overrides: Mapping[str, Any], comm: Any = None
+    path: Path, defaults: Mapping[str, Any], overrides: Mapping[str, Any], comm: Any = None
 ) -> tuple[dict[str, Any], ModelState, RunState]:
     """Return `read_run` of a call that can be finished, with `overrides` that are not None; rank 0 reads for all."""
     processes = processes_of(comm)
     read_file = partial(read_run, path, defaults)
     parameters, state, run = processes.read_by_first(read_file) if processes else read_file()
-    name = os.fsdecode(path)
+    name = _shown_path(path)
     if run is None:
         raise InvalidInputError(
             f"{name} contains a model, but no unfinished training run. Load it and call partial_fit."

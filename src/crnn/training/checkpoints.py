@@ -256,6 +256,18 @@ def _count(value: Any, maximum: int = MAX_COUNT) -> int:
 # ---------------------------------------------------------------- checkpoint writer
 
 
+@dataclass(frozen=True)
+class CheckpointFile(os.PathLike[str]):
+    """The path of a checkpoint that holds more than a network's run, and the function that writes it."""
+
+    path: str
+    write: Callable[..., None]  # a state and, by keyword, its run, parameters and path
+
+    def __fspath__(self) -> str:
+        """Return the path."""
+        return self.path
+
+
 class CheckpointWriter:
     """Writes checkpoints at intervals of steps or seconds, on a background thread.
 
