@@ -480,8 +480,11 @@ class Mixture(LanguageModel):
                 f"{path} contains a mixture, but no unfinished training run. Load it and call partial_fit."
             )
         if document["has_validation"] != (validation is not None):
-            what = "is missing" if validation is None else "is given, but the interrupted run has none"
-            raise InvalidInputError(f"validation {what}. Pass the same texts as to the interrupted call.")
+            if validation is None:
+                message = "validation is missing. Pass the text to which the interrupted run fits the weights."
+            else:
+                message = "validation is given, but the interrupted run has none. Omit it."
+            raise InvalidInputError(message, argument="validation")
         checked_threads(n_threads)
         checked_int("verbose", verbose, 0)
         X = rereadable(X)

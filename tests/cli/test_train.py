@@ -14,11 +14,10 @@ from command_line import POSIX, error, rows, stop_after, usage_error
 from small_models import learned_state
 from texts import PHRASES as TEXT
 
-from crnn import AnomalyDetector, CharRNN, DivergenceError, char_rnn
+from crnn import AnomalyDetector, CharNGram, CharRNN, DivergenceError, char_rnn
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
 from crnn.cli.train import MPI_SIZES, aborting, communicator
-from crnn.mixture import SharedTime
 from crnn.ngram.building import Builder
 from crnn.training import progress as progress_display
 
@@ -56,9 +55,9 @@ def test_model_is_not_shown_on_a_terminal(folder, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "owner", "name", "reason"),
     [
-        ([], CharRNN, "fit", "there was nothing to save yet"),
+        (["--model", "network"], CharRNN, "fit", "there was nothing to save yet"),
         (["--model", "ngram"], Builder, "build", "nothing is saved, because the text was counted only in part"),
-        (["--model", "mixture", "--time", "1s"], SharedTime, "count", "there was nothing to save yet"),
+        ([], CharNGram, "_fit", "there was nothing to save yet"),
         (["--model", "mixture", "--time", "1s"], CharRNN, "fit", "there was nothing to save yet"),
         (["--model", "detector"], AnomalyDetector, "fit", "there was nothing to save yet"),
     ],
@@ -76,7 +75,7 @@ def test_an_early_interruption_leaves_the_old_file(folder, capsys, monkeypatch, 
 
 def test_divergence_saves_the_last_good_model(folder, capsys, monkeypatch):
     stop_after(monkeypatch, 4, DivergenceError(6, 7.5))
-    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == 1
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--model", "network"]) == 1
     err = capsys.readouterr().err
     assert err.startswith("crnn: error: the loss of step 6 is not finite (last finite loss: 7.5 nats per chunk)")
     assert "crnn: saved new.crnn" in err
@@ -187,7 +186,7 @@ def test_lines_are_documents(folder, capsysbinary):
 def stopped(monkeypatch, *arguments, polls=4, exception=KeyboardInterrupt):
     with monkeypatch.context() as patch:
         stop_after(patch, polls, exception)
-        return cli.main(["train", "text.txt", "-o", "new.crnn", "-q", *arguments])
+        return cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--model", "network", *arguments])
 
 
 def test_a_training_is_resumed(folder, capsys, monkeypatch):
@@ -327,7 +326,7 @@ def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch):
 
     monkeypatch.setattr("crnn.training.run.POLL_SECONDS", 0.0)
     monkeypatch.setattr(progress_display.Progress, "show", show_and_kill)
-    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == 143
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--model", "network"]) == 143
     assert "crnn: stopped by SIGTERM; saving the model after step 5" in capsys.readouterr().err
     assert CharRNN.load("new.crnn").n_steps_ == CharRNN.load("new.crnn.checkpoint").n_steps_ == 5
 

@@ -65,13 +65,26 @@ def test_time_option_is_in_seconds_minutes_or_hours(folder, monkeypatch, time, s
     seen = []
     monkeypatch.setattr(training.TrainingRun, "run", lambda self: seen.append(self._plan.budget))
     monkeypatch.setattr(train_command.NetworkJob, "save", lambda self, ending: 0)
-    cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, *origin])
+    cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, "--model", "network", *origin])
     assert [budget.seconds for budget in seen] == [seconds]
     assert [budget.n_steps for budget in seen] == [None if origin else MIN_STEPS]  # for so short a text
 
 
 def test_given_parameters_replace_recommended_ones(folder, capsys):
-    command = ["train", "text.txt", "-o", "new.crnn", "--time", "0.05s", "--optimizer", "adagrad", "--hidden-size", "7"]
+    command = [
+        "train",
+        "text.txt",
+        "-o",
+        "new.crnn",
+        "--time",
+        "0.05s",
+        "--model",
+        "network",
+        "--optimizer",
+        "adagrad",
+        "--hidden-size",
+        "7",
+    ]
     assert cli.main([*command, "--batch-size", "1"]) == 0
     model = CharRNN.load("new.crnn")
     assert (model.optimizer, model.hidden_size, model.batch_size) == ("adagrad", 7, 1)
@@ -87,7 +100,8 @@ def test_recommendation_depends_on_given_parameters(folder, monkeypatch):
     monkeypatch.setattr(
         machine_speed, "measured_speed", lambda n, precisions: asked.append(precisions) or Speed(1e11, precisions[0])
     )
-    command = ["train", "text.txt", "-o", "new.crnn", "--time", "0.05s", "--seq-length", "36", "--n-threads", "1"]
+    command = ["train", "text.txt", "-o", "new.crnn", "--time", "0.05s", "--model", "network"]
+    command += ["--seq-length", "36", "--n-threads", "1"]
     assert cli.main([*command, "--matmul-precision", "bfloat16"]) == 0
     model = CharRNN.load("new.crnn")
     assert (model.seq_length, model.clip_norm, model.matmul_precision) == (36, 1.5, "bfloat16")

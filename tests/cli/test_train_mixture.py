@@ -4,11 +4,12 @@ import os
 import signal
 
 import pytest
-from command_line import POSIX
+from command_line import POSIX, error, stop_after
 from texts import PHRASES as TEXT
 
-from crnn import CharRNN, DivergenceError, Mixture
+from crnn import CharRNN, DivergenceError, Mixture, load_model
 from crnn.cli import main as cli
+from crnn.cli import train as train_command
 from crnn.inference.mixed_network import HeldOutText
 
 TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
@@ -20,9 +21,9 @@ def test_a_network_and_counts_are_saved_together(folder, capsys):
     network, counts = mixture.models_
     assert (network.cell, network.random_state, counts.order_) == ("gru", 0, 4)
     assert network.verbose == counts.verbose == 0
-    report = f"crnn: saved both.crnn: a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
-    assert err.splitlines()[-1].startswith(report)
-    assert "weights 0.500, 0.500" in err
+    assert f"crnn: saved both.crnn: a network after {network.n_steps_:,} steps in " in err
+    assert err.endswith(" and counts, weights 0.500, 0.500\n")
+    assert not (folder / "both.crnn.checkpoint").exists()
 
 
 def test_a_validation_text_chooses_the_weights(folder):
@@ -38,13 +39,13 @@ def test_a_validation_text_chooses_the_weights(folder):
 def test_an_interrupted_or_diverging_network_is_saved_as_it_was(folder, capsys, monkeypatch, ending, code):
     fit = CharRNN.fit
 
-    def ended(model, text):
+    def ended(model, text, **saving):
         fit(model.set_params(max_seconds=None, max_steps=7), text)
         raise ending
 
     monkeypatch.setattr(CharRNN, "fit", ended)
     assert cli.main([*TRAIN, "--time", "1s"]) == code
-    assert "saving the mixture with the network after step 7" in capsys.readouterr().err
+    assert "saving the model after step 7" in capsys.readouterr().err
     mixture = Mixture.load("both.crnn")
     assert mixture.models_[0].n_steps_ == 7
     assert mixture.score(TEXT) < 0
@@ -58,5 +59,65 @@ def test_a_signal_while_weights_are_fitted_ends_the_command(folder, capsys, monk
 
     monkeypatch.setattr(HeldOutText, "fit", interrupted)
     assert cli.main([*TRAIN, "--time", "0.3s", "--validation", "text.txt"]) == 143
-    assert "stopped by SIGTERM; saving the mixture with the network after step" in capsys.readouterr().err
+    assert "stopped by SIGTERM; saving the model after step" in capsys.readouterr().err
     assert Mixture.load("both.crnn").weights_.tolist() == [0.5, 0.5]
+
+
+@POSIX
+def test_an_interrupted_mixture_is_finished_by_resume(folder, capsys, monkeypatch):
+    train = ["train", "text.txt", "-o", "both.crnn", "-q"]
+    options = ["--model", "mixture", "--max-steps", "20", "--seed", "0", "--time", "20s", "--hidden-size", "5"]
+    options += ["--order", "3", "--schedule", "constant"]  # others depend on the time
+    assert cli.main([*train, *options]) == 0
+    expected = Mixture.load("both.crnn")
+    (folder / "both.crnn").unlink()
+    with monkeypatch.context() as patch:
+        stop_after(patch, 4, KeyboardInterrupt())
+        assert cli.main([*train, *options]) == 130
+    err = capsys.readouterr().err
+    assert "crnn: stopped by Ctrl-C; saving the model after step 5; add --resume to continue from" in err
+    assert "contains a training run interrupted after step 5. Add --resume" in error(capsys, *train)
+    assert "hidden_size is 7, but both.crnn.checkpoint" in error(capsys, *train, "--resume", "--hidden-size", "7")
+    assert cli.main([*train, "--resume"]) == 0
+    mixture = Mixture.load("both.crnn")
+    assert mixture.models_[0].n_steps_ == 20
+    assert mixture.score(TEXT) == expected.score(TEXT)
+    assert not (folder / "both.crnn.checkpoint").exists()
+
+
+def test_training_goes_on_with_both_models(folder):
+    train = ["train", "text.txt", "-q", "--model", "mixture", "--time", "0.3s", "-o", "both.crnn", "--seed", "0"]
+    assert cli.main([*train, "--max-steps", "9"]) == 0
+    before = Mixture.load("both.crnn")
+    (folder / "more.txt").write_text("to be or not")
+    more = ["train", "more.txt", "-q", "--from", "both.crnn", "-o", "more.crnn"]
+    for options, steps in ([], None), (["--max-steps", "4"], 4), (["--time", "0.1s"], None):
+        assert cli.main([*more, *options]) == 0
+        mixture = Mixture.load("more.crnn")
+        assert mixture.models_[0].n_steps_ > before.models_[0].n_steps_
+        assert steps is None or mixture.models_[0].n_steps_ == before.models_[0].n_steps_ + steps
+        expected = before.models_[1].partial_fit("to be or not") if steps is None and not options else None
+        assert expected is None or mixture.models_[1].score("to be") == expected.score("to be")
+        assert mixture.weights_.tolist() == before.weights_.tolist()
+
+
+def test_labels_reach_both_models(folder):
+    (folder / "lines.txt").write_text("anna\nbob\n" * 9)
+    (folder / "labels.txt").write_text("f\nm\n" * 9)
+    labels = ["--lines", "--labels", "labels.txt"]
+    assert cli.main(["train", "lines.txt", "-q", "-o", "names.crnn", *labels, "--time", "0.3s", "--order", "3"]) == 0
+    assert [model.labels_.tolist() for model in Mixture.load("names.crnn").models_] == [["f", "m"]] * 2
+
+
+def test_a_minute_is_the_default(folder, capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr(train_command, "MIXTURE_SECONDS", 0.2)
+    recommended = Mixture.recommended
+    monkeypatch.setattr(Mixture, "recommended", lambda X, s, **rest: asked.append(s) or recommended(X, s, **rest))
+    assert cli.main(["train", "text.txt", "-o", "new.crnn"]) == 0
+    assert asked == [0.2]
+    assert capsys.readouterr().err.endswith("--time 10m would make a better one\n")
+    for options in (["--epochs", "1"], ["--max-steps", "3"], ["--model", "network", "--time", "0.1s"]):
+        assert cli.main(["train", "text.txt", "-q", "-o", "network.crnn", *options]) == 0
+        assert type(load_model("network.crnn")) is CharRNN
+    assert asked == [0.2]

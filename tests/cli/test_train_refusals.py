@@ -10,9 +10,8 @@ VALUES = {"--resume": [], "--from": ["model.crnn"], "--time": ["3s"], "--checkpo
           "--order": ["3"], "--max-memory": ["1e9"]}  # fmt: skip
 LABELS = ("--resume", "--labels", "--validation-labels", "--checkpoint-every")
 REFUSED = {
-    "mixture": ("--from", *LABELS),
     "ngram": ("--time", "--validation", *(option for option in LABELS if option != "--labels")),
-    "detector": ("--from", "--validation", "--cache", "--order", "--max-memory", *LABELS),
+    "detector": ("--validation", "--cache", "--order", "--max-memory", *LABELS),
 }
 
 

@@ -20,7 +20,7 @@ from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..files.model_file import holds_detector
+from ..files.model_file import holds_detector, is_mixture, read_mixture_run
 from ..files.network_file import read_run
 from ..mixture import Mixture, fit_since, shown_weights
 from ..ngram.counts import checked_ngram_parameter
@@ -46,6 +46,8 @@ from .options import (
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
 VERBOSE = 2  # the command's default; the constructor's is 0
+OF_NETWORKS = ("epochs", "max_steps")  # options that mean a network alone
+MIXTURE_SECONDS = 60.0  # the default
 FIRST = ("hidden_size", "cell", "epochs", "random_state")  # parameters among the ten options that most people use
 NGRAM_ONLY = ("order", "max_memory")  # parameters of counts that a network lacks
 CHECKPOINT_TIME = "1m"
@@ -70,16 +72,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="seconds",
         metavar="TIME",
         type=text_type(duration),
-        help="training time, including reading FILE, such as 10s, 3m or 1h. A new model then gets the best parameters "
-        "for FILE and this time, except where you give options (default: train for --epochs)",
+        help="training time, including reading FILE, such as 10s, 3m or 1h. A new model gets the best parameters for "
+        "FILE and this time, except where you give options (default: 1m, or with --epochs or --max-steps no limit)",
     )
     parser.add_argument(
         "--model",
         dest="model_kind",
         choices=KINDS,
-        help="the kind of model. network: a recurrent network; ngram: n-gram counts, which take about a second per "
-        "million characters and are a baseline for every network; mixture: both, which predicts best; "
-        "detector: finds anomalous lines with crnn detect (default: network)",
+        help="the kind of model. mixture: a recurrent network and n-gram counts together, which predict best; "
+        "network: the network alone; ngram: the counts alone, which take about a second per million characters; "
+        "detector: finds anomalous lines with crnn detect (default: mixture, or with --epochs or --max-steps network)",
     )
     parser.add_argument(
         "--lines",
@@ -106,7 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument(
         "--labels",
         metavar="FILE",
-        help="with --lines and --model network or ngram: a file with a label for each line of FILE, so that the model "
+        help="with --lines: a file with a label for each line of FILE, so that the model "
         "learns what lines with each label look like, and crnn sample accepts --label (default: none)",
     )
     add_errors(text, f"with --lines: {TRAINING_ERRORS}")
@@ -207,11 +209,14 @@ def run(arguments: argparse.Namespace) -> int:
             return job.save(ending)
 
 
+Origin = CharRNN | CharNGram | Mixture
+
+
 class Start(NamedTuple):
     """What is known before the texts are read."""
 
     kind: str  # of KINDS
-    model: CharRNN | CharNGram | None = None  # of --from, or the one in the checkpoint that --resume continues
+    model: Origin | None = None  # of --from, or the one in the checkpoint that --resume continues
     checkpoint: str | None = None  # its path, if checkpoints are written
 
 
@@ -222,13 +227,9 @@ def _start(arguments: argparse.Namespace, *, several: bool = False) -> Start:
     refuse_two_standard_inputs(arguments, file="FILE", validation="--validation", origin="--from")
     check_output(arguments)
     origin = None if arguments.origin is None or arguments.resume else _origin(arguments.origin)
-    kind = arguments.model_kind or ("ngram" if isinstance(origin, CharNGram) else "network")
+    kind = _kind(arguments, origin, several=several)
     _refuse_options_of_others(arguments, kind)
-    if isinstance(origin, CharNGram) and kind != "ngram":
-        raise InvalidInputError(f"{arguments.origin} contains a CharNGram. Use --model ngram to continue with it.")
-    if isinstance(origin, CharRNN) and kind == "ngram":
-        raise InvalidInputError(f"{arguments.origin} contains a CharRNN. Omit --model ngram to continue with it.")
-    if kind != "network":
+    if kind not in ("network", "mixture"):
         return Start(kind, origin)
     checkpoint = _checkpoint_path(arguments)
     if arguments.resume:
@@ -236,10 +237,33 @@ def _start(arguments: argparse.Namespace, *, several: bool = False) -> Start:
             arguments.parser.error("argument --resume: there is no checkpoint for this -o/--output")
         assert checkpoint is not None
         _refuse_missing(checkpoint, arguments.output)
-        return Start(kind, CharRNN.load(checkpoint), checkpoint)
+        stored = Mixture.load(checkpoint) if kind == "mixture" else CharRNN.load(checkpoint)
+        return Start(kind, stored, checkpoint)
     if checkpoint is not None:
         _refuse_undelivered(checkpoint, arguments.output)
     return Start(kind, origin, checkpoint)
+
+
+def _kind(arguments: argparse.Namespace, origin: Origin | None, *, several: bool) -> str:
+    """Return the kind of model to train: the requested one, that of an existing model, or else a mixture."""
+    given: str | None = arguments.model_kind
+    if origin is not None:
+        kinds = {"network": CharRNN, "ngram": CharNGram, "mixture": Mixture}
+        (kind,) = [name for name, cls in kinds.items() if isinstance(origin, cls)]
+        if given not in (None, kind):
+            raise InvalidInputError(
+                f"{arguments.origin} contains a {type(origin).__name__}. Omit --model {given} to continue with it."
+            )
+        return kind
+    if arguments.resume and given in (None, "network", "mixture"):
+        checkpoint = arguments.output + SUFFIX
+        if arguments.output != STANDARD and os.path.isfile(checkpoint):
+            return "mixture" if is_mixture(checkpoint) else "network"
+    if given is not None:
+        return given
+    if several or any(getattr(arguments, name, None) is not None for name in OF_NETWORKS):
+        return "network"
+    return "mixture"
 
 
 def _refuse_for_several(arguments: argparse.Namespace) -> None:
@@ -267,7 +291,7 @@ def check_output(arguments: argparse.Namespace) -> None:
                     )
 
 
-def _origin(path: str) -> CharRNN | CharNGram:
+def _origin(path: str) -> Origin:
     """Return the model to continue with."""
     source = model_source(path)
     if holds_detector(source):
@@ -275,10 +299,7 @@ def _origin(path: str) -> CharRNN | CharNGram:
             f"{path} contains a detector, whose threshold would be lost. Train it in Python: call "
             "detector.estimator_.partial_fit(lines), then detector.calibrate(other_lines)."
         )
-    model = load_source(source)
-    if isinstance(model, Mixture):
-        raise InvalidInputError(f"{path} contains a Mixture. Train each of its models in Python.")
-    return model
+    return load_source(source)
 
 
 def _refuse_options_of_others(arguments: argparse.Namespace, kind: str) -> None:
@@ -292,7 +313,8 @@ def _refuse_options_of_others(arguments: argparse.Namespace, kind: str) -> None:
                 is_given = getattr(arguments, name, None) not in (None, False, default)
             if is_given and name not in KINDS[kind].options:
                 option = {"seconds": "--time", "origin": "--from"}.get(name) or option_of(name)
-                reason = f"needs --model {other}" if kind == "network" else f"not allowed with --model {kind}"
+                is_default = arguments.model_kind is None and kind in ("network", "mixture")
+                reason = f"needs --model {other}" if is_default else f"not allowed with --model {kind}"
                 arguments.parser.error(f"argument {option}: {reason}")
 
 
@@ -372,7 +394,7 @@ class NetworkJob(Job):
             self._text, self._fit_options = _texts(arguments, model)
             self._fit_options |= {name: parameters.get(name) for name in ("n_threads", "verbose")}
         else:
-            assert not isinstance(model, CharNGram)
+            assert model is None or isinstance(model, CharRNN)
             model = CharRNN(**parameters) if model is None else model.set_params(**parameters)
             self._text, self._fit_options = _texts(arguments, model)
             if start.model is None and arguments.seconds is not None:
@@ -428,15 +450,24 @@ def _recommend(text: TextLike, seconds: float, parameters: Mapping[str, Any]) ->
 
 
 def save_network(
-    model: CharRNN, output: str, ending: Ending, *, first: int = 0, checkpoint: str | None = None, verbose: int = 0
+    model: CharRNN | Mixture,
+    output: str,
+    ending: Ending,
+    *,
+    first: int = 0,
+    checkpoint: str | None = None,
+    verbose: int = 0,
 ) -> int:
-    """Save a network even if training was interrupted or diverged, unless it took no step after the `first`; report it,
-    and return the exit code.
+    """Save a network, or a mixture with one, report it, and return the exit code.
+
+    It is saved even if training was interrupted or diverged, unless it took no step after the `first`.
     """
     # If there is a checkpoint, an existing output is replaced only after training has ended normally, and the
     # checkpoint is then removed. If the last checkpoint could not be written, the model is saved next to the output.
     code, reason = ending.code, ending.reason
-    steps = model.n_steps_ - first if hasattr(model, "vocabulary_") else 0
+    is_fitted = model.__sklearn_is_fitted__()
+    network = network_of(model) if is_fitted and isinstance(model, Mixture) else model
+    steps = network.n_steps_ - first if is_fitted and isinstance(network, CharRNN) else 0
     if code and not steps:
         say(f"crnn: {reason}; there was nothing to save yet")
         return code
@@ -444,23 +475,38 @@ def save_network(
     in_checkpoint = bool(code) and checkpoint is not None and contains_model(checkpoint, model)
     remedy = f"; add --resume to continue from {checkpoint}" if in_checkpoint and code != ERROR else ""
     if code and checkpoint is not None and os.path.exists(output):
-        after = f"crnn: {reason}; the model after step {model.n_steps_:,} is"
+        after = f"crnn: {reason}; the model after step {network.n_steps_:,} is"
         if in_checkpoint:
             say(f"{after} in {checkpoint}, and {output} is unchanged{remedy}")
             return code
         say(f"{after} not in {checkpoint}; saving it in {output}{INTERRUPTED}, and {output} is unchanged")
         output += INTERRUPTED
     elif code:
-        say(f"crnn: {reason}; saving the model after step {model.n_steps_:,}{remedy}")
-    losses = {"training": model.smooth_loss_ / model.seq_length}
-    for record in model.history_:
-        if record["step"] == model.n_steps_ and record["validation_loss"] is not None:
-            losses["validation"] = record["validation_loss"]
-    shown = ", ".join(f"{name} loss {loss:.3f} nats ({loss / math.log(2):.3f} bits)" for name, loss in losses.items())
-    code = _save_and_report(model, output, f"{taken}, {shown} per symbol", ending, verbose)
+        say(f"crnn: {reason}; saving the model after step {network.n_steps_:,}{remedy}")
+    if isinstance(network, CharRNN):
+        summary = f"{taken}, {_losses(network)} per symbol"
+    if isinstance(model, Mixture):
+        weights = ", ".join(shown_weights(model))
+        summary = f"a network after {taken} and counts, weights {weights}"
+    code = _save_and_report(model, output, summary, ending, verbose)
     if not code and checkpoint is not None:  # the model is on the disk, under its final name
         _remove_checkpoint(checkpoint)
     return code
+
+
+def network_of(mixture: Mixture) -> CharRNN:
+    """Return the network of a mixture that was trained on the command line."""
+    (network,) = [model for model in mixture.models_ if isinstance(model, CharRNN)]
+    return network
+
+
+def _losses(network: CharRNN) -> str:
+    """Return the training loss, and the validation loss if it was measured at the last step, as text."""
+    losses = {"training": network.smooth_loss_ / network.seq_length}
+    for record in network.history_:
+        if record["step"] == network.n_steps_ and record["validation_loss"] is not None:
+            losses["validation"] = record["validation_loss"]
+    return ", ".join(f"{name} loss {loss:.3f} nats ({loss / math.log(2):.3f} bits)" for name, loss in losses.items())
 
 
 def _save_and_report(
@@ -486,7 +532,7 @@ class NGramJob(Job):
     def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
         super().__init__(arguments, start, comm)
         parameters = _given_parameters(arguments, CharNGram())
-        assert not isinstance(start.model, CharRNN)
+        assert start.model is None or isinstance(start.model, CharNGram)
         self._model = CharNGram(**parameters) if start.model is None else start.model.set_params(**parameters)
         self._text, others = _texts(arguments, self._model)
         self._y = others["y"]
@@ -508,45 +554,91 @@ class NGramJob(Job):
 
 class MixtureJob(Job):
     """``--model mixture``: counts and a network that share the time, with weights fitted to the validation text, or to
-    a small part of a long text.
+    a small part of a long text; the mixture of ``--from``; or the run that ``--resume`` finishes.
     """
 
-    options = (*PARAMETERS, *NGRAM_ONLY, "cache", "seconds", "validation")
+    options = (*NetworkJob.options, *NGRAM_ONLY)
 
     def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
-        if arguments.seconds is None:
-            arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
         super().__init__(arguments, start, comm)
-        self._seconds: float = arguments.seconds
-        self._parameters = _given_parameters(arguments, CharNGram()) | _network_parameters(arguments)
-        del self._parameters["max_seconds"]  # the network has the time left after counting
-        del self._parameters["verbose"]
-        self._text, others = _texts(arguments, CharRNN())
+        parameters = _network_parameters(arguments)
+        seconds = parameters.pop("max_seconds", None)
+        self._given = {name: value for name, value in parameters.items() if name != "verbose"}
+        self._checkpoint = start.checkpoint
+        self._resumed = start.checkpoint if arguments.resume else None
+        self._mixture: Mixture | None = start.model if isinstance(start.model, Mixture) else None
+        self._is_new = start.model is None
+        self._first = (
+            0 if self._is_new or arguments.resume or self._mixture is None else network_of(self._mixture).n_steps_
+        )
+        self._seconds: float | None = seconds
+        self._has_default_time = False
+        if self._resumed is not None:
+            assert self._mixture is not None
+            _refuse_other_settings(self._resumed, network_of(self._mixture).get_params(), self._given)
+        elif self._is_new:
+            CharRNN(**self._given)
+            of_counts = _given_parameters(arguments, CharNGram())
+            self._given |= {name: value for name, value in of_counts.items() if name != "verbose"}
+            if seconds is None:
+                self._seconds = MIXTURE_SECONDS
+                self._has_default_time = True
+        model = CharRNN() if self._mixture is None else network_of(self._mixture)
+        self._text, others = _texts(arguments, model)
+        self._labels = others.get("labels")
         self._validation = others["validation"]
-        self._mixture: Mixture | None = None
+        if others.get("validation_labels") is not None:
+            self._validation = (self._validation, others["validation_labels"])
+        self._saving = {"checkpoint": start.checkpoint, "checkpoint_every": arguments.checkpoint_every}
+        if start.checkpoint is None:
+            self._saving = {}
 
     def train(self) -> None:
-        """Choose the network and fit both models, all within the time."""
-        start = time.perf_counter()
-        self._mixture = Mixture.recommended(self._text, self._seconds, verbose=self._verbose, **self._parameters)
-        self._mixture.set_params(verbose=self._verbose)
-        fit_since(start, self._mixture, self._text, validation=self._validation)
+        """Choose the network and fit both models, all within the time; or continue."""
+        if self._resumed is not None:
+            self._mixture = Mixture.resume(
+                self._resumed, self._text, self._labels, validation=self._validation, verbose=self._verbose
+            )
+        elif self._is_new:
+            start = time.perf_counter()
+            assert self._seconds is not None
+            self._mixture = Mixture.recommended(self._text, self._seconds, verbose=self._verbose, **self._given)
+            self._mixture.set_params(verbose=self._verbose)
+            fit_since(start, self._mixture, self._text, self._labels, validation=self._validation, **self._saving)
+        else:
+            self._continue_training()
+
+    def _continue_training(self) -> None:
+        """Train the network for the given steps, time or epochs, or for one epoch, and add the text to the counts."""
+        mixture = self._mixture
+        assert mixture is not None
+        given = dict(self._given)
+        limits = {"max_steps": given.pop("max_steps", None), "max_seconds": None}
+        epochs = given.pop("epochs", None)
+        if limits["max_steps"] is not None:
+            epochs = MAX_SIZE  # only max_steps ends training
+        before = {name: getattr(network_of(mixture), name) for name in limits}
+        mixture.set_params(max_seconds=self._seconds, verbose=self._verbose)
+        network_of(mixture).set_params(**given, **limits)
+        try:
+            mixture.partial_fit(self._text, self._labels, validation=self._validation, epochs=epochs, **self._saving)
+        finally:
+            network_of(mixture).set_params(**before)
 
     def save(self, ending: Ending) -> int:
         """Save the mixture; after an interruption or divergence, with the network's last good weights."""
+        if ending.code and self._resumed is not None:
+            self._mixture = Mixture.load(self._resumed)
         mixture = self._mixture
-        if mixture is None or not mixture.__sklearn_is_fitted__():
+        if mixture is None:
             say(f"crnn: {ending.reason}; there was nothing to save yet")
             return ending.code
-        network, counts = mixture.models_
-        assert isinstance(network, CharRNN)
-        assert isinstance(counts, CharNGram)
-        if ending.code:
-            say(f"crnn: {ending.reason}; saving the mixture with the network after step {network.n_steps_:,}")
-        weights = ", ".join(shown_weights(mixture))
-        members = f"a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
-        summary = f"{members}, weights {weights}, in {ending.seconds:.1f} s"
-        return _save_and_report(mixture, self._output, summary, ending, self._verbose)
+        code = save_network(
+            mixture, self._output, ending, first=self._first, checkpoint=self._checkpoint, verbose=self._verbose
+        )
+        if self._has_default_time and self._verbose and not code:
+            say("crnn: it was trained for a minute; --time 10m would make a better one")
+        return code
 
 
 class DetectorJob(Job):
@@ -605,10 +697,13 @@ def _checkpoint_path(arguments: argparse.Namespace) -> str | None:
     return checkpoint
 
 
-def contains_model(path: str, model: CharRNN) -> bool:
-    """Return whether a file contains a network with the same weights after the same number of steps."""
+def contains_model(path: str, model: CharRNN | Mixture) -> bool:
+    """Return whether a file contains a network, alone or in a mixture, with the same weights after as many steps."""
+    is_mixed = isinstance(model, Mixture)
+    if isinstance(model, Mixture):
+        model = network_of(model)
     try:
-        stored = CharRNN.load(path)
+        stored = network_of(Mixture.load(path)) if is_mixed else CharRNN.load(path)
     except (OSError, ValueError):
         return False
     return (
@@ -622,6 +717,9 @@ def _refuse_undelivered(checkpoint: str, output: str) -> None:
     """Raise InvalidInputError if a checkpoint must not be replaced by a new training run."""
     if not os.path.exists(checkpoint):
         return
+    if is_mixture(checkpoint):
+        _refuse_undelivered_mixture(checkpoint, output)
+        return
     _, state, run = read_run(checkpoint, CharRNN().get_params())
     if run is None:
         raise InvalidInputError(f"{checkpoint} is a model, but a checkpoint would replace it. Move or rename it.")
@@ -631,6 +729,23 @@ def _refuse_undelivered(checkpoint: str, output: str) -> None:
             f"it, or remove the file to start anew."
         )
     if run.outcome == FINISHED and not contains_model(output, CharRNN.load(checkpoint)):
+        raise InvalidInputError(
+            f"{checkpoint} contains a finished training run whose model is not in {output}. Add --resume to save it, "
+            f"or remove the file to start anew."
+        )
+
+
+def _refuse_undelivered_mixture(checkpoint: str, output: str) -> None:
+    document = read_mixture_run(checkpoint)[2]
+    if document is None:
+        raise InvalidInputError(f"{checkpoint} is a model, but a checkpoint would replace it. Move or rename it.")
+    mixture = Mixture.load(checkpoint)
+    if not document["finished"]:
+        raise InvalidInputError(
+            f"{checkpoint} contains a training run interrupted after step {network_of(mixture).n_steps_:,}. Add "
+            f"--resume to finish it, or remove the file to start anew."
+        )
+    if not contains_model(output, mixture):
         raise InvalidInputError(
             f"{checkpoint} contains a finished training run whose model is not in {output}. Add --resume to save it, "
             f"or remove the file to start anew."
