@@ -45,7 +45,7 @@ MEMBERS = {
              "decision_function explain",
     "Predict": "predict fit_predict predict_proba predict_log_proba",
     "Read step by step": "start adapt for_label",
-    "Features and gradients": "hidden_states transform get_feature_names_out gradient editing",
+    "Features and gradients": "hidden_states transform fit_transform get_feature_names_out gradient editing",
     "Save and load": "save load",
     "Export": "quantize to_torch from_torch export_onnx export_c export_html export_js export_arpa",
     "Get and set parameters": "get_params set_params",

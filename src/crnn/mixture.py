@@ -1006,7 +1006,7 @@ class _Fitting:
         network = CharRNN._from_state(parameters, state)
         saving.checkpoint_every = run.checkpoint_every
         arguments = saving.arguments(self._members)
-        call = Call(self._split.X, labels=self._split.y, resumed=run, **arguments)
+        call = Call(self._split.X, y=self._split.y, resumed=run, **arguments)
         self._members[i] = network
         network._finish(call, run)
         network.verbose = 0

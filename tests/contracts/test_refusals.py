@@ -1,5 +1,6 @@
 """Every parameter of every public callable: invalid values are refused by the parameter's name, and nothing changes."""
 
+import contextlib
 import inspect
 import io
 import math
@@ -236,6 +237,8 @@ INVALID_HERE = {
     },
     "CharRNN.adapt-learning_rate": reals(),
     "CharRNN.partial_fit-epochs": integers(1, none=True),
+    "Mixture.partial_fit-epochs": integers(1, none=True),
+    "Mixture.resume-n_threads": integers(1, none=True),
     **{
         f"{name}.start-prime": [*THINGS, None, 3, b"ab", [b"ab"], [None], ["a", "\0"], {"a"}, np.array("ab"), "a\0"]
         for name in ("CharNGram", "CharRNN", "Mixture")
@@ -246,7 +249,6 @@ INVALID_HERE = {
     "CharRNN.resume-verbose": integers(0, none=True),
     "write_report-X": [*THINGS, 3],
     "write_report-y": [["a"]],  # a network has no classes
-    "Mixture.recommended-validation": (),  # as the text of `fit_weights`
     "TextClassifier-class_weight": [*THINGS, 3, "magic"],
 }
 
@@ -266,6 +268,8 @@ AFTER_DAMAGE = ("texts", "least", "beams", "prime", "changes", "label")
 USUAL_HERE = {
     "CharRNN.resume": {"path": "run", "X": TEXT},
     "Mixture.load": {"path": "mixture"},
+    "Mixture.resume": {"path": "mixture run", "X": TEXT},
+    **{f"Mixture.{name}-checkpoint_every": {"checkpoint": "checkpoint"} for name in ("fit", "partial_fit")},
     **{f"{name}.restore-{parameter}": {"case": True} for name in RESTORING for parameter in AFTER_DAMAGE},
     **{f"CharRNN.{name}-checkpoint_every": {"checkpoint": "checkpoint"} for name in ("fit", "partial_fit")},
 }
@@ -382,6 +386,14 @@ def write_files():
     stopping = CharRNN(**SMALL | {"max_steps": 99}, callbacks=[lambda model, record: model.stop()])
     stopping.fit(TEXT, checkpoint="run")
     fitted("Mixture").save("mixture")
+    with contextlib.suppress(KeyboardInterrupt):
+        Mixture([CharRNN(**SMALL | {"max_steps": 99}, eval_every=1, callbacks=[interrupt]), CharNGram(3)]).fit(
+            TEXT, checkpoint="mixture run"
+        )
+
+
+def interrupt(model, record):
+    raise KeyboardInterrupt
 
 
 def fault_of(name, parameter, value):

@@ -585,10 +585,8 @@ class MixtureJob(Job):
                 self._has_default_time = True
         model = CharRNN() if self._mixture is None else network_of(self._mixture)
         self._text, others = _texts(arguments, model)
-        self._labels = others.get("labels")
+        self._labels = others["y"]
         self._validation = others["validation"]
-        if others.get("validation_labels") is not None:
-            self._validation = (self._validation, others["validation_labels"])
         self._saving = {"checkpoint": start.checkpoint, "checkpoint_every": arguments.checkpoint_every}
         if start.checkpoint is None:
             self._saving = {}
