@@ -420,12 +420,20 @@ class CharRNN(LanguageModel):
         >>> model.cell, model.schedule, model.max_seconds
         ('cifg', 'cosine', 2.0)
         """
+        return cls._recommended(X, seconds, overrides, verbose=verbose)
+
+    @classmethod
+    def _recommended(
+        cls, X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int, in_mixture: bool = False
+    ) -> Self:
+        """Return the model of `recommended`; alone it may be worse than counts, which `verbose` then says."""
         from .training.recommended import recommended_parameters
 
         verbose = checked_int("verbose", verbose, 0)
         require_rereadable(X)  # by `fit`
         cls().set_params(**overrides)  # refuses unknown parameters
-        return cls(**recommended_parameters(X, seconds, overrides, verbose=verbose))
+        parameters = recommended_parameters(X, seconds, overrides, verbose=verbose, in_mixture=in_mixture)
+        return cls(**parameters)
 
     def _train(self, call: Call, *, anew: bool = False) -> Self:
         """Train a new state, or continue from the model's."""

@@ -614,7 +614,7 @@ class Mixture(LanguageModel):
         taken = (*of_mixture, *OF_COUNTS_ALONE)
         of_network = {name: value for name, value in overrides.items() if name not in taken}
         CharRNN().set_params(**of_network)  # rejects unknown parameters
-        network = CharRNN.recommended(X, _network_seconds(X, seconds), verbose=verbose, **of_network)
+        network = CharRNN._recommended(X, _network_seconds(X, seconds), of_network, verbose=verbose, in_mixture=True)
         counts = CharNGram(**{"max_memory": MAX_MEMORY, **of_counts})
         of_mixture = {"max_seconds": seconds, "n_threads": overrides.get("n_threads"), **of_mixture}
         return cls([network, counts], **of_mixture)

@@ -62,7 +62,7 @@ def test_precisions_take_turns(monkeypatch):
         ran.append(precision)
         now[0] += len(rates) * (0.002 if precision == "float32" else 0.001)
 
-    def trainer(precision, n_threads):
+    def trainer(precision, *arguments):
         return nullcontext(SimpleNamespace(advance=partial(advance, precision)))
 
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])

@@ -2,13 +2,14 @@
 
 import itertools
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from texts import LONG_TEXT as TEXT
 
-from crnn import CharRNN, InvalidInputError, _kernels
+from crnn import CharRNN, InvalidInputError, Mixture, _kernels
 from crnn.parameters.kinds import CELLS
 from crnn.training import machine_speed
 from crnn.training.machine_speed import OPERATIONS, SPEEDS_PER_DOUBLING, Speed
@@ -220,3 +221,39 @@ def test_parameters_are_checked_before_the_machine_is_measured(monkeypatch):
         CharRNN.recommended(TEXT, 1.0, hiden_size=3)
     with pytest.raises(InvalidInputError, match="hidden_size must be"):
         CharRNN.recommended(TEXT, 1.0, hidden_size=0)
+
+
+@pytest.mark.parametrize(("n", "sampled"), [(300, None), (1000, None), (5000, 512)])
+def test_a_large_alphabet_takes_time_from_the_network(n, sampled):
+    small, large = (
+        recommend(10**6, 60, speed=2e11, alphabet_size=size, sampled_softmax=kind)
+        for size, kind in ((64, None), (n, sampled))
+    )
+    assert large["hidden_size"] <= small["hidden_size"]
+    assert (large == small) == (n < 500)
+    assert large["sampled_softmax"] == sampled
+
+
+def test_the_alphabet_is_measured_and_sampled_if_large(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(machine_speed, "measured_speed", lambda n, **probe: asked.append(probe) or Speed(1e11))
+    text = "".join(chr(0x4E00 + i * 7 % 3000) for i in range(9000))
+    assert CharRNN.recommended(text, 60).sampled_softmax == 512
+    assert "softmax of targets and 512 others, " in capsys.readouterr().err
+    assert (asked[0]["vocab_size"], asked[0]["sampled_softmax"]) == (3000, 512)
+    assert CharRNN.recommended(text, 60, sampled_softmax=None, verbose=0).sampled_softmax is None
+    assert (asked[1]["vocab_size"], asked[1]["softmax_size"]) == (3000, 3000)
+    assert CharRNN.recommended(TEXT * 9, 60, verbose=0).sampled_softmax is None
+    assert "vocab_size" not in asked[2]
+
+
+def test_a_network_that_counts_will_beat_is_warned_of(monkeypatch, capsys):
+    monkeypatch.setattr(machine_speed, "measured_speed", lambda n, **probe: Speed(1e9))
+    text = "".join(chr(0x4E00 + i * 7 % 3000) for i in range(90_000))
+    CharRNN.recommended(text, 5)
+    assert re.search(
+        r"only about \d+ steps in this time, and n-gram counts will .* crnn.train", capsys.readouterr().err
+    )
+    CharRNN.recommended(TEXT, 5)  # read often enough
+    Mixture.recommended(text, 5)
+    assert "counts" not in capsys.readouterr().err

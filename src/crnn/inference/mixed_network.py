@@ -316,7 +316,11 @@ class HeldOutText:
         weights = best_weights(loss, len(rows))
         if not sum_to_one:
             return weights
-        return weights / weights.sum() if weights.any() else np.full(len(rows), 1 / len(rows))
+        weights = weights / weights.sum() if weights.any() else np.full(len(rows), 1 / len(rows))
+        alone = [-float(self._at_targets(of_member, places).sum()) for of_member in rows]
+        if min(alone) < self._loss(rows, places, weights)[0]:
+            return np.where(np.arange(len(rows)) == np.argmin(alone), 1.0, 0.0)
+        return weights
 
     def _loss(
         self, rows: Sequence[Array], places: NDArray[np.intp], weights: NDArray[np.float64]

@@ -44,16 +44,23 @@ def measured_speed(
     *,
     precisions: Sequence[str] = ("float32",),
     seconds: float = PROBE_SECONDS,
+    vocab_size: int = VOCAB_SIZE,
+    sampled_softmax: int | None = None,
+    softmax_size: int | None = None,
 ) -> Speed:
     """Return the current training speed of this machine, in its best precision, rounded by `round_speed`.
 
-    It is measured for some seconds with an LSTM of 128 units and 16 streams of 24 characters.
+    It is measured for some seconds with an LSTM of 128 units and 16 streams of 24 characters. `softmax_size` is how
+    many symbols a step's softmax covers; None: `vocab_size`.
     """
     T, B, H = SEQ_LENGTH, BATCH_SIZE, HIDDEN_SIZE
     seconds_of: dict[str, list[float]] = {precision: [] for precision in precisions}
     rates = np.full(STEPS, 1e-3)
     with ExitStack() as stack:
-        trainers = {precision: stack.enter_context(_trainer(precision, n_threads)) for precision in precisions}
+        trainers = {
+            precision: stack.enter_context(_trainer(precision, n_threads, vocab_size, sampled_softmax))
+            for precision in precisions
+        }
         for trainer in trainers.values():
             trainer.advance(rates)  # warm up the caches
         end = time.perf_counter() + seconds
@@ -62,7 +69,7 @@ def measured_speed(
                 start = time.perf_counter()
                 trainer.advance(rates)
                 seconds_of[precision].append(time.perf_counter() - start)
-    return best_speed(seconds_of, STEPS * T * B * OPERATIONS * recurrent_weights(4, H, VOCAB_SIZE))
+    return best_speed(seconds_of, STEPS * T * B * OPERATIONS * recurrent_weights(4, H, softmax_size or vocab_size))
 
 
 def best_speed(seconds_of: Mapping[str, Iterable[float]], operations: float) -> Speed:
@@ -99,15 +106,27 @@ def recurrent_weights(gates: int, hidden_size: int, vocab_size: int, num_layers:
     return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * vocab_size
 
 
-def _trainer(precision: str, n_threads: int | None) -> Trainer:
+def _trainer(precision: str, n_threads: int | None, vocab_size: int, sampled_softmax: int | None) -> Trainer:
     """Return a trainer of an LSTM on random symbols."""
-    T, B, V = SEQ_LENGTH, BATCH_SIZE, VOCAB_SIZE
+    T, B, V = SEQ_LENGTH, BATCH_SIZE, vocab_size
     layout = Layout(V, HIDDEN_SIZE, np.dtype(np.float32), "lstm")
     rng = np.random.default_rng(0)
-    streams = TextStreams(rng.integers(V, size=symbols_for_epoch(8, B, T)).astype(np.uint8), B, T)
+    ids = rng.integers(V, size=symbols_for_epoch(8, B, T)).astype(np.min_scalar_type(V - 1))
+    streams = TextStreams(ids, B, T)
+    vocabulary = Vocabulary(np.arange(V), "bytes" if V <= 256 else "characters")
     state = ModelState.initial(
-        layout, Vocabulary(np.arange(V), "bytes"), rng, optimizer="adam", batch_size=B, seq_length=T
+        layout,
+        vocabulary,
+        rng,
+        optimizer="adam",
+        batch_size=B,
+        seq_length=T,
     )
     bfloat16 = precision == "bfloat16"
     n_threads = threads_for(layout, streams, n_threads, bfloat16=bfloat16)
-    return Trainer(state, streams, StepSettings(seq_length=T, bfloat16=bfloat16), n_threads=n_threads)
+    return Trainer(
+        state,
+        streams,
+        StepSettings(seq_length=T, bfloat16=bfloat16, sampled_softmax=sampled_softmax or 0),
+        n_threads=n_threads,
+    )

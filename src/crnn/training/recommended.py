@@ -14,7 +14,8 @@ from ..errors import InvalidInputError
 from ..parameters.checks import checked_choice, checked_float, checked_threads
 from ..parameters.kinds import CELLS, OPTIMIZERS
 from ..parameters.settings import Settings, checked_parameter
-from ..text.sources import TextLike, text_source
+from ..text.sources import TextLike, TextSource, text_source
+from ..text.vocabulary import Vocabulary
 from . import machine_speed
 from .data import ClassData
 from .machine_speed import OPERATIONS, recurrent_weights
@@ -28,7 +29,15 @@ from .machine_speed import OPERATIONS, recurrent_weights
 # Sizes lie far apart: a speed that differs by a tenth, as two measurements of one machine may, changes the size by at
 # most one step. All other choices are interpolated.
 
-TYPICAL_SYMBOLS = 64  # of a vocabulary
+TYPICAL_SYMBOLS = 64  # of a vocabulary, which all of fewer than LARGE_ALPHABET symbols are taken for
+# The softmax of a large alphabet takes much of the time. From SAMPLED_ALPHABET on it covers the chunk's targets and
+# SAMPLED_SYMBOLS others: on 5,000 symbols (the words of War and Peace), 30 s then reach 3.99 nats instead of 4.14.
+LARGE_ALPHABET = 500
+SAMPLED_ALPHABET = 2000
+SAMPLED_SYMBOLS = 512
+TARGETS_OF_CHUNK = 400  # distinct ones, about
+EXAMINED = 1 << 22  # symbols of a text whose vocabulary is collected
+FEW_STEPS = 500  # a network that takes fewer steps predicts worse than counts
 CHUNKS_PER_EPOCH = 8  # minimum per stream
 # A chunk's loss is a sum over time, so the gradient's norm grows with the chunk, and its bound must grow, too.
 CLIP_NORM_PER_CHARACTER = 1 / 24
@@ -126,7 +135,9 @@ ADVICE = {
 }  # fmt: skip
 
 
-def recommended_parameters(X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int) -> dict[str, Any]:
+def recommended_parameters(
+    X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int, in_mixture: bool = False
+) -> dict[str, Any]:
     """Measure this machine and return constructor parameters for a text and a time; see `CharRNN.recommended`.
 
     `overrides` are parameters given by the user, not chosen.
@@ -142,13 +153,75 @@ def recommended_parameters(X: TextLike, seconds: float, overrides: dict[str, Any
             f"X is too short: its length is {length}, but at least 2 symbols are needed", argument="X"
         )
     precisions = machine_speed.usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
-    speed, precision = machine_speed.measured_speed(checked_threads(overrides.get("n_threads")), precisions=precisions)
+    n_symbols = _alphabet_size(source)
+    sampled = overrides.get("sampled_softmax", _sampled_softmax(n_symbols))
+    probe: dict[str, Any] = {"precisions": precisions}
+    if n_symbols >= LARGE_ALPHABET:
+        probe |= {
+            "vocab_size": n_symbols,
+            "sampled_softmax": sampled,
+            "softmax_size": _softmax_size(n_symbols, sampled),
+        }
+    speed, precision = machine_speed.measured_speed(checked_threads(overrides.get("n_threads")), **probe)
     n_documents = source.n_documents if source.holds_documents else None
-    parameters = recommend(length, seconds, speed=speed, matmul_precision=precision, cell=cell, n_documents=n_documents)
+    parameters = recommend(
+        length,
+        seconds,
+        speed=speed,
+        matmul_precision=precision,
+        cell=cell,
+        n_documents=n_documents,
+        alphabet_size=n_symbols,
+        sampled_softmax=sampled,
+    )
     parameters = apply_overrides(parameters, overrides)
     if verbose:
         print(describe_recommendation(parameters, speed), file=sys.stderr)
+    warning = "" if in_mixture else few_steps_warning(parameters, length, speed, n_symbols)
+    if verbose and warning:
+        print(warning, file=sys.stderr)
     return parameters
+
+
+def few_steps_warning(parameters: Mapping[str, Any], n_symbols: int, speed: float, alphabet_size: int) -> str:
+    """Return a line that names what will predict better than a network that takes few steps, or an empty string."""
+    seconds = parameters["max_seconds"]
+    if seconds is None:
+        return ""
+    gates = CELLS[parameters["cell"]].gates
+    softmax_size = _softmax_size(alphabet_size, parameters.get("sampled_softmax"))
+    weights = _network_weights(gates, parameters["hidden_size"], parameters["num_layers"], softmax_size)
+    symbols_per_step = parameters["batch_size"] * parameters["seq_length"]
+    steps = seconds * speed / (OPERATIONS * weights * symbols_per_step)
+    if steps >= FEW_STEPS or steps * symbols_per_step >= n_symbols:
+        return ""
+    return (
+        f"the network will take only about {steps:.0f} steps in this time, and n-gram counts will predict better: use "
+        "crnn.train (crnn train --model mixture), which has both, or CharNGram (--model ngram)"
+    )
+
+
+def _alphabet_size(source: TextSource) -> int:
+    """Return the number of different symbols at the beginning of a text."""
+    blocks = []
+    length = 0
+    for block in source.blocks():
+        blocks.append(block)
+        length += len(block)
+        if length >= EXAMINED:
+            break
+    return len(Vocabulary.from_blocks(blocks, boundary=source.holds_documents, kind=source.kind))
+
+
+def _sampled_softmax(alphabet_size: int) -> int | None:
+    return SAMPLED_SYMBOLS if alphabet_size >= SAMPLED_ALPHABET else None
+
+
+def _softmax_size(alphabet_size: int, sampled_softmax: int | None) -> int:
+    """Return how many symbols a step's softmax covers, about."""
+    if alphabet_size < LARGE_ALPHABET:
+        return TYPICAL_SYMBOLS
+    return alphabet_size if sampled_softmax is None else min(alphabet_size, sampled_softmax + TARGETS_OF_CHUNK)
 
 
 def recommend(
@@ -159,14 +232,26 @@ def recommend(
     matmul_precision: str = "float32",
     cell: str = DEFAULT_CELL,
     n_documents: int | None = None,
+    alphabet_size: int = TYPICAL_SYMBOLS,
+    sampled_softmax: int | None = None,
 ) -> dict[str, Any]:
     """Return constructor parameters for a text (or, with `n_documents`, documents) and a time in seconds.
 
-    `speed` is operations per second of training in this precision; see `measured_speed`.
+    `alphabet_size` is the number of different symbols, and `speed` is operations per second of training in this
+    precision; see `measured_speed`.
     """
     gates, advice = CELLS[cell].gates, ADVICE[cell]
     recipes = [*_interpolated_recipes(advice.recipes)]
-    affordable = [recipe for recipe in recipes if seconds * speed >= recipe.operations] or recipes[:1]
+    softmax_size = _softmax_size(alphabet_size, sampled_softmax)
+
+    def cost(recipe: Recipe) -> float:
+        """Return the operations that the size needs; a large softmax comes in addition."""
+        weights, usual = (
+            _network_weights(gates, recipe.hidden_size, recipe.num_layers, V) for V in (softmax_size, TYPICAL_SYMBOLS)
+        )
+        return recipe.operations * weights / usual
+
+    affordable = [recipe for recipe in recipes if seconds * speed >= cost(recipe)] or recipes[:1]
     small = [
         r for r in affordable if _network_weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols
     ]
@@ -177,8 +262,9 @@ def recommend(
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_EPOCH * seq_length)))
     steps_per_epoch = n_symbols / (batch_size * seq_length)
     weights = _network_weights(gates, recipe.hidden_size, recipe.num_layers)
+    softmax_share = _network_weights(gates, recipe.hidden_size, recipe.num_layers, softmax_size) / weights
     operations_per_epoch = OPERATIONS * weights * n_symbols
-    in_time = seconds * speed / operations_per_epoch
+    in_time = seconds * speed / (operations_per_epoch * softmax_share)
     max_epochs = max(advice.max_epochs, MIN_STEPS / steps_per_epoch)
     epochs = min(in_time, max_epochs)
     n_bigrams = advice.n_bigrams if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * (n_documents or 0) else None
@@ -206,6 +292,7 @@ def recommend(
             advice.weight_dropout_share * _dropout(effective_epochs, recipe.hidden_size, WEIGHT_DROPOUTS), 2
         ),
         "state_reset": advice.state_reset if n_documents is None else 0.0,
+        "sampled_softmax": sampled_softmax,
         "max_steps": None if in_time <= max_epochs else round(max_epochs * steps_per_epoch),
         "max_seconds": seconds,
         "matmul_precision": matmul_precision,
@@ -257,8 +344,8 @@ def _rate(cell: str, operations: float) -> float:
     return math.exp(np.interp(math.log(operations), operations_of, rates))
 
 
-def _network_weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
-    return recurrent_weights(gates, hidden_size, TYPICAL_SYMBOLS, num_layers)
+def _network_weights(gates: int, hidden_size: int, num_layers: int = 1, softmax_size: int = TYPICAL_SYMBOLS) -> int:
+    return recurrent_weights(gates, hidden_size, softmax_size, num_layers)
 
 
 def _dropout(epochs: float, hidden_size: int, rates: tuple[float, ...]) -> float:
@@ -277,6 +364,7 @@ def describe_recommendation(parameters: dict[str, Any], speed: float) -> str:
         + (f"{layers} layers of " if layers > 1 else "")
         + "{hidden_size} units"
         + (" and {n_bigrams} bigrams" if parameters["n_bigrams"] else "")
+        + (", softmax of targets and {sampled_softmax} others" if parameters.get("sampled_softmax") else "")
         + ", {batch_size} "
         + ("streams" if streams > 1 else "stream")
         + " of {seq_length} characters a step, {optimizer} at {rate:g}, dropout {dropout:g}"
