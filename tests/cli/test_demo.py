@@ -12,7 +12,7 @@ from command_line import error
 from examples import SEEDS, instruction_set, share_of_spaces
 from tqdm import tqdm
 
-from crnn import CharRNN
+from crnn import CharNGram, CharRNN, Mixture
 from crnn.cli import demo
 from crnn.cli import main as cli
 from crnn.datasets import python_manual
@@ -34,7 +34,7 @@ def untrained():
 
 def test_demo_and_its_next_steps(folder, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", [os.path.join("crnn", "__main__.py"), "demo"])
-    assert cli.main(["demo", "--seconds", "1", "-o", "short demo.crnn"]) == 0
+    assert cli.main(["demo", "--min-char-rnn", "--seconds", "1", "-o", "short demo.crnn"]) == 0
     shown, err = capsys.readouterr()
     assert err == ""  # a log has no bar
     model, text = CharRNN.load("short demo.crnn"), python_manual()
@@ -86,6 +86,35 @@ def test_demo_and_its_next_steps(folder, capsys, monkeypatch):
     assert f"{model.n_steps_:,} steps" in found[1]
     assert os.path.getsize("report.html") > 100_000
     assert "CharRNN.load('short demo.crnn')" in last
+
+
+def test_the_last_stage_is_a_mixture(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [os.path.join("crnn", "__main__.py"), "demo"])
+    assert cli.main(["demo", "--seconds", "1", "-o", "demo.crnn"]) == 0
+    shown, err = capsys.readouterr()
+    assert err == ""
+    mixture, text = Mixture.load("demo.crnn"), python_manual()
+    network, counts = mixture.models_
+    assert mixture.vocabulary_ == CharNGram(1).fit(text).vocabulary_
+    read, held_out = demo._split(text)
+    assert text == read + held_out
+    assert sum(counts.n_grams_[:2]) <= sum(CharNGram(2).fit(read).n_grams_)
+    assert f"a CIFG of {network.hidden_size} units, and counts of n-grams" in shown
+    lines = re.findall(r"^ *[\d.]+ s +[\d,]+ characters read +([\d.]+) bits  #+  (.*)$", shown, re.MULTILINE)
+    assert [kind for _, kind in lines][-1] == "network and counts"
+    assert {kind for _, kind in lines[:-1]} <= {"network"}
+    assert float(lines[-1][0]) == pytest.approx(mixture.bits_per_char(held_out, exact=False), abs=0.006)
+    assert "from crnn import Mixture" in shown
+
+
+def test_ctrl_c_saves_the_mixture(folder, capsys, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "_report", stop)
+    assert cli.main(["demo", "-o", "stopped.crnn"]) == 130
+    assert "crnn: stopped by Ctrl-C; saving the model after step" in capsys.readouterr().err
+    assert Mixture.load("stopped.crnn").bits_per_char("The ") > 0
 
 
 @pytest.mark.parametrize(("isa", "seed"), SEEDS)
@@ -176,14 +205,14 @@ def test_ctrl_c(folder, capsys, monkeypatch):
         advance(self, seconds_left)
 
     monkeypatch.setattr(demo._TimedTraining, "advance", stop)
-    assert cli.main(["demo", "-o", "stopped.crnn"]) == 130
+    assert cli.main(["demo", "--min-char-rnn", "-o", "stopped.crnn"]) == 130
     assert "crnn: saved stopped.crnn: 20 steps" in capsys.readouterr().err
     model = CharRNN.load("stopped.crnn")
     assert (model.n_steps_, model.max_steps) == (demo.FIRST_STEPS, None)
 
 
 def test_output_is_checked_first(folder, capsys, monkeypatch):
-    monkeypatch.setattr(demo, "learn", None)
+    monkeypatch.setattr(demo, "learn_mixture", None)
     path = os.path.join("missing", "x")
     assert f"crnn: error: {path}: " in error(capsys, "demo", "-o", path)
 

@@ -1,4 +1,4 @@
-"""The command ``crnn demo``: watch a network learn English, letter by letter, within seconds."""
+"""The command ``crnn demo``: watch a model learn English, letter by letter, within seconds."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 from .. import _kernels
 from ..char_rnn import CharRNN
 from ..datasets import python_manual
+from ..mixture import Mixture
 from ..parameters.checks import checked_float
 from ..runtime.build_info import processor_name
 from ..runtime.machine import cores
@@ -52,21 +53,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=20.0,
         help="how long to train (default: %(default)g)",
     )
+    parser.add_argument(
+        "--min-char-rnn",
+        action="store_true",
+        help="train one layer of tanh units, as min-char-rnn did in 2015, instead of the best model for the time",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show a network learn, save it, and suggest what to do next; return the exit code."""
+    """Show a model learn, save it, and suggest what to do next; return the exit code."""
     if arguments.output == STANDARD:
         arguments.parser.error("argument -o/--output: the demo needs standard output for itself")
     check_output(arguments)
-    model = network()
+    model: CharRNN | Mixture
     with interruptible():
         with catch_ending() as ending:
-            learn(model, arguments.seconds)
+            if arguments.min_char_rnn:
+                model = network()
+                learn(model, arguments.seconds)
+            else:
+                model = mixture(arguments.seconds)
+                learn_mixture(model, arguments.seconds)
         with uninterrupted():
             code = save_network(model, arguments.output, ending)
     if code != 0:
         return code
+    what = "CharRNN" if arguments.min_char_rnn else "Mixture"
     crnn, path = _own_command(), shlex.quote(arguments.output)
     write(f"""\
 The model is saved in {arguments.output} ({os.path.getsize(arguments.output):,} bytes). What next?
@@ -78,14 +90,73 @@ The model is saved in {arguments.output} ({os.path.getsize(arguments.output):,} 
 
 YOUR.txt is any UTF-8 text; a megabyte is a good start. In Python:
 
-  from crnn import CharRNN
-  print(CharRNN.load({arguments.output!r}).sample(500, temperature=0.6))
+  from crnn import {what}
+  print({what}.load({arguments.output!r}).sample(500, temperature=0.6))
 """)
     return 0
 
 
+def mixture(seconds: float) -> Mixture:
+    """Return the unfitted model of the demo, the one of `crnn.train` for its text and time."""
+    read, held_out = _split(python_manual())
+    vocabulary = "".join(sorted(set(read) | set(held_out)))
+    return Mixture.recommended(read, seconds, verbose=0, vocabulary=vocabulary, random_state=0)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return the part of a text to read, and its held-out end."""
+    split = round(len(text) * (1 - HELD_OUT))
+    return text[:split], text[split:]
+
+
+def learn_mixture(mixture: Mixture, seconds: float) -> None:
+    """Fit an unfitted mixture to Python's manual, and show how its network learns, and at the end what both reach.
+
+    What is measured on the held-out end of the manual is part of the time. On Ctrl-C, the mixture has the last
+    complete update of its network.
+    """
+    from tqdm import tqdm
+
+    start = time.perf_counter()
+    whole = python_manual()
+    read, held_out = _split(whole)
+    (own,) = [model for model in mixture.models if isinstance(model, CharRNN)]
+    kind = f"a {own.cell.upper()} of {own.hidden_size} units, and counts of n-grams"
+    _say(_introduction("A model", whole, held_out, kind))
+    characters = 0
+    stages = [seconds * stage for stage in STAGES[:-1]]
+    bar = tqdm(
+        total=seconds,
+        disable=not is_terminal(sys.stderr),
+        leave=False,
+        bar_format="{percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} seconds{postfix}",
+    )
+
+    def watch(network: CharRNN, record: dict[str, Any]) -> None:
+        elapsed = time.perf_counter() - start
+        bar.set_postfix_str(f"loss {network.smooth_loss_ / network.seq_length:.3f} nats", refresh=False)
+        bar.update(min(elapsed, seconds) - bar.n)
+        if stages and elapsed >= stages[0]:
+            while stages and elapsed >= stages[0]:
+                del stages[0]
+            characters = network.n_steps_ * network.batch_size * network.seq_length
+            _say(_report(network, held_out, elapsed, characters, "network"))
+
+    own.set_params(eval_every=seconds * STAGES[0], callbacks=[watch])
+    try:
+        with bar:
+            mixture.fit(read)
+    finally:
+        own.set_params(eval_every=None, callbacks=None)
+        for model in mixture.models_ if mixture.__sklearn_is_fitted__() else []:
+            if isinstance(model, CharRNN):
+                model.set_params(eval_every=None, callbacks=None)
+                characters = model.n_steps_ * model.batch_size * model.seq_length
+    _say(_report(mixture, held_out, time.perf_counter() - start, characters, "network and counts"))
+
+
 def network() -> CharRNN:
-    """Return the untrained model of the demo."""
+    """Return the untrained network of ``--min-char-rnn``."""
     # With 8 streams, and a smaller learning rate than min-char-rnn, it converges within the time. The resets make it
     # write text from the zero state on every processor (docs/min_char_rnn.md).
     return CharRNN(hidden_size=160, seq_length=25, batch_size=8, learning_rate=0.03, state_reset=0.05, random_state=0)
@@ -99,11 +170,12 @@ def learn(model: CharRNN, seconds: float) -> None:
     from tqdm import tqdm
 
     whole = python_manual()
-    split = round(len(whole) * (1 - HELD_OUT))
     model.set_params(max_steps=0).fit(whole)
-    read, held_out = whole[:split], whole[split:]
+    read, held_out = _split(whole)
     training = _TimedTraining(model, read)
-    _say(_introduction(model, whole, held_out))
+    weights = sum(array.size for array in model.params_.values())
+    kind = f"{model.hidden_size} tanh units, {weights:,} weights, initially near zero"
+    _say(_introduction("A network", whole, held_out, kind))
     _say(_report(model, held_out, 0.0, 0))
     with tqdm(
         total=seconds,
@@ -156,16 +228,16 @@ class _TimedTraining:
         model.history_[records:] = [last]
 
 
-def _introduction(model: CharRNN, whole: str, held_out: str) -> str:
-    V, n = len(model.vocabulary_), len(held_out)
+def _introduction(who: str, whole: str, held_out: str, kind: str) -> str:
+    V, n = len(set(whole)), len(held_out)
     blind = math.log2(V)
     frequencies = -sum(k / n * math.log2(k / n) for k in Counter(held_out).values())
-    weights = sum(array.size for array in model.params_.values())
+    name = who.split()[-1]
     return f"""\
-A network learns English, letter by letter, from Python's own documentation.
+{who} learns English, letter by letter, from Python's own documentation.
 
   text     {len(whole):,} characters, {V} distinct; the last {HELD_OUT:.0%} is held out
-  network  {model.hidden_size} tanh units, {weights:,} weights, initially near zero
+  {name:<7}  {kind}
   machine  {processor_name()}, {_kernels.instruction_set}, {cores()} cores
 
 How well does it guess each next character of the held-out text?
@@ -174,8 +246,8 @@ frequency, and anything lower is knowing how characters combine.
 """
 
 
-def _report(model: CharRNN, held_out: str, seconds: float, characters: int) -> str:
-    """Return the loss as a number and a bar, followed by a sample."""
+def _report(model: CharRNN | Mixture, held_out: str, seconds: float, characters: int, what: str = "") -> str:
+    """Return the loss as a number and a bar, followed by a sample; `what` names the model."""
     bits = model.bits_per_char(held_out, exact=False)
     bar = "#" * min(28, round(28 * bits / math.log2(len(model.vocabulary_))))  # Adagrad's first steps may do harm
     prime = "The "
@@ -183,7 +255,9 @@ def _report(model: CharRNN, held_out: str, seconds: float, characters: int) -> s
     words = " ".join(printable(prime + sample).split())
     margin = "  | "
     lines = textwrap.fill(words, WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
-    return f"{seconds:5.1f} s  {characters:12,} characters read   {bits:.2f} bits  {bar}\n{lines}\n"
+    return (
+        f"{seconds:5.1f} s  {characters:12,} characters read   {bits:.2f} bits  {bar}{what and '  '}{what}\n{lines}\n"
+    )
 
 
 def _say(message: str) -> None:
