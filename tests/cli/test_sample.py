@@ -53,7 +53,7 @@ def test_the_command_writes_what_sample_returns(folder, capsysbinary, name, word
     model = MODELS[name]()
     model.save("sampled.crnn")
     (folder / "lines").write_text("aa\nab\nba\n", encoding="utf-8")
-    assert cli.main(["sample", "sampled.crnn", "--seed", "5", *words.split()]) == 0
+    assert cli.main(["sample", "sampled.crnn", "--raw", "--seed", "5", *words.split()]) == 0
     out, expected = capsysbinary.readouterr().out, model.sample(random_state=5, **given)
     if isinstance(expected, list):
         expected = ("\n" if name == "documents" else "\n----\n").join(expected)
@@ -77,3 +77,24 @@ def test_ctrl_c_ends_sampling_quietly(folder, capsys, monkeypatch):
     monkeypatch.setattr(CharRNN, "stream", stream)
     assert cli.main(["sample", "model.crnn"]) == 130
     assert capsys.readouterr() == ("", "crnn: stopped by Ctrl-C\n")
+
+
+USUAL = {"temperature": 0.8, "top_p": 0.9}
+LINES = "to be or not to be,\nthat is the question\n" * 9
+USUAL_SAMPLES = [
+    (LINES, "", {**USUAL, "prime": "\n"}), (LINES, "--prime to", {**USUAL, "prime": "to"}),
+    (LINES, "--temperature 1.5 --top-p none", {"temperature": 1.5, "prime": "\n"}),
+    (LINES, "--matching t.*e", {"matching": "t.*e"}), (LINES, "--raw", {}),
+    (LINES, "--raw --top-p 0.7", {"top_p": 0.7}), (LINES.encode(), "", {**USUAL, "prime": b"\n"}),
+    (LINES.replace("\n", " "), "", USUAL), (LINES.splitlines(), "", {**USUAL, "max_length": 1000}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "words", "given"), USUAL_SAMPLES)
+def test_samples_are_probable_text_from_the_start_of_a_line(folder, capsysbinary, text, words, given):
+    model = CharRNN(7, max_steps=30, random_state=0).fit(text)
+    model.save("sampled.crnn")
+    assert cli.main(["sample", "sampled.crnn", "--seed", "5", *words.split()]) == 0
+    expected = model.sample(random_state=5, **given)
+    out = capsysbinary.readouterr().out
+    assert out == (expected if isinstance(expected, bytes) else (expected + "\n").encode())

@@ -229,7 +229,8 @@ def test_a_large_alphabet_takes_time_from_the_network(n, sampled):
         recommend(10**6, 60, speed=2e11, alphabet_size=size, sampled_softmax=kind)
         for size, kind in ((64, None), (n, sampled))
     )
-    assert large["hidden_size"] <= small["hidden_size"]
+    assert large["hidden_size"] == small["hidden_size"]
+    assert large["dropout"] <= small["dropout"]  # for fewer epochs
     assert (large == small) == (n < 500)
     assert large["sampled_softmax"] == sampled
 

@@ -17,6 +17,8 @@ from .files import load, read_documents
 from .options import add_model, add_options, refuse_two_standard_inputs, value_type
 from .output import write
 
+# What the command does without --raw: few characters are improbable, and a text begins with a line.
+USUAL = {"temperature": 0.8, "top_p": 0.9}
 BLOCK = 4096  # symbols of a sample written at a time
 
 
@@ -33,10 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prime",
         metavar="TEXT",
         default="",
-        help="text to continue; only documents include it in the output (default: none)",
+        help="text to continue; only documents include it in the output (default: none; running text begins with a "
+        "line)",
     )
     numbers = {name: CONTROLS[name] for name in NUMBERS}
-    add_options(parser, numbers, lambda name, value: NUMBERS[name](value))
+    add_options(parser, numbers, lambda name, value: NUMBERS[name](value), defaults=USUAL)
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="draw from the model's own distribution, from the zero state, as model.sample does in Python; the same as "
+        "--temperature 1 --top-p none, which --matching implies",
+    )
     parser.add_argument(
         "--stop",
         metavar="TEXT",
@@ -97,12 +106,22 @@ def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, A
     text = partial(_text, as_bytes=model.vocabulary_.kind == "bytes")
     forbidden = text(arguments.forbid)
     characters = [forbidden[i : i + 1] for i in range(len(forbidden))]
-    return {name: value for name, value in vars(arguments).items() if name in NUMBERS} | {
-        "prime": text(arguments.prime),
-        "stop": arguments.stop and [text(stop) for stop in arguments.stop],
-        "logit_bias": dict.fromkeys(characters, -math.inf),
-        "random_state": arguments.seed,
-    }
+    is_raw = arguments.raw or arguments.matching is not None
+    given = {name: value for name, value in vars(arguments).items() if name in NUMBERS}
+    line_end = text("\n")
+    prime = text(arguments.prime)
+    if not prime and not is_raw and model.vocabulary_.boundary is None and line_end in [*model.vocabulary_]:
+        prime = line_end
+    return (
+        ({} if is_raw else USUAL)
+        | given
+        | {
+            "prime": prime,
+            "stop": arguments.stop and [text(stop) for stop in arguments.stop],
+            "logit_bias": dict.fromkeys(characters, -math.inf),
+            "random_state": arguments.seed,
+        }
+    )
 
 
 def _text(argument: str, *, as_bytes: bool) -> Any:

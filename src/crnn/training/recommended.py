@@ -244,14 +244,7 @@ def recommend(
     recipes = [*_interpolated_recipes(advice.recipes)]
     softmax_size = _softmax_size(alphabet_size, sampled_softmax)
 
-    def cost(recipe: Recipe) -> float:
-        """Return the operations that the size needs; a large softmax comes in addition."""
-        weights, usual = (
-            _network_weights(gates, recipe.hidden_size, recipe.num_layers, V) for V in (softmax_size, TYPICAL_SYMBOLS)
-        )
-        return recipe.operations * weights / usual
-
-    affordable = [recipe for recipe in recipes if seconds * speed >= cost(recipe)] or recipes[:1]
+    affordable = [recipe for recipe in recipes if seconds * speed >= recipe.operations] or recipes[:1]
     small = [
         r for r in affordable if _network_weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols
     ]
@@ -268,7 +261,7 @@ def recommend(
     max_epochs = max(advice.max_epochs, MIN_STEPS / steps_per_epoch)
     epochs = min(in_time, max_epochs)
     n_bigrams = advice.n_bigrams if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * (n_documents or 0) else None
-    rate = _rate(cell, epochs * operations_per_epoch) * (RATE_WITH_BIGRAMS if n_bigrams else 1)
+    rate = _rate(cell, epochs * operations_per_epoch * softmax_share) * (RATE_WITH_BIGRAMS if n_bigrams else 1)
     rate *= LONG_CHUNK_RATE if long_chunks else 1
     effective_epochs = epochs * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
