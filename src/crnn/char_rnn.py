@@ -48,6 +48,8 @@ SAMPLE_LENGTH = 200  # symbols shown of a running text
 class CharRNN(LanguageModel):
     """A character-level recurrent language model: tanh, GRU or LSTM layers, truncated back-propagation.
 
+    For the best model of a text, use `crnn.train`, which adds n-gram counts; `recommended` chooses a network alone.
+
     With the defaults this is min-char-rnn, number for number (in float64). The text is read from left to right in
     chunks of `seq_length` characters, and the hidden state is carried from chunk to chunk. After each chunk every
     gradient is clipped element by element, and Adagrad updates the weights. See ``docs/mathematics.md``.

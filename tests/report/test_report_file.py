@@ -397,7 +397,7 @@ def test_one_of_two_directions_is_shown():
 def test_refuses_models_without_a_report():
     for model, labels, message in (
         (random_language_model("ab"), ["x"], "y needs a classifier, but model is a CharRNN. Omit y"),
-        (CharNGram(2).fit("ab"), None, "but must be a CharRNN or a TextClassifier"),
+        (CharNGram(2).fit("ab"), None, "but a report needs a network. Pass a CharRNN, or a Mixture or"),
         (TextClassifier(CharNGram(2)).fit(["a", "b"], [0, 1]), None, "a network, but the classifier has none"),
     ):
         with pytest.raises(InvalidInputError, match=message):

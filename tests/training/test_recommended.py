@@ -230,7 +230,7 @@ def test_a_large_alphabet_takes_time_from_the_network(n, sampled):
         for size, kind in ((64, None), (n, sampled))
     )
     assert large["hidden_size"] == small["hidden_size"]
-    assert large["dropout"] <= small["dropout"]  # for fewer epochs
+    assert large["dropout"] >= small["dropout"]  # for more weights
     assert (large == small) == (n < 500)
     assert large["sampled_softmax"] == sampled
 

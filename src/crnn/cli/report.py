@@ -6,10 +6,13 @@ import argparse
 import os
 from typing import Any
 
+from ..char_rnn import CharRNN
+from ..errors import InvalidInputError
+from ..mixture import Mixture
 from ..report import write_report
 from ..text_classifier import TextClassifier
 from .errors import say
-from .files import STANDARD, check_writable, load_network, model_source, read_documents, read_text
+from .files import STANDARD, check_writable, load_and_name, model_source, read_documents, read_text
 from .options import add_model, refuse_two_standard_inputs
 
 
@@ -34,6 +37,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _load(path: str, label: str | None) -> CharRNN:
+    """Return the model, or the network of a mixture."""
+    model, kind = load_and_name(path, label)
+    if isinstance(model, Mixture):
+        networks = [member for member in model.models_ if isinstance(member, CharRNN)]
+        if networks:
+            say("crnn: the report is on the mixture's network; counts have no units to show")
+            return networks[0]
+    if not isinstance(model, CharRNN):
+        raise InvalidInputError(
+            f"crnn report needs a network, but {path} contains {kind}. Train a network with crnn train FILE -o MODEL."
+        )
+    return model
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Write the report, and return the exit code."""
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", labels="LABELS")
@@ -45,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     model: Any
     y: Any = None
     if arguments.labels is None:
-        model = load_network(arguments.model, "crnn report", arguments.label)
+        model = _load(arguments.model, arguments.label)
     else:
         model = TextClassifier.load(model_source(arguments.model))
         classes: dict[Any, Any] = {str(label): label for label in model.classes_.tolist()}

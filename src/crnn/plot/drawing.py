@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
+from ..language_model import LanguageModel
 from ..parameters.checks import has_items
 from ..text.vocabulary import BOUNDARY
 
@@ -32,10 +33,14 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def check_model_and_text(model: Any, text: Any, name: str = "text") -> None:
-    """Raise an error unless this is a fitted model and a text of its kind; the symbols are not looked at."""
-    if not isinstance(model, CharRNN):
-        raise InvalidInputError(f"model must be a fitted CharRNN, not {short_repr(model)}")
+def check_model_and_text(model: Any, text: Any, name: str = "text", *, cls: type[LanguageModel] = CharRNN) -> None:
+    """Raise an error unless this is a fitted model and a text of its kind; the symbols are not looked at.
+
+    With `cls`, the model may be any language model.
+    """
+    if not isinstance(model, cls):
+        wanted = "CharRNN" if cls is CharRNN else "CharRNN, CharNGram or Mixture"
+        raise InvalidInputError(f"model must be a fitted {wanted}, not {short_repr(model)}")
     model.vocabulary_.check_kind(text, name)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..language_model import LanguageModel
 from ..parameters.checks import checked_float, checked_int
 from .drawing import axes_for, check_model_and_text, contrasting_color, glyph, line_color, sequential_colors
 
@@ -124,7 +124,7 @@ MAX_BITS = 8.0  # a character of probability 1/256
 
 
 def surprisal(
-    model: CharRNN, text: str | bytes, *, width: int = COLUMNS, max_bits: float = MAX_BITS, ax: Axes | None = None
+    model: LanguageModel, text: str | bytes, *, width: int = COLUMNS, max_bits: float = MAX_BITS, ax: Axes | None = None
 ) -> Axes:
     """Plot a text with each character colored by its surprisal, -log2 P given the previous characters.
 
@@ -133,7 +133,7 @@ def surprisal(
 
     Parameters
     ----------
-    model : CharRNN
+    model : CharRNN, CharNGram or Mixture
         A fitted model.
     text : str or bytes
         1 to 5,000 of the model's symbols.
@@ -151,7 +151,7 @@ def surprisal(
     >>> int(ax.images[0].get_array().argmax())  # the second a of aa
     3
     """
-    check_model_and_text(model, text)
+    check_model_and_text(model, text, cls=LanguageModel)
     grid, max_bits = TextGrid.of(text, width), checked_float("max_bits", max_bits, minimum=0.001, maximum=1e9)
     bits = model.surprisal(text) / math.log(2)
     matrix = np.full((grid.n_rows, grid.used_width), np.nan)
@@ -171,7 +171,7 @@ N_GUESSES = 5
 
 
 def probabilities(
-    model: CharRNN, text: str | bytes, n: int = N_GUESSES, *, width: int = COLUMNS, ax: Axes | None = None
+    model: LanguageModel, text: str | bytes, n: int = N_GUESSES, *, width: int = COLUMNS, ax: Axes | None = None
 ) -> Axes:
     """Plot a text and, under each character, the model's most likely next characters.
 
@@ -194,7 +194,7 @@ def probabilities(
     >>> ax.images[0].get_array().round().tolist()  # the text, the likelier symbol, the other one
     [[None, None, None, None], [1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
     """
-    check_model_and_text(model, text)
+    check_model_and_text(model, text, cls=LanguageModel)
     grid = TextGrid.of(text, width)
     p = next_probabilities(model, text)
     n = min(checked_int("n", n, 1), p.shape[1])
@@ -221,7 +221,7 @@ def probabilities(
     return ax
 
 
-def next_probabilities(model: CharRNN, text: str | bytes) -> NDArray[np.float64]:
+def next_probabilities(model: LanguageModel, text: str | bytes) -> NDArray[np.float64]:
     """Return the probability of each symbol after each character of a text, (len(text), V)."""
     state = model.start()
     return np.array([state.feed(text[i : i + 1]).predict_proba() for i in range(len(text))])

@@ -28,6 +28,7 @@ from ..export.page import (
     printable_title,
     summary,
 )
+from ..mixture import Mixture
 from ..model.layout import describe_network
 from ..parameters.checks import FilePath, checked_path, has_items
 from ..plot.units import MIN_SYMBOLS, find_units
@@ -63,12 +64,20 @@ class Subject(NamedTuple):
     classes: dict[str, Any] | None = None  # the classifier's tables
 
 
-def subject_of(model: CharRNN | TextClassifier, X: Any, y: ArrayLike | None) -> Subject:
+def subject_of(model: CharRNN | Mixture | TextClassifier, X: Any, y: ArrayLike | None) -> Subject:
     """Return the subject of the report."""
     if isinstance(model, TextClassifier):
         return _of_classifier(model, X, y)
+    if isinstance(model, Mixture):
+        networks = [member for member in model.models_ if isinstance(member, CharRNN)]
+        if not networks:
+            raise InvalidInputError("a report needs a network, but the mixture has none. Pass one with a CharRNN.")
+        model = networks[0]
     if not isinstance(model, CharRNN):
-        raise InvalidInputError(f"model is {short_repr(model)}, but must be a CharRNN or a TextClassifier")
+        raise InvalidInputError(
+            f"model is {short_repr(model)}, but a report needs a network. Pass a CharRNN, or a Mixture or "
+            "TextClassifier with one."
+        )
     if y is not None:
         raise InvalidInputError("y needs a classifier, but model is a CharRNN. Omit y.")
     return Subject(model, X, model.history_)
@@ -100,7 +109,7 @@ def _of_classifier(classifier: TextClassifier, texts: Any, y: ArrayLike | None) 
 
 
 def write_report(
-    model: CharRNN | TextClassifier,
+    model: CharRNN | Mixture | TextClassifier,
     path: FilePath,
     X: str | bytes | Sequence[str] | Sequence[bytes] | os.PathLike[str] | None = None,
     y: ArrayLike | None = None,
@@ -115,8 +124,8 @@ def write_report(
 
     Parameters
     ----------
-    model : CharRNN or TextClassifier
-        A fitted model.
+    model : CharRNN, Mixture or TextClassifier
+        A fitted model. The report on a mixture is on its first network.
     path : str, bytes or os.PathLike
         The path of the page, usually with the suffix ``.html``.
     X : str, bytes, os.PathLike or sequence of str or bytes, default=None
