@@ -14,20 +14,25 @@ from pathlib import Path
 import numpy as np
 from trials import Outcome, environment, forked
 
-from crnn import CharRNN
+from crnn import CharNGram, CharRNN, Mixture
 
 TEXT = "to be or not to be, that is the question. " * 60
+LONG_TEXT = TEXT * 100  # which has a held-out part
 NAMES = ["anna", "bob", "eve", "otto", "maximilian", "lena"] * 20
 KILLED = [
     ({"max_steps": 900, "cell": "lstm", "optimizer": "adam", "hidden_size": 24}, TEXT, 20),
     ({"epochs": 9, "batch_size": 8, "n_threads": 2, "cell": "gru", "dropout": 0.2, "hidden_size": 24}, TEXT, 10),
     ({"max_steps": 1500, "batch_size": 3, "validation_fraction": 0.2, "optimizer": "rmsprop"}, NAMES, 0.01),
+    ({"max_steps": 900, "as_mixture": True, "optimizer": "adam"}, LONG_TEXT, 20),
     ({"max_steps": 2000, "num_layers": 2, "schedule": "cosine", "warmup": 0.1, "dtype": "float64"}, TEXT.encode(), 30),
 ]
 
 
 def learned(model):
     """Return all that training has changed, as bytes."""
+    if isinstance(model, Mixture):
+        network, counts = model.models_
+        return learned(network) | {"counts": counts.n_grams_, "weights": model.weights_.tobytes()}
     arrays = {name: array.tobytes() for name, array in model.params_.items()}
     for part, views in model.optimizer_state_.items():
         arrays |= {part: views} if part == "step" else {f"{part}.{n}": array.tobytes() for n, array in views.items()}
@@ -40,14 +45,21 @@ def kills(count: int, seed: int = 0) -> Outcome:
     while done < count:
         given, text, every = KILLED[i % len(KILLED)]
         i += 1
+        given = dict(given)
+        as_mixture = given.pop("as_mixture", False)
         shared = {"hidden_size": 16, "seq_length": 20, "random_state": 0} | given
         start = time.perf_counter()
-        whole = CharRNN(**shared).fit(text)
+
+        def make(shared=shared, as_mixture=as_mixture):
+            network = CharRNN(**shared)
+            return Mixture([network, CharNGram()]) if as_mixture else network
+
+        whole = make().fit(text)
         seconds = time.perf_counter() - start
         with tempfile.TemporaryDirectory(prefix="crnn-reliability-") as name:
-            killed, fault = finish(Path(name), shared, text, every, rng, seconds)
+            killed, fault = finish(Path(name), make, text, every, rng, seconds)
             done += killed
-            if fault is None and learned(CharRNN.load(Path(name) / "run")) != learned(whole):
+            if fault is None and learned(type(whole).load(Path(name) / "run")) != learned(whole):
                 fault = f"after {killed} kills the model is another one"
             if fault is None and os.listdir(name) != ["run"]:
                 fault = f"files are left: {os.listdir(name)}"
@@ -56,15 +68,15 @@ def kills(count: int, seed: int = 0) -> Outcome:
     return Outcome(done, failures)
 
 
-def finish(folder, given, text, every, rng, seconds):
+def finish(folder, make, text, every, rng, seconds):
     """Train to the end in processes that get killed; return the number of kills, and a fault."""
     path, kills = folder / "run", 0
 
     def train():
         if path.exists():
-            CharRNN.resume(path, text)
+            type(make()).resume(path, text)
         else:
-            CharRNN(**given).fit(text, checkpoint=path, checkpoint_every=every)
+            make().fit(text, checkpoint=path, checkpoint_every=every)
 
     while True:
         child = forked(train)
@@ -77,7 +89,7 @@ def finish(folder, given, text, every, rng, seconds):
         kills += 1
         if path.exists():
             try:
-                CharRNN.load(path)
+                type(make()).load(path)
             except Exception as error:
                 return kills, f"{type(error).__name__}: {error} after {kills} kills"
 
