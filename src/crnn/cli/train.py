@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import argparse
 import contextlib
+import io
 import math
 import os
 import stat
@@ -20,7 +21,7 @@ from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..files.model_file import holds_detector, is_mixture, read_mixture_run
+from ..files.model_file import holds_detector, is_mixture, read_mixture, read_mixture_run
 from ..files.network_file import read_run
 from ..mixture import Mixture, fit_since, shown_weights
 from ..ngram.counts import checked_ngram_parameter
@@ -701,7 +702,7 @@ def contains_model(path: str, model: CharRNN | Mixture) -> bool:
     if isinstance(model, Mixture):
         model = network_of(model)
     try:
-        stored = network_of(Mixture.load(path)) if is_mixed else CharRNN.load(path)
+        stored = _stored_network(path) if is_mixed else CharRNN.load(path)
     except (OSError, ValueError):
         return False
     return (
@@ -709,6 +710,13 @@ def contains_model(path: str, model: CharRNN | Mixture) -> bool:
         and stored.params_.keys() == model.params_.keys()
         and all(np.array_equal(stored.params_[name], array) for name, array in model.params_.items())
     )
+
+
+def _stored_network(path: str) -> CharRNN:
+    """Return the network in a mixture's file, without the counts, which take longer to read."""
+    parts, _ = read_mixture(path)
+    (content,) = [content for kind, content in parts if kind == "CharRNN"]
+    return CharRNN.load(io.BytesIO(content))
 
 
 def _refuse_undelivered(checkpoint: str, output: str) -> None:
@@ -737,13 +745,12 @@ def _refuse_undelivered_mixture(checkpoint: str, output: str) -> None:
     document = read_mixture_run(checkpoint)[2]
     if document is None:
         raise InvalidInputError(f"{checkpoint} is a model, but a checkpoint would replace it. Move or rename it.")
-    mixture = Mixture.load(checkpoint)
     if not document["finished"]:
         raise InvalidInputError(
-            f"{checkpoint} contains a training run interrupted after step {network_of(mixture).n_steps_:,}. Add "
-            f"--resume to finish it, or remove the file to start anew."
+            f"{checkpoint} contains a training run interrupted after step {_stored_network(checkpoint).n_steps_:,}. "
+            f"Add --resume to finish it, or remove the file to start anew."
         )
-    if not contains_model(output, mixture):
+    if not contains_model(output, Mixture.load(checkpoint)):
         raise InvalidInputError(
             f"{checkpoint} contains a finished training run whose model is not in {output}. Add --resume to save it, "
             f"or remove the file to start anew."
