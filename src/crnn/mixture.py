@@ -523,9 +523,8 @@ class Mixture(LanguageModel):
         return models, weights
 
     def _keep(self, models: list[LanguageModel], weights: NDArray[np.float64]) -> None:
-        """Make models and weights the mixture's own."""
-        self.models_ = models
-        self.weights_ = weights
+        """Make models and weights the mixture's own, both at once."""
+        vars(self).update(models_=models, weights_=weights)
 
     def fit_weights(self, X: TextLike, y: ArrayLike | None = None) -> Self:
         """Find the weights that best predict a held-out text.

@@ -63,6 +63,10 @@ def classifier():
     return TextClassifier(CharRNN(**SMALL, max_steps=2), min_steps=1).fit(NAMES, [0, 1] * 9)
 
 
+def mixture():
+    return Mixture([CharNGram(2), CharRNN(**SMALL, max_steps=1)]).fit(NAMES)
+
+
 def detector():
     return AnomalyDetector(counts(), contamination=0.4, random_state=0).calibrate(NAMES * 3)
 
@@ -91,6 +95,7 @@ CALLS = {
     "counts: partial_fit": (counts, lambda model, _: model.partial_fit(NAMES * 2)),
     "counts: feed": (counts, lambda model, _: model.start(adapt=True).feed("anna")),
     "mixture": (lambda: Mixture.from_fitted([counts(), network(NAMES)]), lambda model, _: model.fit_weights(NAMES)),
+    "mixture: fit": (mixture, lambda model, steps: model.set_params(models__1__max_steps=steps).fit(NAMES * 2)),
     "classifier": (classifier, lambda model, _: model.fit(NAMES, [0, 1, 1] * 6)),
     "detector": (detector, lambda model, _: model.fit([name + end for end in "abcdefgh" for name in NAMES])),
     "detector: partial_fit": (learning_detector, lambda model, _: model.partial_fit([f"jo {i} b" for i in range(60)])),
@@ -101,6 +106,8 @@ CALLS = {
 
 def learned(model):
     """Return what a model has learned, without the seconds of its history."""
+    if isinstance(model, Mixture):
+        return [*map(learned, model.models_), model.weights_.tolist()]
     if isinstance(model, CharRNN):
         return pickle.dumps([model.params_, model.optimizer_state_, model.n_steps_, model.smooth_loss_, model.state_])
     content = io.BytesIO()
