@@ -429,7 +429,7 @@ class LanguageModel(Estimator):
         gaps: str | bytes | None = None,
         typos: float | None = None,
         confusions: Any = None,
-        least: float | Mapping[str, float] = 0.0,
+        least: float | Mapping[str, float] | None = None,
         beams: int | None = None,
         prime: str | bytes = "",
         label: Any = None,
@@ -465,10 +465,12 @@ class LanguageModel(Estimator):
             what these may have been, as a string, a list of strings or a dict with their rates. The rate is 0.01 if
             none is given; ``""`` means that nothing stood there. "ocr" has the confusions of scanned text
             (``docs/restore.md``). In a list, later rates replace earlier ones.
-        least : float or dict, default=0.0
+        least : float or dict, default=None
             The nats that each change must gain: the restored text has the largest log-probability, that of the damage
             included, after `least` is subtracted for each change. Undoing one change therefore loses at least as much.
             A dict has numbers for "case", "spaces", "accents", "typos" and "confusions". Gaps are always filled.
+            None: 3 with `typos` or `confusions`, a factor of 20, but 0 for ``case=True``, ``spaces=True`` and accents,
+            where the text says nothing; 0 without both.
         beams : int, default=None
             The number of hypotheses to keep. None: 4, but 16 with `typos` or `confusions`; at a gap and the three
             symbols after it at least one for each symbol, and more if gaps adjoin; improbable hypotheses are dropped

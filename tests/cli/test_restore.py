@@ -37,7 +37,7 @@ def test_a_whole_text_is_restored(model, folder, capfd):
 )
 def test_changes_have_their_places(model, folder, capfd, words, changes):
     (folder / "text.txt").write_bytes(b"The\nthe functi0n\n")
-    assert cli.main(["restore", "counts.crnn", "text.txt", "--ocr", "--changes", words]) == 0
+    assert cli.main(["restore", "counts.crnn", "text.txt", "--ocr", "--least", "0", "--changes", words]) == 0
     assert [row.split("\t")[:3] for row in capfd.readouterr().out.splitlines()] == changes
 
 

@@ -107,7 +107,7 @@ INVALID = {
     "gaps": [*THINGS, {}, 3, "", "ab", b"a", ["a"]],
     "typos": reals(0, 0.0, 1, 1.0, none=True),
     "confusions": [*THINGS, 3, "ocd", b"ocr", {"": "a"}, {"a": "a"}, {"a": 3}, {"a": {"b": 2}}, {b"a": "b"}],
-    "least": [*(value for value in reals() if value != {}), {"caps": 1}, {"case": -1}, {"case": "a"}],
+    "least": [*(value for value in reals() if value not in ({}, None)), {"caps": 1}, {"case": -1}, {"case": "a"}],
     "changes": NOT_BOOLS,
     "random_state": NOT_SEEDS,
     "pieces": [*THINGS, None, 3, "abc", b"ab", np.array("ab"), {"a", "b", "e"}, ["a", "b"], ["a", 3, "b"], [None] * 3],

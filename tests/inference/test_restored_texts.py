@@ -49,7 +49,7 @@ def network():
     ],
 )
 def test_each_kind_of_damage(counts, damaged, options, original):
-    restored = counts.restore(damaged, **options)
+    restored = counts.restore(damaged, least=0, **options)
     if original is not None:
         assert restored == original
     else:
@@ -88,7 +88,7 @@ def test_the_first_of_equally_probable_originals_is_taken():
 
 
 def test_equal_letters_are_not_swapped():
-    assert CharNGram(3).fit(["aa", "bb"] * 5).restore("aa", typos=0.9) == "bb"
+    assert CharNGram(3).fit(["aa", "bb"] * 5).restore("aa", typos=0.9, least=0) == "bb"
 
 
 def test_unknown_letters_are_swapped_replaced_and_left_out():
@@ -182,8 +182,10 @@ def test_the_most_probable_of_all_sources_is_found(network):
 
 
 def test_symbols_that_the_model_lacks_are_replaced_and_dropped(counts):
-    assert counts.restore("The functi^n returns", typos=0.05) == "The function returns"
-    assert counts.restore("Th^ function ^returns a 7ist", confusions={"zz": "z"}) == "The function returns a list"
+    assert counts.restore("The functi^n returns", typos=0.05, least=0) == "The function returns"
+    assert (
+        counts.restore("Th^ function ^returns a 7ist", confusions={"zz": "z"}, least=0) == "The function returns a list"
+    )
     assert counts.restore("Th^ function ^returns", case=True) == "Th^ function ^returns"
     assert counts.restore("a list\n", confusions="ocr", typos=0.05) == "a list\n"
     rare = CharNGram(4).fit(TEXT.encode())
@@ -217,6 +219,32 @@ def test_a_change_must_gain_so_many_nats(counts):
 def test_letters_that_the_model_lacks_stay_unless_a_change_gains_enough(X, damaged, options, min_count):
     model = CharNGram(3, min_count=min_count).fit(X)
     assert model.restore(damaged, **options, changes=True) == (damaged, [])
+
+
+@pytest.mark.parametrize(("options", "least"), [
+    ({"typos": 0.05}, 3.0), ({"confusions": "ocr"}, 3.0), ({"case": 0.1}, 0.0), ({"spaces": True}, 0.0),
+    ({"typos": 0.05, "case": True, "spaces": True, "accents": True}, {"typos": 3.0, "confusions": 3.0}),
+    ({"confusions": "ocr", "case": 0.1, "spaces": 0.1},
+     {"typos": 3.0, "confusions": 3.0, "case": 3.0, "spaces": 3.0}),
+])  # fmt: skip
+def test_changes_by_typos_and_confusions_gain_3_nats_by_default(counts, options, least):
+    damaged = "the functlon re turns alist 0f strngs. ete a 1a mer"
+    assert counts.restore(damaged, changes=True, **options) == counts.restore(
+        damaged, changes=True, least=least, **options
+    )
+
+
+@pytest.mark.parametrize(("damaged", "original"), [
+    ("“Yes,” he said—and…", '"Yes," he said--and...'), ("don’t ﬁnd", "don't find"), ("“don’t”", '"don\'t"'),
+])  # fmt: skip
+def test_typographic_symbols_of_scans_are_written_as_the_model_writes_them(damaged, original):
+    text = '"Yes," he said--and... "don\'t find" the end. "No," he said; "Yes," and "don\'t" find. ' * 5
+    model = CharNGram(5).fit(text)
+    restored, changes = model.restore(damaged, confusions="ocr", changes=True)
+    assert restored == original
+    assert min(change.log_odds for change in changes) >= 3
+    known = CharNGram(5).fit(text + damaged * 20)
+    assert known.restore(damaged, confusions="ocr") == damaged
 
 
 @pytest.mark.parametrize("seed", range(60))

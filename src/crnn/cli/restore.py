@@ -34,9 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--least",
         metavar="NATS",
-        default=0.0,
         type=value_type(partial(checked_float, "least", minimum=0)),
-        help="make only changes that gain at least so many nats, such as 3 (default: 0)",
+        help="make only changes that gain at least so many nats (default: 3 with --typos or --ocr, otherwise 0)",
     )
     add(
         "--beams",

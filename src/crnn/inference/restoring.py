@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
 
@@ -17,7 +17,7 @@ from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import checked_bool, checked_float
 from ..runtime.signals import check_canceled
 from ..runtime.threads import inference_threads, run_tasks
-from ..text.vocabulary import Vocabulary, pieces
+from ..text.vocabulary import MAX_CODE, Vocabulary, pieces
 from .network import Context, InferenceNetwork, State
 from .sampling import encoded_prime
 from .search import LONG, check_beam_memory
@@ -34,11 +34,23 @@ MAX_KEY = 3  # symbols
 SHAPES = "1lIi!| 0Oo 5Ss 8B 6b 9g 2Zz ceo ao uvn hbk ftſs CG EF nr ij gq"  # groups of symbols that look alike
 PAIRS = "rn/m cl/d li/h vv/w VV/W ii/u in/m ri/n ni/m tl/d lc/k I3/B l3/B"
 LIGATURES = "fi/ﬁ fl/ﬂ ff/ﬀ ffi/ﬃ ffl/ﬄ st/ﬆ ſt/ﬅ ae/æ oe/œ"
+TYPOGRAPHY = {
+    **dict.fromkeys("“”„‟«»″", ('"', "''")),
+    **dict.fromkeys("‘’‚‛`´′", ("'",)),
+    **dict.fromkeys("–—―", ("--", "-", " - ")),
+    **dict.fromkeys("‐‑‒−", ("-",)),
+    "…": ("...", ". . ."),
+    **{one: (several,) for several, one in (pair.split("/") for pair in LIGATURES.split())},
+}  # typographic symbols, and how a text that lacks them writes them
+TYPOGRAPHIC_STAYS = 1e-4  # the share of typographic symbols that stand in the original, though the model lacks them
 STRAY = ".,'`’‘\"^~*_|•·-:;°\\"
 
 
-def ocr_confusions() -> dict[str, dict[str, float]]:
-    """Return the confusions of scanned text, "ocr"; the empty key has the rate of missing spaces."""
+def ocr_confusions(known: Container[int] = range(MAX_CODE["characters"] + 1)) -> dict[str, dict[str, float]]:
+    """Return the confusions of scanned text, "ocr", for a model of these codes, by default of all.
+
+    The empty key has the rate of missing spaces.
+    """
     table = {"": {" ": OCR_SPACES}}
 
     def add(before: str, after: str, rate: float) -> None:
@@ -51,6 +63,10 @@ def ocr_confusions() -> dict[str, dict[str, float]]:
         for several, one in (pair.split("/") for pair in pairs.split()):
             add(several, one, RATE)
             add(one, several, rate)
+    for symbol, forms in TYPOGRAPHY.items():
+        for form in forms:
+            if ord(symbol) not in known:
+                add(symbol, form, 1.0)
     for symbol in STRAY:
         add(symbol, "", RATE)
         add(f" {symbol}", "", RATE)
@@ -72,8 +88,19 @@ def checked_rate(name: str, value: Any) -> float:
     raise InvalidInputError(f"{name} must be True, False or a rate above 0 and below 1, not {short_repr(value)}")
 
 
-def checked_confusions(confusions: Any, of_bytes: bool) -> dict[Codes, dict[Codes, float]]:
-    """Return the rates of confusions by what stands in the text, then by what it may have been; of tables, the last."""
+def includes_ocr(confusions: Any) -> bool:
+    """Return whether the confusions of scanned text are among these."""
+    tables = confusions if isinstance(confusions, list | tuple) else [confusions]
+    return any(isinstance(table, str) and table == "ocr" for table in tables)
+
+
+def checked_confusions(
+    confusions: Any, of_bytes: bool, known: Container[int] = range(MAX_CODE["characters"] + 1)
+) -> dict[Codes, dict[Codes, float]]:
+    """Return the rates of confusions by what stands in the text, then by what it may have been; of tables, the last.
+
+    `known` are the codes of the model's symbols.
+    """
     checked: dict[Codes, dict[Codes, float]] = {}
 
     def codes_of(text: Any, what: str) -> Codes:
@@ -85,7 +112,7 @@ def checked_confusions(confusions: Any, of_bytes: bool) -> dict[Codes, dict[Code
 
     for table in confusions if isinstance(confusions, list | tuple) else [confusions]:
         is_ocr = isinstance(table, str) and table == "ocr"
-        found: Any = ocr_confusions() if is_ocr else table
+        found: Any = ocr_confusions(known) if is_ocr else table
         if is_ocr and of_bytes:
             found = {k.encode(): {v.encode(): rate for v, rate in of.items()} for k, of in found.items() if k.isascii()}
         if not isinstance(found, Mapping):
@@ -127,6 +154,7 @@ def checked_least(least: Any) -> dict[str, float]:
 
 TYPO_KINDS = 4  # substitution, missing letter, excess letter, swap
 CHANGE_KINDS = ("case", "spaces", "accents", "typos", "confusions")
+USUAL_LEAST = 3.0  # nats that a change must gain by default, with typos or confusions
 NEVER: Cost = (-math.inf, 0.0)
 FREE: Cost = (0.0, 0.0)
 SKIPPED = -1  # the symbol of a step that adds nothing to the restored text
@@ -143,6 +171,7 @@ class Damage(NamedTuple):
     typos: float  # the rate; 0 without typos
     confusions: dict[Codes, dict[Codes, float]] | None = None
     least: Mapping[str, float] = dict.fromkeys(CHANGE_KINDS, 0.0)
+    is_scan: bool = False  # whether the confusions are those of scanned text, too
 
     @classmethod
     def check(
@@ -155,7 +184,7 @@ class Damage(NamedTuple):
         gaps: Any = None,
         typos: Any = None,
         confusions: Any = None,
-        least: Any = 0.0,
+        least: Any = None,
     ) -> Damage:
         """Return the damage if the arguments are valid, and ask for what a model of these symbols can restore."""
         rate = 0.0 if typos is None else checked_float("typos", typos, above=0, below=1)
@@ -163,14 +192,23 @@ class Damage(NamedTuple):
         if gaps is not None and (not isinstance(gaps, bytes if of_bytes else str) or len(gaps) != 1):
             kind = "bytes of length 1" if of_bytes else "a str of one character"
             raise InvalidInputError(f"gaps is {short_repr(gaps)}, but must be {kind}, which marks an unknown symbol")
+        case_rate, space_rate = checked_rate("case", case), checked_rate("spaces", spaces)
+        known = set(vocabulary.codes.tolist())
+        table = None if confusions is None else checked_confusions(confusions, of_bytes, known)
+        if least is None:
+            usual = USUAL_LEAST if rate or table else 0.0
+            least = dict.fromkeys(("typos", "confusions"), usual)
+            least["case"] = 0.0 if case_rate == 1 else usual
+            least["spaces"] = 0.0 if space_rate == 1 else usual
         damage = cls(
-            checked_rate("case", case),
-            checked_bool("accents", accents),
-            checked_rate("spaces", spaces),
-            None if gaps is None else ord(gaps),
-            rate,
-            None if confusions is None else checked_confusions(confusions, of_bytes),
-            checked_least(least),
+            case=case_rate,
+            accents=checked_bool("accents", accents),
+            spaces=space_rate,
+            gap=None if gaps is None else ord(gaps),
+            typos=rate,
+            confusions=table,
+            least=checked_least(least),
+            is_scan=includes_ocr(confusions) and not of_bytes,
         )
         if not any((damage.case, damage.accents, damage.spaces, gaps is not None, rate, damage.confusions)):
             raise InvalidInputError(
@@ -216,12 +254,32 @@ class Damage(NamedTuple):
             return []
         is_word = chr(code).isalnum() or (vocabulary.kind == "bytes" and code > ord("\x7f"))
         unknown = () if code in index or chr(code).isspace() else (SKIPPED, *index.values())
-        rates = dict.fromkeys(unknown, RATE if is_word else NOISE)
+        is_rare = is_word or self.staying(code, index) < 0
+        rates = dict.fromkeys(unknown, RATE if is_rare else NOISE)
         for after, rate in self.confusions.get((code,), {}).items():
             if len(after) < 2 and index.keys() >= set(after):
                 i = index[after[0]] if after else SKIPPED
                 rates[i] = max(rate, rates.get(i, 0.0))
         return [(i, self.cost(rate, "confusions")) for i, rate in rates.items()]
+
+    def staying(self, code: int, known: Container[int]) -> float:
+        """Return the log-probability that a symbol stood in the original, apart from the model's and from typos.
+
+        A text whose training text has straight quotes alone has no curly ones either.
+        """
+        if not self.is_scan or code in known or code == self.gap:
+            return 0.0
+        forms = TYPOGRAPHY.get(chr(code), ())
+        is_written = any(all(ord(symbol) in known for symbol in form) for form in forms)
+        return math.log(TYPOGRAPHIC_STAYS) if is_written else 0.0
+
+    def keeping(self, codes: Iterable[int], vocabulary: Vocabulary) -> NDArray[np.float64]:
+        """Return the log-probability of each symbol's damage if it stays."""
+        known = set(vocabulary.codes.tolist())
+        untouched = math.log1p(-self.typos)
+        return np.array(
+            [self.staying(code, known) + untouched * self.is_marked(code, vocabulary) for code in codes], np.float64
+        )
 
     def replacements(self, codes: list[int], index: dict[int, int]) -> tuple[NDArray[Any], ...]:
         """Return the confusions of other than single symbols as the last tables of a `Channel`."""
@@ -294,7 +352,8 @@ class Channel(NamedTuple):
             plain_ids = range(len(known)) if code == damage.gap else same.get(damage.fold(code, vocabulary), [])
             row = [(i, damage.refolding(code, known[i])) for i in plain_ids]
             if not row or (code not in index and code != damage.gap):
-                row.append((UNREAD_SYMBOL if vocabulary.unknown is None else vocabulary.unknown, FREE))
+                stays = UNREAD_SYMBOL if vocabulary.unknown is None else vocabulary.unknown
+                row.append((stays, (damage.staying(code, index), 0.0)))
             marked.append(damage.is_marked(code, vocabulary))
             changed: dict[int, Cost] = {}  # by symbol; SKIPPED: the symbol is in excess
             if marked[-1]:
@@ -362,7 +421,7 @@ class RestoreOptions(TypedDict, total=False):
     gaps: str | bytes | None
     typos: float | None
     confusions: Any
-    least: float | Mapping[str, float]
+    least: float | Mapping[str, float] | None
     beams: int | None
     prime: str | bytes
     label: Any
@@ -633,9 +692,8 @@ class Restorer:
         """Return the steps that leave a piece of the damaged text as it is."""
         [symbols], _ = self._alternatives(edit, codes)
         n = len(symbols)
-        marked = [self.damage.is_marked(code, self.vocabulary) for code in codes[edit.start : edit.stop].tolist()]
         costs = np.zeros((n, 2))
-        costs[:, 0] = np.where(marked, math.log1p(-self.damage.typos), 0.0)
+        costs[:, 0] = self.damage.keeping(codes[edit.start : edit.stop].tolist(), self.vocabulary)
         return _Path(symbols, np.ones(n, np.int32), np.zeros(n, np.bool_), np.zeros(n, np.bool_), costs)
 
     def _edits(self, path: _Path, codes: NDArray[Any]) -> list[_Edit]:
@@ -674,8 +732,8 @@ class Restorer:
         if len(before) == 1 and before[0] == self.damage.gap:
             return [np.array([i], np.int32) for i in range(len(self.vocabulary.codes)) if i != edit.after[0]], 0.0
         ids = self.vocabulary.ids_of_codes(before)
-        marked = sum(self.damage.is_marked(code, self.vocabulary) for code in before.tolist())
-        return [np.where(ids < 0, np.int32(UNREAD_SYMBOL), ids)], marked * math.log1p(-self.damage.typos)
+        cost = float(self.damage.keeping(before.tolist(), self.vocabulary).sum())
+        return [np.where(ids < 0, np.int32(UNREAD_SYMBOL), ids)], cost
 
     def _log_probabilities(self, state: State, strings: list[Ids]) -> NDArray[np.float64]:
         """Return log P of each of some strings after the state of one stream, which stays as it is."""
