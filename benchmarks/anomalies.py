@@ -320,7 +320,7 @@ def tables(n: int, n_dirty: int, rate: float = 0.002) -> Iterator[str]:
     for column, values in table.items():
         detector = AnomalyDetector(contamination=rate, random_state=0)
         if column in IDS:
-            detector.set_params(estimator=CharNGram(order=30, min_count=2), reduce="min")
+            detector.set_params(estimator=CharNGram(order=30, min_count=2))
         texts = [*map(shape, values)] if column in IDS else values
         seconds, verdicts = least_time(partial(detector.fit_predict, texts), clock=time.process_time)
         flagged = verdicts == -1

@@ -23,6 +23,7 @@ from crnn import (
     TextClassifier,
     anomaly_detector,
 )
+from crnn.detection import clean_texts
 from crnn.files.model_file import contains_text
 from crnn.ngram import building
 
@@ -49,14 +50,18 @@ def detector_of(model=None, contamination=0.05, **parameters):
     return AnomalyDetector(model or counts(), contamination, random_state=0, **parameters)
 
 
-@pytest.mark.parametrize(("reduce", "repeat"), [("min", 0.8), ("sum", 0.0), ("mean", 0.8), ("scaled", 0.0)])
+@pytest.mark.parametrize(
+    ("reduce", "repeat"), [("joint", 0.0), ("min", 0.8), ("sum", 0.0), ("mean", 0.8), ("scaled", 0.0)]
+)
 def test_the_promised_rate_holds_on_fresh_texts(reduce, repeat):
     """Order 6 memorizes words: a threshold from the training texts would be far off."""
     detector = detector_of(counts(6), reduce=reduce).fit(words(12_000, 1, repeat))
     rate = np.mean(detector.predict(words(20_000, 2, repeat)) == -1)
     assert 0.033 < rate < 0.055
     assert detector.n_calibration_ == 12_000
-    assert detector.rate_interval_ == pytest.approx((0.046, 0.054), abs=1e-3)
+    low, high = detector.rate_interval_
+    assert 0.035 < low < 0.047
+    assert 0.053 < high < 0.065
 
 
 def test_the_promised_rate_holds_if_nearly_all_texts_occur_again():
@@ -231,24 +236,30 @@ def test_counted_texts_are_limited_by_time(monkeypatch, capsys):
         assert re.search(rf"CharNGram of {counted} of 3,000 texts in ", capsys.readouterr().err)
 
 
-@pytest.mark.filterwarnings("ignore:every text occurs more than once")
-def test_the_reduction_suits_the_texts(capsys):
-    names = [*dict.fromkeys(words(3000))]
-    lines = [f"user {name} logged in, session closed" for name in np.random.default_rng(0).choice(names[:40], 900)]
-    long = [" ".join(names[i : i + 10]) for i in range(0, 2000, 2)]
-    for texts, chosen in ((names, "scaled"), (lines, "min"), (long, "min")):
-        detector = AnomalyDetector(contamination=0.2, random_state=0, verbose=1).fit(texts)
-        assert detector.reduce_ == chosen
-        assert f"scores ({chosen}) below" in capsys.readouterr().err
-        assert detector.calibrate(iter(texts[:600])).reduce_ == chosen
-        assert detector.n_calibration_ == len(texts[:600])
-    assert "the scaled sum of " in str(detector_of().fit(names).explain("xyz"))
+def test_the_default_score_finds_single_odd_places_and_texts_odd_as_a_whole():
+    """The minimum alone misses a text of many slightly odd places; the mean alone misses one odd place."""
+    clean = [" ".join(words(4, seed)) for seed in range(2000)]
+    place = [text[:9] + "x" + text[10:] for text in clean[:50]]
+    whole = ["".join(np.random.default_rng(i).permutation([*text])) for i, text in enumerate(clean[50:100])]
+    found = {}
+    for reduce in ("joint", "min", "mean"):
+        detector = AnomalyDetector(counts(5), 0.01, reduce, random_state=0).fit(clean[100:])
+        assert detector.reduce_ == reduce
+        found[reduce] = [np.mean(detector.predict(texts) == -1) for texts in (place, whole)]
+    assert found["joint"][0] == 1
+    assert found["joint"][1] == 1
+    assert AnomalyDetector().reduce == "joint"
 
 
-def test_the_reduction_suits_short_unpredictable_texts():
-    for length, nats, chosen in ((64, 0.8, "scaled"), (65, 0.8, "min"), (3, 0.71, "scaled"), (3, 0.7, "min")):
-        model = SimpleNamespace(score_samples=lambda texts, nats=nats, **how: np.full(len(texts), -nats))
-        assert anomaly_detector._choose_reduction(None, model, ["a" * length] * 3) == chosen
+def test_the_joint_score_is_explained():
+    explanation = detector_of().fit(words(3000)).explain("kaxyznoka")
+    nats = explanation.surprisal
+    assert explanation.score == pytest.approx(-nats.max() - 3 * nats.mean())
+    assert str(explanation).startswith(
+        f"anomaly, score {explanation.score:.2f}: -{nats.max():.1f} for the least probable symbol, and 3 times the "
+        f"mean, -{nats.mean():.2f}\n"
+    )
+    assert "the scaled sum of " in str(detector_of(reduce="scaled").fit(words(3000)).explain("xyz"))
 
 
 # A call of a detector, and the words of its message.
@@ -332,10 +343,11 @@ def odd_among(n=600, seed=0):
     return ["".join(rng.choice([*"xyzwjq"], 9)) if i % 50 == 7 else word for i, word in enumerate(different)]
 
 
-@pytest.mark.parametrize(("folds", "reduce"), [(2, None), (600, "sum")])
+@pytest.mark.parametrize(("folds", "reduce"), [(2, "joint"), (600, "sum")])
 def test_each_text_is_judged_by_the_counts_of_the_other_folds(folds, reduce, monkeypatch):
     X, parts = odd_among(), []
     without = CharNGram._without
+    monkeypatch.setattr(clean_texts.Whole, "refined", lambda whole, scores, *rest: scores)
 
     def note(model, part, times):
         parts.append(part)
@@ -378,7 +390,7 @@ def test_outliers_are_found_where_they_lie(as_bytes, capsys):
 def test_equal_texts_are_outliers_only_if_they_count_once():
     X = [*words(1900, 1), *["zzzzqzz"] * 5]
     for unique, expected in ((False, 1), (True, -1)):
-        detector = AnomalyDetector(counts(5), 0.006, unique=unique, random_state=0)
+        detector = AnomalyDetector(counts(5), 0.006, "scaled", unique=unique, random_state=0)
         assert detector.fit_predict(X)[-5:].tolist() == [expected] * 5
         assert len(set(detector.outlier_scores_[-5:].tolist())) == 1
         assert detector.n_calibration_ == (len(set(X)) if unique else len(X))
@@ -469,7 +481,8 @@ def test_old_texts_keep_their_scores_and_held_out_ones_are_scored_again():
         again = detector.score_samples([text for text, *_ in held]).tolist()
         scores = np.array([known.get(text, score) for (text, *_), score in zip(held, again, strict=True)])
         assert detector.n_calibration_ == 200 + 50 * (seed - 1)
-        assert (scores < detector.offset_).sum() == int(0.05 * (detector.n_calibration_ + 1)) - 1
+        wanted = int(0.05 * (detector.n_calibration_ + 1)) - 1
+        assert wanted - 1 <= (scores < detector.offset_).sum() <= wanted  # or one less, if two scores are close
 
 
 def test_network_texts_are_scored_again():

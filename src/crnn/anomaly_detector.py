@@ -6,8 +6,7 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable
 from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
@@ -15,8 +14,17 @@ from numpy.typing import NDArray
 
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .detection.calibration import Calibration, calibrate
-from .detection.clean_texts import CleanTexts, Frequencies, Held, Whole, batches, iterable_of_texts, newest_held_out
+from .detection.calibration import VARIANCE_OUT_OF_FOLD, Calibration, calibrate
+from .detection.clean_texts import (
+    CleanTexts,
+    Frequencies,
+    Held,
+    SymbolCounts,
+    Whole,
+    batches,
+    iterable_of_texts,
+    newest_held_out,
+)
 from .detection.explanation import Explanation, explain
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .estimator import Estimator
@@ -28,29 +36,24 @@ from .loading import load_model
 from .mixture import Mixture
 from .parameters.checks import FilePath, checked_int, generator, is_int
 from .runtime.machine import available_bytes
-from .text.documents import Errors, python_values, warn_caller
+from .text.documents import Errors, warn_caller
 from .text.sources import rereadable
-from .text.text_files import Lines
 from .text.vocabulary import Text, immutable
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
 ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies
 MAX_MEMORY = 10**9  # bytes for the n-grams
 COST_TEXTS = 4096  # texts scored to measure the time per character
-CHOICE_TEXTS = 4096  # that choose the reduction
 HELD = 20  # texts kept with their scores, times contamination: twice what sets a threshold without a warning
 CALIBRATION_FRACTION = 0.1  # the default
 NEW_SHARE = 0.01  # of texts with unknown characters above which `partial_fit` warns
-# Texts of at most this many symbols, with more nats per symbol, are scored by their scaled sum. Domain names have 0.8
-# to 1.8 nats, log lines 0.1 to 0.2 if masked and 1.0 if not, but then more than 100 symbols.
-SHORT, UNPREDICTABLE = 64, 0.7
 
 
 class Options(NamedTuple):
     """The detector's checked parameters, except the estimator."""
 
     contamination: float
-    reduce: Reduce | None
+    reduce: Reduce
     calibration_fraction: float
     folds: int
     unique: bool
@@ -104,11 +107,10 @@ class AnomalyDetector(Estimator):
         a `min_count` of 1, a model fitted by `fit` has a symbol for unknown characters, so it scores any text.
     contamination : float, default=0.001
         The fraction of clean texts that may count as anomalies, above 0 and at most 0.5.
-    reduce : {"min", "sum", "mean", "scaled"} or None, default=None
+    reduce : {"joint", "min", "sum", "mean", "scaled"}, default="joint"
         How to combine the log-probabilities of a text's symbols and end into a score, as in
-        `LanguageModel.score_samples`; ``docs/anomalies.md`` says which finds what. None: "scaled" if half of the
-        held-out texts have at most 64 symbols, with at least 0.7 nats per symbol, such as names of domains; otherwise
-        "min", as for log lines.
+        `LanguageModel.score_samples`. "joint" finds both single odd places, as "min" does, and texts that are odd as a
+        whole, as "mean" does; ``docs/anomalies.md`` says which finds what.
     calibration_fraction : float, default=0.1
         The fraction of the texts held out of training to set the threshold: in `fit` if the model is a network, and in
         `partial_fit`. With counts, all texts of `fit` set the threshold, and `fit` warns if this is not the default.
@@ -151,7 +153,7 @@ class AnomalyDetector(Estimator):
         self,
         estimator: LanguageModel | None = None,
         contamination: float = 0.001,
-        reduce: Reduce | None = None,
+        reduce: Reduce = "joint",
         calibration_fraction: float = CALIBRATION_FRACTION,
         *,
         folds: int = 10,
@@ -228,8 +230,7 @@ class AnomalyDetector(Estimator):
         if isinstance(model, CharRNN):
             split = texts.split(options.calibration_fraction, rng)
             fitted, found, weights, repeated = model._fitted_copy(split.train), *split[1:]
-            reduce = _choose_reduction(options.reduce, fitted, found, weights)
-            scores = fitted.score_samples(found, reduce=reduce, errors="replace")
+            scores = fitted.score_samples(found, reduce=options.reduce, errors="replace")
             new, limit = _unscored(found, weights), sys.maxsize
         else:
             if options.calibration_fraction != CALIBRATION_FRACTION:
@@ -239,7 +240,7 @@ class AnomalyDetector(Estimator):
                 )
             whole = texts.whole(options.folds, rng)
             found, weights, repeated = whole.texts, whole.weights, whole.all_repeated
-            fitted, reduce, scores = _count(whole, model, options, rng)
+            fitted, scores = _count(whole, model, options, rng)
             new = tuple(zip(found, weights.astype(int).tolist(), scores.tolist(), strict=True))
             # As many as if they had been held out, so that they do not outweigh the new texts of `partial_fit`.
             limit = math.ceil(options.calibration_fraction * float(weights.sum()))
@@ -248,8 +249,9 @@ class AnomalyDetector(Estimator):
                 "every text occurs more than once, so new texts are expected to equal these. If they do, look them up "
                 "in a set. If not, calibrate with texts that the model has not read."
             )
-        calibration = calibrate(scores, options.contamination, weights)
-        learned = Learned(fitted, reduce, calibration, self.estimator, _held(new, options, limit=limit))
+        variance = 1.0 if isinstance(model, CharRNN) else VARIANCE_OUT_OF_FOLD
+        calibration = calibrate(scores, options.contamination, weights, variance=variance)
+        learned = Learned(fitted, options.reduce, calibration, self.estimator, _held(new, options, limit=limit))
         return learned, Judged(found, scores)
 
     def partial_fit(self, X: Iterable[Text], y: Any = None) -> Self:
@@ -311,7 +313,9 @@ class AnomalyDetector(Estimator):
         scores = np.array([np.nan if score is None else score for _, _, score in pairs])
         unscored = [text for text, _, score in pairs if score is None]
         scores[np.isnan(scores)] = model.score_samples(unscored, reduce=reduce, errors="replace")
-        calibration = calibrate(scores, options.contamination, np.array([float(n) for _, n, _ in pairs]))
+        weights = np.array([float(n) for _, n, _ in pairs])
+        variance = 1.0 if len(unscored) == len(pairs) else VARIANCE_OUT_OF_FOLD
+        calibration = calibrate(scores, options.contamination, weights, variance=variance)
         return self._keep(Learned(model, reduce, calibration, self.estimator, held), options, "Learn more texts")
 
     def calibrate(self, X: Iterable[Text]) -> Self:
@@ -336,16 +340,16 @@ class AnomalyDetector(Estimator):
         array([ 1, -1])
         """
         options, model = self._options(), self._fitted_model()
-        texts, part = _beginning(iterable_of_texts(X)) if options.reduce is None else (iterable_of_texts(X), [])
-        reduce = _choose_reduction(options.reduce, model, part) if part or options.reduce else "min"
-        scores = model.score_samples(texts, reduce=reduce, errors="replace")
+        scores = model.score_samples(iterable_of_texts(X), reduce=options.reduce, errors="replace")
         scores = scores[~np.isnan(scores)]
         if not len(scores):
             raise InvalidInputError(
                 "X is empty. Pass at least 1 text, or better 10 / contamination texts.", argument="X"
             )
         calibration = calibrate(scores, options.contamination)
-        return self._keep(Learned(model, reduce, calibration, self.estimator), options, "Calibrate with more texts")
+        return self._keep(
+            Learned(model, options.reduce, calibration, self.estimator), options, "Calibrate with more texts"
+        )
 
     # --------------------------------------------------------------- detection
 
@@ -368,7 +372,7 @@ class AnomalyDetector(Estimator):
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
         >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.score_samples(["nana", "bob", None]).round(1).tolist()
-        [-1.5, -inf, nan]
+        [-4.5, -inf, nan]
         """
         return self._fitted("score_samples").scores(X, errors)
 
@@ -466,7 +470,7 @@ class AnomalyDetector(Estimator):
         >>> model = CharNGram(order=4, min_count=2).fit([f"job {i} done" for i in range(100)])
         >>> detector = AnomalyDetector(model, contamination=0.2).calibrate([f"job {i} done" for i in range(100, 200)])
         >>> print(str(detector.explain("job 7 gone")).partition(";")[0])
-        anomaly, score -3.00, the scaled sum of 11 symbols of 1.6 nats on average
+        anomaly, score -13.35: -8.4 for the least probable symbol, and 3 times the mean, -1.65
         job 7 gone
               ^
         at 6: 'g' has 8.4 nats
@@ -510,7 +514,7 @@ class AnomalyDetector(Estimator):
 
     @property
     def reduce_(self) -> Reduce:
-        """The reduction used by the threshold: the parameter `reduce`, or the choice if it was None."""
+        """The reduction used by the threshold: the parameter `reduce` at that time."""
         return self._fitted("reading reduce_").reduce
 
     @property
@@ -659,7 +663,7 @@ def _flag_lowest(scores: NDArray[np.float64], share: float) -> NDArray[np.int64]
     if not wanted:
         return np.where(np.isnan(scores), -1, 1)
     below, upto = (int(np.searchsorted(ordered, ordered[wanted - 1], side=side)) for side in ("left", "right"))
-    limit = ordered[wanted - 1] if upto - wanted <= wanted - below else np.nextafter(ordered[wanted - 1], -np.inf)
+    limit = ordered[wanted - 1] if upto - wanted < wanted - below else np.nextafter(ordered[wanted - 1], -np.inf)
     return np.where(scores > limit, 1, -1)
 
 
@@ -676,19 +680,10 @@ def _warn_of_new_symbols(model: CharRNN | CharNGram, texts: CleanTexts) -> None:
         )
 
 
-def _beginning(X: Iterable[Text]) -> tuple[Iterable[Text], list[Any]]:
-    """Return the same texts, and the first of them, without missing values."""
-    if isinstance(X, Lines) and X.is_read_once:
-        X = (line for line in X if line is not None)
-    first: list[Any] = list(islice(iter(X if isinstance(X, Lines) else python_values(X)), CHOICE_TEXTS))
-    texts = chain(first, X) if isinstance(X, Iterator) else X
-    return texts, [text for text in first if isinstance(text, str | bytes | bytearray | memoryview)]
-
-
 def _count(
     whole: Whole, model: CharNGram | None, options: Options, rng: np.random.Generator
-) -> tuple[CharNGram, Reduce, NDArray[np.float64]]:
-    """Count texts with a copy of a model, or with the default model; return it, a reduction and each text's score.
+) -> tuple[CharNGram, NDArray[np.float64]]:
+    """Count texts with a copy of a model, or with the default model; return it and each text's score.
 
     The counts of a fold are subtracted to score it.
     """
@@ -702,18 +697,15 @@ def _count(
         (part,) = times.nonzero()
         return stored._without([whole.texts[i] for i in part.tolist()], times[part]) if len(part) else stored
 
-    reduce = options.reduce
-
     def score(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
-        nonlocal reduce
-        others = without(taken_out)
-        if reduce is None:  # the first fold's texts decide
-            reduce = _choose_reduction(None, others, part, whole.weights[whole.folds == 0])
-        return others.score_samples(part, reduce=reduce, errors="replace")
+        return without(taken_out).score_samples(part, reduce=options.reduce, errors="replace")
 
-    scores = whole.scores(score)
-    assert reduce is not None
-    return fitted, reduce, scores
+    symbols = None if fitted.vocabulary is not None else SymbolCounts(whole, fitted.min_count)
+
+    def score_as_new(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
+        return score(taken_out, part if symbols is None else symbols.as_new(part, taken_out))
+
+    return fitted, whole.refined(whole.scores(score), options.contamination, rng, score_as_new)
 
 
 def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:
@@ -735,20 +727,3 @@ def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:
             file=sys.stderr,
         )
     return model, n
-
-
-def _choose_reduction(
-    reduce: Reduce | None, model: LanguageModel, texts: list[Any], weights: NDArray[np.float64] | None = None
-) -> Reduce:
-    """Return the given reduction, or the one that suits texts of a model, each with a weight, or 1.
-
-    One odd place in a long or predictable text is lost in a sum, and stands out as the minimum. Each symbol of a short
-    text such as a name surprises by itself, so the minimum is noise.
-    """
-    if reduce is not None:
-        return reduce
-    if weights is not None:
-        again = np.repeat(np.arange(len(texts)), weights.astype(np.intp))
-        texts = [texts[i] for i in again[:: -(-len(again) // CHOICE_TEXTS)].tolist()]
-    nats = -np.median(model.score_samples(texts, reduce="mean", errors="replace"))
-    return "scaled" if np.median([*map(len, texts)]) <= SHORT and nats > UNPREDICTABLE else "min"

@@ -654,11 +654,12 @@ class LanguageModel(Estimator):
         y : array-like of shape (n,), or one label, default=None
             For a model fitted with labels: the label of each string, or of all; the result is the probability given the
             label. None: the probability whatever the label, a sum over all labels, as slow as scoring each.
-        reduce : {"sum", "mean", "min", "scaled"}, default="sum"
+        reduce : {"sum", "mean", "min", "scaled", "joint"}, default="sum"
             How to combine the log-probabilities of a string's symbols, including the end of a document.
             "sum": their sum, the string's log-probability. "mean": their mean, which compares strings of different
             lengths. "min": their minimum, which finds a single anomaly in a long string. "scaled": their sum divided by
-            the number of symbols to the power of 0.75, between "sum" and "mean", which finds unusual names.
+            the number of symbols to the power of 0.75, between "sum" and "mean". "joint": the minimum plus three times
+            the mean, the score of an `AnomalyDetector`, which finds single odd places and strings odd as a whole.
         errors : {"strict", "replace", "skip"}, default="strict"
             How to handle missing values (None, NaN, NA), bytes passed to a model of characters, and unknown symbols, if
             the model has no symbol for them (`min_count`). "strict": raise an error. "replace": a missing value scores

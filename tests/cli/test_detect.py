@@ -140,8 +140,8 @@ def test_memory_does_not_grow_with_the_text(detector, monkeypatch, capsysbinary)
 def test_info_names_the_threshold(detector, capsys):
     AnomalyDetector(CharRNN.load("model.crnn"), 0.3).calibrate(["to be"] * 60).save("network.crnn")
     for path, threshold, architecture in (
-        ("log.crnn", f"scores (min) below {detector.offset_:.4f} are anomalies, 0.0", "n-grams of up to 12"),
-        ("network.crnn", "scores (scaled) below ", "rnn"),
+        ("log.crnn", f"scores (joint) below {detector.offset_:.4f} are anomalies, 0.0", "n-grams of up to 12"),
+        ("network.crnn", "scores (joint) below ", "rnn"),
     ):
         assert cli.main(["info", path]) == 0
         table = rows(capsys.readouterr().out)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError, Lines
-from crnn.detection.clean_texts import CleanTexts, _remove_copies, newest_held_out
+from crnn.detection.clean_texts import CleanTexts, SymbolCounts, Whole, _remove_copies, newest_held_out
 
 
 def rng():
@@ -156,3 +156,41 @@ def test_texts_of_other_types_are_refused(monkeypatch, X, message):
     monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 2)
     with pytest.raises(InvalidInputError, match=message):
         CleanTexts(X, rng())
+
+
+def whole_of(texts, counts, n_folds=2):
+    folds = np.arange(len(texts)) % n_folds
+    return Whole(texts, np.array(counts), np.array(counts, float), folds, False)
+
+
+def test_texts_that_decide_the_threshold_are_scored_again_with_few_others_left_out():
+    texts = [f"text {i}" for i in range(1000)]
+    whole, taken = whole_of(texts, [2] * 1000), []
+
+    def score(taken_out, part):
+        taken.append(taken_out)
+        assert [texts[i] for i in np.flatnonzero(taken_out)] == part
+        return np.full(len(part), -5000.0)
+
+    scores = np.arange(-1000.0, 0.0)
+    found = whole.refined(scores, 0.01, rng(), score)
+    assert (found[:30] == -5000).all()  # three times as many as are flagged
+    np.testing.assert_array_equal(found[31:], scores[31:])
+    assert max(times.sum() for times in taken) <= 0.02 * 2000
+    assert {int(n) for times in taken for n in times} == {0, 1}  # of each text, an occurrence stays
+    of_one = whole_of(texts[:3], [1, 1, 1], 3)
+    np.testing.assert_array_equal(of_one.refined(scores[:3], 0.01, rng(), score), scores[:3])
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_symbol_that_too_few_other_texts_have_is_read_as_unknown(as_bytes):
+    texts = ["abc", "abd", "bad", "xa", "xb"]
+    if as_bytes:
+        texts = [text.encode() for text in texts]
+    symbols = SymbolCounts(whole_of(texts, [1] * 5), 2)
+    taken_out = np.array([0, 0, 1, 1, 0])
+    (bad, xa) = symbols.as_new([texts[2], texts[3]], taken_out)
+    assert bad[:2] == texts[2][:2]
+    assert bad[2] == xa[0]  # d and x remain once, fewer than twice
+    assert bad[2:] not in {text[i : i + 1] for text in texts for i in range(3)}
+    assert symbols.as_new([texts[0]], np.array([1, 0, 0, 0, 0]))[0][:2] == texts[0][:2]

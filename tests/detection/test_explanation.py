@@ -31,7 +31,7 @@ def test_a_symbol_that_the_model_never_saw_is_passed_over():
 
 def test_explanation_as_text():
     places = [[("a", 0.5), (BOUNDARY, 0.25)]] * 3
-    found = Explanation("x\ny", -1.5, False, ["x", "\n", "y"], np.array([0.1, 0.3, np.inf]), places)
+    found = Explanation("x\ny", -1.5, False, ["x", "\n", "y"], np.array([0.1, 0.3, np.inf]), places, "min")
     first, *rest = str(found).splitlines()
     assert first == "normal, score -1.50"
     assert rest[:2] == [r"'x\ny'", "at 2: 'y' has inf nats; expected 'a' (0.50), the end (0.25)"]

@@ -48,7 +48,7 @@ def ending():
 # --- what it is
 
 
-@in_turns("cell, reduce", itertools.product(CELLS, ["sum", "mean", "min", "scaled"]))
+@in_turns("cell, reduce", itertools.product(CELLS, ["sum", "mean", "min", "scaled", "joint"]))
 def test_scores_match_reference(kernels, dtype, cell, reduce):
     model = random_language_model("abcd", cell=cell, num_layers=2, dtype=dtype)
     model = model if cell == "gru" else bounded(model)

@@ -328,12 +328,12 @@ def test_updates_match_pytorch(torch, name, clip_norm):
 @pytest.mark.parametrize(
     ("ids", "reduce", "p"),
     [([0, 0, 1], "sum", 3 * 3 * 1), ([0, 0, 1], "mean", (3 * 3 * 1) ** (1 / 3)), ([0, 0, 1], "min", 1), ([], "min", 4),
-     ([0, 0, 1, 1], "scaled", (3 * 3) ** 4**-0.75), ([], "mean", 4)],
+     ([0, 0, 1, 1], "scaled", (3 * 3) ** 4**-0.75), ([], "mean", 4), ([0, 0, 1], "joint", (3 * 3 * 1) * 1)],
 )  # fmt: skip
 def test_probabilities_of_three_quarters_and_one(ids, reduce, p):
     layout = Layout(2, 3, np.dtype("float64"), "rnn", 1)
     params = layout.zeros()
     layout.tensors(params).by[:] = math.log(3), 0.0
-    n = {"sum": len(ids), "mean": 1, "min": 1, "scaled": 2**0.5}[reduce]
+    n = {"sum": len(ids), "mean": 1, "min": 1, "scaled": 2**0.5, "joint": 4}[reduce]
     score = string_score(layout.tensors(params), "rnn", np.array(ids, np.intp), zero_hidden(layout, 1), reduce)
     assert score == pytest.approx(math.log(p / 4**n), abs=1e-12)

@@ -90,8 +90,8 @@ def add_threshold_options(group: _Group, otherwise: str = "") -> None:
         "--reduce",
         choices=get_args(Reduce),
         help="how to combine the log-probabilities of a line's characters and end into its score: min finds single odd "
-        f"places, sum finds rare lines, mean finds lines that are odd as a whole, scaled is between sum and mean "
-        f"(default: {otherwise}scaled for short, irregular lines such as names, else min)",
+        "places, mean finds lines that are odd as a whole, joint finds both, sum finds rare lines, scaled is between "
+        f"sum and mean (default: {otherwise}joint)",
     )
 
 

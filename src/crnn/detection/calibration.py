@@ -17,6 +17,10 @@ from ..text.documents import warn_caller
 USEFUL = 2
 CERTAIN = 10  # with fewer, the false-positive rate is known only roughly
 CONFIDENCE = 0.95
+# How many times as much the rate varies if each score is by a model without the text as if a model had never seen any
+# of them: up to 2.2 times on names in Chinese characters (benchmarks/false_alarms.py), and 3 with a margin.
+VARIANCE_OUT_OF_FOLD = 3.0
+TAIL = 2  # times contamination: the share of the lowest scores whose equal texts are counted
 SLACK = 1e-4  # how far below a score the threshold may be, relative to 1 + |score|: much more than rounding errors
 
 
@@ -25,9 +29,10 @@ class Calibration(NamedTuple):
 
     offset: float  # scores below it are anomalies
     n_texts: float  # the number of clean texts, equal ones included
-    # The rank, from 1 for the lowest, of the first score above `offset`. The false-positive rate on new texts has the
-    # distribution Beta(rank, n_texts + 1 - rank).
+    # The rank, from 1 for the lowest, of the first score above `offset`. With n independent texts, the false-positive
+    # rate on new texts has the distribution Beta(rank, n + 1 - rank).
     rank: float
+    variance: float = 1.0  # of the rate, relative to the variance with as many independent texts
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -35,7 +40,8 @@ class Calibration(NamedTuple):
         from scipy.special import betaincinv
 
         tail = (1 - CONFIDENCE) / 2
-        low, high = betaincinv(self.rank, self.n_texts + 1 - self.rank, [tail, 1 - tail]).tolist()
+        rank, n = self.rank / self.variance, self.n_texts / self.variance
+        low, high = betaincinv(rank, n + 1 - rank, [tail, 1 - tail]).tolist()
         return low, high
 
     def warn_of_few_texts(self, contamination: float, remedy: str, but: str = "") -> None:
@@ -62,13 +68,18 @@ class Calibration(NamedTuple):
 
 
 def calibrate(
-    scores: NDArray[np.float64], contamination: float, weights: NDArray[np.float64] | None = None
+    scores: NDArray[np.float64],
+    contamination: float,
+    weights: NDArray[np.float64] | None = None,
+    *,
+    variance: float = 1.0,
 ) -> Calibration:
     """Return nearly the highest threshold whose expected false-positive rate is at most `contamination`.
 
     An expected fraction k / (n + 1) of new texts scores below the k-th lowest of n scores, whatever the distribution.
     The threshold is in a gap just below the chosen score, so that a rounding error on another processor makes no
-    anomalies. `weights` are the number of texts with each score; None: 1 each.
+    anomalies. `weights` are the number of equal texts with each score; None: 1 each. Equal texts in the tail raise the
+    `variance` of the rate: three equal texts say no more than one.
     """
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
@@ -86,7 +97,16 @@ def calibrate(
         )
     offset = _middle_of_gap(ordered, offset)
     first = int(np.searchsorted(ordered, offset))
-    return Calibration(offset, float(sums[-1]), float(below[first] + 1))
+    if weights is not None:
+        variance *= _mean_cluster(weights[order], sums, TAIL * contamination)
+    return Calibration(offset, float(sums[-1]), float(below[first] + 1), variance)
+
+
+def _mean_cluster(weights: NDArray[np.float64], sums: NDArray[np.float64], share: float) -> float:
+    """Return how many equal texts a text of the lowest share has on average, itself included."""
+    n = int(np.searchsorted(sums, share * sums[-1])) + 1
+    tail = weights[:n]
+    return max(1.0, float((tail**2).sum() / tail.sum()))
 
 
 def _rounded_up(n: float) -> str:

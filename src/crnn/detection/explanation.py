@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.string_scores import Reduce
+from ..inference.string_scores import MEANS_IN_JOINT, Reduce
 from ..inference.text_state import TextState
 from ..text.vocabulary import BOUNDARY, Symbol, Text, Vocabulary, immutable
 
@@ -31,15 +31,15 @@ class Explanation(NamedTuple):
         then skipped.
     alternatives : list of lists of (symbol, probability)
         For each position, the most probable symbols.
-    reduce : {"min", "sum", "mean", "scaled"}, default="min"
-        As in `AnomalyDetector`: whether a single place counts, or all places together.
+    reduce : {"joint", "min", "sum", "mean", "scaled"}, default="joint"
+        As in `AnomalyDetector`: whether a single place counts, all places together, or both.
 
     Examples
     --------
-    >>> found = Explanation("to", -5.2, True, ["t", "o", BOUNDARY], np.array([0.5, 0.2, 5.2]), [[("t", 0.6)],
+    >>> found = Explanation("to", -11.1, True, ["t", "o", BOUNDARY], np.array([0.5, 0.2, 5.2]), [[("t", 0.6)],
     ...                     [("o", 0.8)], [(" ", 0.9)]])
     >>> print(found)
-    anomaly, score -5.20
+    anomaly, score -11.10: -5.2 for the least probable symbol, and 3 times the mean, -1.97
     to
       ^
     at 2: the end has 5.2 nats; expected ' ' (0.90)
@@ -53,13 +53,10 @@ class Explanation(NamedTuple):
     symbols: list[Symbol]
     surprisal: NDArray[np.float64]
     alternatives: list[list[tuple[Symbol, float]]]
-    reduce: Reduce = "min"
+    reduce: Reduce = "joint"
 
     def __str__(self) -> str:
-        lines = [f"{'anomaly' if self.is_anomaly else 'normal'}, score {self.score:.2f}"]
-        if self.reduce != "min" and self.symbols:
-            mean, what = self.surprisal.mean(), "scaled sum" if self.reduce == "scaled" else self.reduce
-            lines[0] += f", the {what} of {len(self.symbols)} symbols of {mean:.1f} nats on average"
+        lines = [f"{'anomaly' if self.is_anomaly else 'normal'}, score {self.score:.2f}{self._composition()}"]
         places = np.argsort(-self.surprisal, kind="stable")[:SHOWN].tolist()
         if isinstance(self.text, str) and self.text.isprintable() and places:
             lines += [self.text, " " * places[0] + "^"]
@@ -69,6 +66,17 @@ class Explanation(NamedTuple):
             expected = ", ".join(f"{_named(symbol)} ({p:.2f})" for symbol, p in self.alternatives[i])
             lines.append(f"at {i}: {_named(self.symbols[i])} has {self.surprisal[i]:.1f} nats; expected {expected}")
         return "\n".join(lines)
+
+    def _composition(self) -> str:
+        """Return in words what the score is composed of, or nothing for the minimum."""
+        if self.reduce == "min" or not self.symbols:
+            return ""
+        mean = self.surprisal.mean()
+        if self.reduce == "joint":
+            least = self.surprisal.max()
+            return f": -{least:.1f} for the least probable symbol, and {MEANS_IN_JOINT:g} times the mean, -{mean:.2f}"
+        what = "scaled sum" if self.reduce == "scaled" else self.reduce
+        return f", the {what} of {len(self.symbols)} symbols of {mean:.1f} nats on average"
 
 
 def _named(symbol: Symbol) -> str:

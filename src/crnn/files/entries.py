@@ -206,7 +206,7 @@ VOCABULARY = _fields(
 # The parameters of an `AnomalyDetector`, except the estimator and the random state.
 DETECTOR_PARAMETERS: dict[str, Check] = {
     "contamination": partial(checked_float, above=0.0, maximum=0.5),
-    "reduce": lambda _, value: None if value is None else checked_reduce(value),
+    "reduce": lambda _, value: checked_reduce(value),
     "calibration_fraction": partial(checked_float, above=0.0, below=1.0),
     "folds": partial(checked_int, minimum=2, maximum=MAX_SIZE),
     "unique": checked_bool,
@@ -229,6 +229,7 @@ DETECTOR = _fields(
         "offset": partial(checked_float, minimum=-sys.float_info.max, maximum=0.0),
         "n_texts": partial(checked_float, minimum=1.0),
         "rank": partial(checked_float, minimum=1.0),
+        "variance": partial(checked_float, minimum=1.0),
     }
 )
 

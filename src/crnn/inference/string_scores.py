@@ -346,9 +346,12 @@ def final_states(
 
 # ---------------------------------------------------------------- string scores
 
-Reduce = Literal["sum", "mean", "min", "scaled"]  # how to combine the log-probabilities of a string's symbols
+Reduce = Literal["sum", "mean", "min", "scaled", "joint"]  # how to combine the log-probabilities of a string's symbols
 REDUCTIONS = get_args(Reduce)
 POWERS = {"mean": 1.0, "scaled": 0.75}  # a sum is divided by this power of the length
+# "joint" is the minimum plus so many times the mean. On BGL, OpenSSH, Hadoop, generated logs, names and tables, 3 found
+# more than either alone; 1 misses lines that are odd as a whole, and 8 misses single odd places.
+MEANS_IN_JOINT = 3.0
 
 RECENT_TEXTS = 1 << 16  # maximum remembered texts of a generation; one block may exceed it
 RECENT_SYMBOLS = 1 << 22  # maximum symbols of these texts; one block may exceed it
@@ -391,7 +394,7 @@ class RecentScores:
 def checked_reduce(reduce: Any) -> Reduce:
     """Return `reduce` if it is a known way to score a string."""
     if not isinstance(reduce, str) or reduce not in REDUCTIONS:
-        raise InvalidInputError(f"reduce must be 'sum', 'mean', 'min' or 'scaled', not {short_repr(reduce)}")
+        raise InvalidInputError(f"reduce must be 'sum', 'mean', 'min', 'scaled' or 'joint', not {short_repr(reduce)}")
     return reduce  # type: ignore[return-value]
 
 
@@ -465,6 +468,10 @@ def log_likelihoods(
     network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, reduce: Reduce = "sum"
 ) -> NDArray[np.float64]:
     """Return log P of each string in nats, combined according to `reduce`, independent of the other strings."""
+    if reduce == "joint":
+        least_of_string = log_likelihoods(network, strings, start, n_threads, reduce="min")
+        mean_of_string = log_likelihoods(network, strings, start, n_threads, reduce="mean")
+        return np.asarray(least_of_string + MEANS_IN_JOINT * mean_of_string)
     least, lengths = reduce == "min", strings.lengths
     if len(lengths) == 1:
         log_p = network.string_log_likelihoods(strings.ids, strings.starts, lengths, start, least=least)
@@ -527,9 +534,9 @@ def labeled_scores(
     reduce: Reduce,
 ) -> NDArray[np.float64]:
     """Return the score of each text, (n,), from the scores given the label with a number, or summed over all labels."""
-    if checked_reduce(reduce) == "min" and y is None:
+    if checked_reduce(reduce) in ("min", "joint") and y is None:
         raise InvalidInputError(
-            'reduce="min" needs the label of each text, because the model was fitted with labels. Pass y, or use '
+            f'reduce="{reduce}" needs the label of each text, because the model was fitted with labels. Pass y, or use '
             "the model of one label."
         )
     if y is None:

@@ -384,6 +384,8 @@ def string_score(p: Tensors, cell: str, ids: NDArray[Any], state: State, reduce:
     log_p, _ = log_probabilities(p, cell, ids[:, None], state)
     if reduce == "min":
         return float(log_p.min(initial=0.0))
+    if reduce == "joint":
+        return float(log_p.min(initial=0.0) + 3 * log_p.sum() / max(len(ids), 1))
     return float(log_p.sum() / max(len(ids), 1) ** {"sum": 0, "scaled": 0.75, "mean": 1}[reduce])
 
 
