@@ -20,8 +20,10 @@ from .language_model import LanguageModel
 from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols, without
 from .ngram.counts import Counts, NGramSettings
 from .ngram.counts_network import AdaptiveCounts, CountsNetwork, LabeledCounts
+from .ngram.frozen import FrozenCounts
 from .ngram.packed_counts import shortened, without_text
-from .parameters.checks import FilePath
+from .ngram.pruning import pruned, quantized
+from .parameters.checks import FilePath, checked_int
 from .text.labels import CountedSource, Numbers, checked_labels, documents_by_label, label_number, label_numbers
 from .text.sources import TextLike, TextSource, text_source
 from .text.vocabulary import Ids, Vocabulary
@@ -185,7 +187,7 @@ class CharNGram(LanguageModel):
 
     def _shortened(self, order: int) -> Self:
         """Return a model without labels of the same text with an order of at most this one's."""
-        vocabulary, counts, _ = self._fitted("a choice of the order")
+        vocabulary, counts, _ = self._growing("a choice of the order")
         counts = shortened(counts, order) if order < counts.order else counts
         return self._with_attributes(_learned=CountedText(vocabulary, counts))
 
@@ -204,7 +206,7 @@ class CharNGram(LanguageModel):
 
     def _without(self, X: list[Any], times: NDArray[np.intp]) -> Self:
         """Return the model as if each of some counted documents had been counted fewer times, with the same symbols."""
-        vocabulary, counts, _ = self._fitted("subtracting")
+        vocabulary, counts, _ = self._growing("subtracting")
         ids = _ids(text_source(X), vocabulary)
         return self._with_attributes(_learned=CountedText(vocabulary, without(counts, ids, times)))
 
@@ -244,7 +246,8 @@ class CharNGram(LanguageModel):
         """Add a text like `partial_fit`; with `prune`, drop long, rare n-grams to stay within `max_memory`."""
         if not self.__sklearn_is_fitted__():
             return self.fit(X, y, sample_weight=sample_weight)
-        settings, (vocabulary, counts, labeled) = NGramSettings.check(self.get_params()), self._fitted("partial_fit")
+        settings = NGramSettings.check(self.get_params())
+        vocabulary, counts, parts = self._growing("partial_fit")
         if settings.order not in (None, counts.order):
             raise InvalidInputError(
                 f"order is {settings.order}, but the fitted model has order {counts.order}. Set order to None or "
@@ -252,11 +255,12 @@ class CharNGram(LanguageModel):
             )
         source, times, y = _counted_source(X, sample_weight, y)
         ids = _ids(source, vocabulary.with_labels(()))
+        labeled = self._learned.labeled
         if labeled is not None:
             if y is None:
                 raise InvalidInputError("y is missing, but the model has labels. Pass one label per document.")
             _require_documents(source)
-            numbers, parts = label_numbers(y, np.array(vocabulary.labels), source.n_documents), labeled.parts
+            numbers = label_numbers(y, np.array(vocabulary.labels), source.n_documents)
 
             def count(builder: Builder, k: int, label_ids: Ids, times: Times | None) -> Counts:
                 return builder.add(parts[k], label_ids, times) if len(label_ids) > 1 else parts[k]
@@ -283,12 +287,85 @@ class CharNGram(LanguageModel):
         >>> model.adapt("to bet, " * 9).bits_per_char("to bet, ") < model.bits_per_char("to bet, ")
         True
         """
-        settings, (vocabulary, counts, _) = NGramSettings.check(self.get_params()), self._fitted("adapt")
+        settings = NGramSettings.check(self.get_params())
+        vocabulary, counts, _ = self._growing("adapt")
         self._require_no_labels("adapt", vocabulary)
         builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory)
         added = builder.add(counts, _ids(text_source(X), vocabulary))
         added.set_discounts(counts.discounts)
         return self._with_attributes(_learned=CountedText(vocabulary, added))
+
+    # ---------------------------------------------------------- compact models
+
+    def prune(self, max_bytes: int) -> Self:
+        """Return a model whose file takes at most `max_bytes`: without the n-grams that lower the loss least.
+
+        The n-grams to keep are chosen by relative entropy, for each byte that they take (Stolcke 1998). The
+        probabilities of the others are those of shorter n-grams, so that all sum to one. The model samples and scores
+        like any other, but its counts are gone: it cannot adapt, and neither `partial_fit` nor `prune` can change it.
+        `quantize` makes it smaller still.
+
+        Parameters
+        ----------
+        max_bytes : int
+            The size of the file that `save` writes. If the file already is no larger, the model is returned unchanged.
+
+        Returns
+        -------
+        CharNGram
+            A new model; ``order_`` is the length of the longest n-gram kept.
+
+        Raises
+        ------
+        ValueError
+            If `max_bytes` is too small even for the symbols alone, or the model was pruned or quantized before.
+
+        Examples
+        --------
+        >>> model = CharNGram(order=4).fit(" ".join(map(str, range(3000))))
+        >>> small = model.prune(4000)
+        >>> sum(small.n_grams_) < sum(model.n_grams_)
+        True
+        """
+        limit = checked_int("max_bytes", max_bytes, 1)
+        learned = self._fitted("prune")
+        parameters = self.get_params()
+        if len(ngram_file.to_bytes(learned, parameters)) <= limit:
+            return self._with_attributes()
+        vocabulary, _, parts = self._growing("prune")
+
+        def with_counts(found: list[FrozenCounts]) -> CountedText:
+            labeled = learned.labeled
+            new = None if labeled is None else LabeledCounts(found, labeled.frequencies)
+            return CountedText(vocabulary, found[0], new)
+
+        def size_of(found: list[FrozenCounts]) -> int:
+            return len(ngram_file.to_bytes(with_counts(found), parameters))
+
+        found, size = pruned(parts, limit, size_of)
+        if size > limit:
+            raise InvalidInputError(
+                f"max_bytes is {limit:,}, but the symbols alone take {size:,}. Pass at least {size:,}.",
+                argument="max_bytes",
+            )
+        return self._with_attributes(_learned=with_counts(found))
+
+    def quantize(self) -> Self:
+        """Return a model that stores its probabilities in 8 bits each.
+
+        Before, a pruned model stores 16 bits, and counts store whole numbers. All probabilities after a context still
+        sum to one. As after `prune`, the counts are gone.
+
+        Examples
+        --------
+        >>> model = CharNGram(order=4).fit("to be or not to be, " * 50)
+        >>> abs(model.quantize().score("to be") - model.score("to be")) < 0.01
+        True
+        """
+        vocabulary, counts, labeled = self._fitted("quantize")
+        found = [quantized(part) for part in ([counts] if labeled is None else labeled.parts)]
+        new = None if labeled is None else LabeledCounts(found, labeled.frequencies)
+        return self._with_attributes(_learned=CountedText(vocabulary, found[0], new))
 
     def _learn_labels(
         self,
@@ -430,7 +507,10 @@ class CharNGram(LanguageModel):
         return self._with_attributes(_learned=CountedText(vocabulary.with_labels(()), counts))
 
     def _without_text(self) -> Self:
-        return self._with_attributes(_learned=self._learned._replace(counts=without_text(self._learned.counts)))
+        counts = self._learned.counts
+        if isinstance(counts, FrozenCounts):
+            return self._with_attributes()
+        return self._with_attributes(_learned=self._learned._replace(counts=without_text(counts)))
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether the model is fitted."""
@@ -451,6 +531,17 @@ class CharNGram(LanguageModel):
             raise NotFittedError.before(what, estimator=type(self).__name__)
         return self._learned
 
+    def _growing(self, what: str) -> tuple[Vocabulary, Counts, list[Counts]]:
+        """Return the vocabulary, the counts and those of each label; raise an error unless they can still grow."""
+        vocabulary, counts, labeled = self._fitted(what)
+        parts = [part for part in ([counts] if labeled is None else labeled.parts) if isinstance(part, Counts)]
+        if not parts:
+            raise InvalidInputError(
+                f"{what} needs counts, but prune and quantize have replaced them by probabilities. Call it on the "
+                "model before."
+            )
+        return vocabulary, parts[0], parts
+
     def _vocabulary(self, what: str) -> Vocabulary:
         return self._fitted(what).vocabulary
 
@@ -470,7 +561,7 @@ class CharNGram(LanguageModel):
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[AdaptiveCounts, Vocabulary]:
         if adapt is not True:
             raise InvalidInputError(f"adapt is {short_repr(adapt)}, but must be True or False for a CharNGram")
-        vocabulary, counts, _ = self._fitted(what)
+        vocabulary, counts, _ = self._growing(what)
         self._require_no_labels(what, vocabulary)
         return AdaptiveCounts(counts), vocabulary
 

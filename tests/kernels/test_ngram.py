@@ -10,8 +10,8 @@ from wrong_arrays import wrong_arrays
 
 from crnn._kernels.ngram import ngrams
 from crnn.ngram.counts import Counts
-from crnn.ngram.lookahead import UnrolledCounts
 from crnn.ngram.packed_counts import pack, unpack
+from crnn.ngram.unrolled import UnrolledCounts
 from crnn.reference.kneser_ney import KneserNey
 
 
@@ -104,7 +104,7 @@ def unrolled_of(parts):
     """Return the arrays of ClassCounts for some counts."""
     columns, roots, rows, entries = [], [], 0, 0
     for counts in parts:
-        _, suffixes, scales, firsts, symbols, nexts, _, p = UnrolledCounts.of(counts)
+        _, suffixes, scales, firsts, symbols, nexts, _, p, _ = UnrolledCounts.of(counts)
         roots.append(rows)
         columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
         rows, entries = rows + len(suffixes), entries + len(symbols)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
 from crnn.ngram.counts import Counts, Occurrences
-from crnn.ngram.lookahead import UnrolledCounts
 from crnn.ngram.packed_counts import (
     from_arrays,
     pack,
@@ -18,6 +17,7 @@ from crnn.ngram.packed_counts import (
     unpack,
     without_text,
 )
+from crnn.ngram.unrolled import UnrolledCounts
 
 TEXTS = st.lists(st.lists(st.integers(0, 3), max_size=50), min_size=1, max_size=3)
 CONTEXTS = np.array([[0, 1, 2, 0, 1], [3, 3, 1, 0, 0], [2, 2, 2, 2, 2], [-1, -1, 3, 0, 1]], np.int32)

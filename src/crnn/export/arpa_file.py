@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import InvalidInputError, short_repr
 from ..files.ngram_file import CountedText
-from ..ngram.lookahead import UnrolledCounts
+from ..ngram.lookahead import unrolled_contexts
+from ..ngram.unrolled import UnrolledCounts
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..runtime.signals import check_canceled
@@ -26,7 +27,7 @@ READABLE = range(2, 7)  # orders that KenLM's build on PyPI reads
 def export_arpa(learned: CountedText, path: FilePath, *, space: str) -> None:
     """Write counts as an ARPA file; see `crnn.CharNGram.export_arpa`."""
     name, (vocabulary, counts, _) = checked_path("path", path), learned
-    tokens, unrolled = _tokens(vocabulary, space), UnrolledCounts.of(counts)
+    tokens, unrolled = _tokens(vocabulary, space), unrolled_contexts(counts)
     if counts.order not in READABLE:
         warn_caller(
             f"the model has order {counts.order}, but KenLM, unless compiled for longer n-grams, reads orders "

@@ -1,7 +1,7 @@
 """The file of counts: the n-grams of a `CharNGram`, sorted and packed.
 
 It is a sealed file (see `sealed_file`) with the entries ``configuration``, the constructor's parameters, and
-``vocabulary``. The tensors come from `crnn.ngram.packed_counts.to_arrays`, and may contain the text; with labels, the
+``vocabulary``. The tensors come from `crnn.ngram.stored_counts.to_arrays`, and may contain the text; with labels, the
 arrays of label k have names that begin with ``k.``, and ``frequencies`` has the number of texts of each label.
 """
 
@@ -14,9 +14,10 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import ModelFileError
-from ..ngram.counts import Counts, NGramSettings
+from ..ngram.counts import NGramSettings
 from ..ngram.counts_network import LabeledCounts
-from ..ngram.packed_counts import from_arrays, to_arrays
+from ..ngram.frozen import NAMES as FROZEN
+from ..ngram.stored_counts import AnyCounts, from_arrays, to_arrays
 from ..text.vocabulary import Vocabulary
 from .entries import checked_configuration, vocabulary_document
 from .sealed_file import Declared, Path, model_bytes, open_model
@@ -31,7 +32,7 @@ class CountedText(NamedTuple):
     """Everything a model of counts has learned."""
 
     vocabulary: Vocabulary
-    counts: Counts  # never changed again; with labels, the counts of the first label
+    counts: AnyCounts  # never changed again; with labels, the counts of the first label
     labeled: LabeledCounts | None = None
 
 
@@ -62,9 +63,12 @@ def _expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declare
     """Return the tensors of a file; `from_arrays` checks their shapes and types."""
     n_labels = len(entries["vocabulary"].labels)
     if not n_labels:
-        names = WITH_TEXT if "text" in declared else TENSORS
-        return dict.fromkeys([*names, *declared.keys() & {DISCOUNTS}])
-    expected: dict[str, Declared | None] = {f"{k}.{name}": None for k in range(n_labels) for name in TENSORS}
+        if "shares" in declared:
+            return dict.fromkeys(FROZEN)
+        of_counts = WITH_TEXT if "text" in declared else TENSORS
+        return dict.fromkeys([*of_counts, *declared.keys() & {DISCOUNTS}])
+    names = FROZEN if "0.shares" in declared else TENSORS
+    expected: dict[str, Declared | None] = {f"{k}.{name}": None for k in range(n_labels) for name in names}
     return expected | {FREQUENCIES: Declared("F64", (n_labels,))}
 
 
@@ -74,8 +78,9 @@ def _counted_text(tensors: Mapping[str, Array], vocabulary: Vocabulary) -> Count
     symbols = len(vocabulary) - n_labels
     if not n_labels:
         return CountedText(vocabulary, from_arrays(tensors, symbols, vocabulary.boundary))
+    names = FROZEN if "0.shares" in tensors else TENSORS
     parts = [
-        from_arrays({name: tensors[f"{k}.{name}"] for name in TENSORS}, symbols, vocabulary.boundary)
+        from_arrays({name: tensors[f"{k}.{name}"] for name in names}, symbols, vocabulary.boundary)
         for k in range(n_labels)
     ]
     if len({part.order for part in parts}) > 1:

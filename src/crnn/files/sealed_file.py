@@ -47,6 +47,7 @@ DTYPES = {
     "int32": "I32",
     "int64": "I64",
     "uint8": "U8",
+    "uint16": "U16",
     "uint32": "U32",
     "uint64": "U64",
 }  # safetensors' names

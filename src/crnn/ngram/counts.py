@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
@@ -78,6 +79,8 @@ class Counts:
     it must no longer change. With `keeps_text`, contexts that occurred once are read from the texts instead of being
     stored.
     """
+
+    kernels: ModuleType = ngrams
 
     def __init__(
         self,

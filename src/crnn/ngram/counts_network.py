@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._kernels.ngram import ngrams
 from .._kernels.ngram.ngrams import ClassCounts
 from ..arrays import Array
 from ..inference.matching import Goal
@@ -19,8 +18,10 @@ from ..inference.network import InferenceNetwork, Scratch, write_rows
 from ..inference.string_scores import Strings
 from ..runtime.signals import check_canceled
 from .counts import Counts
-from .lookahead import Lookahead, UnrolledCounts, fits_memory, weighted_contexts
-from .packed_counts import NAMES, from_arrays, pack, to_arrays
+from .frozen import FrozenCounts
+from .lookahead import Lookahead, fits_memory, unrolled_contexts, weighted_contexts
+from .packed_counts import NAMES, pack
+from .stored_counts import from_arrays, to_arrays
 
 State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
 
@@ -31,7 +32,7 @@ ROW_BYTES = 1 << 25  # maximum size of the rows of logits in memory, per thread
 class CountsNetwork(InferenceNetwork):
     """A network whose logits are the log probabilities of n-gram counts, which must no longer change."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts | FrozenCounts) -> None:
         self.counts = counts
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -89,7 +90,9 @@ class CountsNetwork(InferenceNetwork):
         for i in range(0, len(x), steps):
             check_canceled()
             block = np.ascontiguousarray(x[i : i + steps])
-            ngrams.log_probabilities(self.counts.trie, block, np.ascontiguousarray(state), out[i : i + steps])
+            self.counts.kernels.log_probabilities(
+                self.counts.trie, block, np.ascontiguousarray(state), out[i : i + steps]
+            )
             self.feed(block, state)
         return out
 
@@ -111,7 +114,9 @@ class CountsNetwork(InferenceNetwork):
             done = int(ends[first - 1]) if first else 0
             last = max(first + 1, int(np.searchsorted(ends, done + CALL_SYMBOLS, side="right")))
             part = slice(first, last)
-            ngrams.log_likelihoods(self.counts.trie, ids, starts[part], lengths[part], context, least, out[part])
+            self.counts.kernels.log_likelihoods(
+                self.counts.trie, ids, starts[part], lengths[part], context, least, out[part]
+            )
             first = last
         return out
 
@@ -133,7 +138,9 @@ class CountsNetwork(InferenceNetwork):
         after, rows = np.empty((n, state.shape[1]), np.int32), CALL_SYMBOLS // longest
         for i in range(0, n, rows):
             check_canceled()
-            ngrams.read(self.counts.trie, ids, starts, lengths, state, streams, after, sums, i, min(i + rows, n))
+            self.counts.kernels.read(
+                self.counts.trie, ids, starts, lengths, state, streams, after, sums, i, min(i + rows, n)
+            )
         return after
 
     def logits_after(self, state: State) -> NDArray[np.float64]:
@@ -143,7 +150,7 @@ class CountsNetwork(InferenceNetwork):
     def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> NDArray[np.float64]:
         """Return the logits (n, B, V) that predict each symbol x (n, B); advance the state in place."""
         out = (scratch or Scratch()).empty("logits", (*x.shape, self.symbols), np.float64)
-        ngrams.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state), out)
+        self.counts.kernels.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state), out)
         self.feed(x, state)
         return out
 
@@ -156,6 +163,8 @@ class CountsNetwork(InferenceNetwork):
         if not isinstance(other, CountsNetwork) or other.counts is self.counts:
             return isinstance(other, CountsNetwork)
         a, b = self.counts, other.counts
+        if isinstance(a, FrozenCounts) or isinstance(b, FrozenCounts):
+            return isinstance(a, FrozenCounts) and isinstance(b, FrozenCounts) and a.same_as(b)
         if (a.order, a.symbols, a.boundary, a.n_grams) != (b.order, b.symbols, b.boundary, b.n_grams):
             return False
         if not np.array_equal(a.discounts, b.discounts):
@@ -301,6 +310,7 @@ class AdaptiveCounts:
 
 def _reading_of(network: CountsNetwork, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
     """Return a model's reading after some pieces."""
+    assert isinstance(network.counts, Counts)
     reading = AdaptiveCounts(network.counts)
     for ids, counted in pieces:
         reading, _ = reading.read(ids, learn=counted)
@@ -315,7 +325,7 @@ LABEL_SYMBOLS = 1 << 20  # symbols read per call, once per label, which take a f
 class LabeledCounts:
     """The counts of the texts of each label, of the same order and symbols, and the number of texts of each, (K,)."""
 
-    def __init__(self, parts: Sequence[Counts], frequencies: NDArray[np.float64]) -> None:
+    def __init__(self, parts: Sequence[Counts | FrozenCounts], frequencies: NDArray[np.float64]) -> None:
         self.parts, self.frequencies = tuple(parts), frequencies
 
     @property
@@ -353,7 +363,7 @@ class LabeledCounts:
         roots, columns = list[int](), list[tuple[NDArray[Any], ...]]()
         rows = entries = 0
         for counts in self.parts:
-            _, suffixes, scales, firsts, symbols, nexts, _, p = UnrolledCounts.of(counts)
+            _, suffixes, scales, firsts, symbols, nexts, _, p, _ = unrolled_contexts(counts)
             roots.append(rows)
             columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
             rows, entries = rows + len(suffixes), entries + len(symbols)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
-
 import numpy as np
 from numpy.typing import NDArray
 
-from .._kernels.ngram import ngrams
 from .._kernels.ngram.lookahead import Contexts
 from ..inference.controls import Uniforms
 from ..inference.matching import Goal
 from ..runtime.machine import available_bytes
 from ..runtime.signals import check_canceled
-from .counts import Counts, context_levels
-from .packed_counts import without_text
+from .counts import Counts
+from .frozen import FrozenCounts
+from .unrolled import UnrolledCounts
 
 MAX_BYTES = 1 << 30  # of a look-ahead
 MAX_VISITS = 1 << 31  # of entries, which takes several seconds
@@ -23,53 +21,33 @@ TOLERANCE = 1e-12  # relative change of the values in the last sweep
 MIN_TEMPERATURE, MAX_BIAS = 0.05, 100.0  # beyond these, a weight may be too small or large for float64
 
 
-def weighted_contexts(counts: Counts, temperature: float, bias: NDArray[np.float64] | None) -> Contexts | None:
+def weighted_contexts(
+    counts: Counts | FrozenCounts, temperature: float, bias: NDArray[np.float64] | None
+) -> Contexts | None:
     """Return the contexts, weighted by p ** (1 / temperature) * exp(bias / temperature); None if it may overflow."""
     biases = np.zeros(counts.symbols) if bias is None else bias
     if temperature < MIN_TEMPERATURE or (np.abs(biases[biases > -np.inf]) > MAX_BIAS * temperature).any():
         return None
-    _, suffixes, scales, firsts, symbols, nexts, shorter, p = UnrolledCounts.of(counts)
-    weights = p ** (1 / temperature)
+    c = unrolled_contexts(counts)
+    weights, lower = c.p ** (1 / temperature), c.lower ** (1 / temperature)
     if bias is not None:
-        weights *= np.exp(bias / temperature)[symbols]
-    return Contexts(suffixes, scales ** (1 / temperature), firsts, symbols, nexts, shorter, weights)
+        factors = np.exp(bias / temperature)[c.symbols]
+        weights *= factors
+        lower *= factors
+    return Contexts(c.suffixes, c.scales ** (1 / temperature), c.firsts, c.symbols, c.nexts, c.shorter, weights, lower)
 
 
-class UnrolledCounts(NamedTuple):
-    """The contexts of counts as rows of arrays, the shortest first; see `ngrams.unroll`."""
-
-    levels: NDArray[np.intp]  # the rows of the contexts of d symbols are levels[d], …, levels[d + 1] - 1
-    suffixes: NDArray[np.int32]
-    scales: NDArray[np.float64]
-    firsts: NDArray[np.int32]
-    symbols: NDArray[np.int32]
-    nexts: NDArray[np.int32]
-    shorter: NDArray[np.int32]
-    p: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, counts: Counts) -> Self:
-        """Return the contexts of counts."""
-        counts = without_text(counts)
-        levels = [nodes[nodes >= 0] for nodes in context_levels(counts, counts.order)]
-        nodes = np.concatenate(levels)
-        numbers = np.full(counts.trie.node_count, -1, np.int32)
-        numbers[nodes] = np.arange(len(nodes))
-        n, room = len(nodes), sum(counts.n_grams) + counts.symbols
-        suffixes, scales, firsts = np.zeros(n, np.int32), np.zeros(n), np.zeros(n + 1, np.int32)
-        symbols, nexts, shorter = (np.zeros(room, np.int32) for _ in range(3))
-        p = np.zeros(room)
-        for depth, level in enumerate(levels):
-            check_canceled()
-            ngrams.unroll(counts.trie, depth, level, numbers, suffixes, scales, firsts, symbols, nexts, shorter, p)
-        starts = np.cumsum([0, *map(len, levels)])
-        used = slice(firsts[-1])
-        return cls(starts, suffixes, scales, firsts, symbols[used], nexts[used], shorter[used], p[used])
+def unrolled_contexts(counts: Counts | FrozenCounts) -> UnrolledCounts:
+    """Return the contexts of counts as rows of arrays."""
+    return counts.contexts if isinstance(counts, FrozenCounts) else UnrolledCounts.of(counts)
 
 
-def fits_memory(counts: Counts, goal: Goal) -> bool:
+def fits_memory(counts: Counts | FrozenCounts, goal: Goal) -> bool:
     """Return whether a look-ahead takes a moderate part of the memory."""
-    contexts = 1 + sum(counts.n_grams[:-1]) if counts.keeps_text else counts.trie.node_count
+    if isinstance(counts, FrozenCounts):
+        contexts = len(counts.contexts.scales)
+    else:
+        contexts = 1 + sum(counts.n_grams[:-1]) if counts.keeps_text else counts.trie.node_count
     n_gram_bytes = 80 if counts.keeps_text else 60  # all n-grams must first be stored
     needed = 8 * (len(goal.table) + 2) * contexts + n_gram_bytes * sum(counts.n_grams)
     available = available_bytes()

@@ -89,7 +89,7 @@ def prune_longest(counts: Counts) -> Counts:
     n, arrays = counts.n_grams[-1], pack(counts)
     room = np.empty(5 * len(nodes), np.uint8), np.empty(5 * n, np.uint8), np.empty(5 * n, np.uint8)
     used = ngrams.pack(counts.trie, nodes, *room)
-    sizes, deltas, numbers = (_numbers(array[:size]) for array, size in zip(room, used, strict=True))
+    sizes, deltas, numbers = (numbers_of(array[:size]) for array, size in zip(room, used, strict=True))
     repeated = numbers > 1
     longest = [np.empty(0, np.uint8)] * 3
     if repeated.all():
@@ -99,14 +99,14 @@ def prune_longest(counts: Counts) -> Counts:
         symbols = (sums[1:] - sums[(np.cumsum(sizes) - sizes)[owners]] - 1)[repeated]
         owners = owners[repeated]
         symbols[1:] -= np.where(owners[1:] == owners[:-1], symbols[:-1] + 1, 0)
-        longest = [_packed_numbers(a) for a in (np.bincount(owners, minlength=len(sizes)), symbols, numbers[repeated])]
+        longest = [packed_numbers(a) for a in (np.bincount(owners, minlength=len(sizes)), symbols, numbers[repeated])]
         arrays["lengths"][-1] = len(symbols)
     for name, size, new in zip(NAMES, used, longest, strict=True):
         arrays[name] = np.concatenate([arrays[name][: len(arrays[name]) - size], new])
     return unpack(arrays, counts.symbols, counts.boundary)
 
 
-def _numbers(packed: Bytes) -> NDArray[np.int64]:
+def numbers_of(packed: Bytes) -> NDArray[np.int64]:
     """Return packed numbers; see `levels.pxd`."""
     last = np.flatnonzero(packed < 128)
     starts = np.append(0, last + 1)[:-1]
@@ -115,8 +115,8 @@ def _numbers(packed: Bytes) -> NDArray[np.int64]:
     return np.add.reduceat(values, starts) if len(starts) else values
 
 
-def _packed_numbers(numbers: NDArray[np.int64]) -> Bytes:
-    """Return numbers packed for `_numbers`."""
+def packed_numbers(numbers: NDArray[np.int64]) -> Bytes:
+    """Return numbers packed for `numbers_of`."""
     sizes = 1 + np.searchsorted([1 << 7, 1 << 14, 1 << 21, 1 << 28], numbers, side="right")
     ends = np.cumsum(sizes)
     places = np.arange(int(sizes.sum())) - np.repeat(ends - sizes, sizes)

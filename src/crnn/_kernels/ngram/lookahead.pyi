@@ -9,7 +9,15 @@ class Contexts:
     n: int
     V: int
     def __init__(
-        self, suffixes: Ids, scales: Floats, firsts: Ids, symbols: Ids, nexts: Ids, shorter: Ids, weights: Floats
+        self,
+        suffixes: Ids,
+        scales: Floats,
+        firsts: Ids,
+        symbols: Ids,
+        nexts: Ids,
+        shorter: Ids,
+        weights: Floats,
+        lower_weights: Floats,
     ) -> None: ...
     def sweep(self, rows: Ids, ahead: Floats, out: Floats, maximum: bool) -> float: ...
     def locate(self, texts: Ids) -> Ids: ...

@@ -25,13 +25,14 @@ cdef class Contexts:
     ----------
     suffixes, scales : (N,) arrays
     firsts : (N + 1,) array
-    symbols, nexts, shorter, weights : (E,) arrays
-        The last may be any function with f(scale * p) = f(scale) * f(p), with f(scale) in place of the scales.
+    symbols, nexts, shorter, weights, lower_weights : (E,) arrays
+        A symbol has its lower weight if the context has no entry for it. The weights may be any function of the
+        probabilities with f(scale * p) = f(scale) * f(p), with f(scale) in place of the scales.
     """
     cdef const int[::1] suffixes, firsts, symbols, nexts
     cdef const double[::1] scales, weights
     cdef int[::1] shorter_nexts  # of each entry: the next context after the suffix,
-    cdef double[::1] shorter_weights  # and the weight there, scaled
+    cdef const double[::1] shorter_weights  # and the weight there, scaled
     cdef double[::1] own_weights  # the difference from that weight
     cdef double[::1] sums, inverse_totals
     cdef double[::1] totals
@@ -41,7 +42,8 @@ cdef class Contexts:
 
     def __init__(self, const int[::1] suffixes not None, const double[::1] scales not None,
                  const int[::1] firsts not None, const int[::1] symbols not None, const int[::1] nexts not None,
-                 const int[::1] shorter not None, const double[::1] weights not None):
+                 const int[::1] shorter not None, const double[::1] weights not None,
+                 const double[::1] lower_weights not None):
         cdef Py_ssize_t N = suffixes.shape[0], E = symbols.shape[0], i
         cdef bint good = N > 0
         require_size("scales", scales.shape[0], N)
@@ -49,6 +51,7 @@ cdef class Contexts:
         require_size("next contexts", nexts.shape[0], E)
         require_size("shorter entries", shorter.shape[0], E)
         require_size("weights", weights.shape[0], E)
+        require_size("lower weights", lower_weights.shape[0], E)
         good = good and firsts[0] == 0 and firsts[N] == E
         for i in range(N):
             good &= firsts[i] <= firsts[i + 1] and 0 <= suffixes[i] < max(i, 1)
@@ -61,7 +64,7 @@ cdef class Contexts:
         self.suffixes, self.scales, self.firsts, self.symbols = suffixes, scales, firsts, symbols
         self.nexts, self.weights, self.n = nexts, weights, N
         self.shorter_nexts = np.asarray(nexts)[shorter]
-        self.shorter_weights = np.asarray(weights)[shorter] * np.repeat(scales, np.diff(firsts))
+        self.shorter_weights = lower_weights
         self.own_weights = np.asarray(weights) - self.shorter_weights
         same = np.asarray(nexts) == self.shorter_nexts
         same[:self.V] = False
