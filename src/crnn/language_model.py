@@ -33,7 +33,7 @@ from .inference.search import EnumeratedDocuments, best_completions, best_contin
 from .inference.string_scores import Reduce, TextScorer
 from .inference.text_state import FixedReading, Reading, TextState
 from .inference.text_states import TextStates, start_sessions
-from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, has_items, is_int
+from .parameters.checks import MAX_SIZE, checked_bool, checked_choice, checked_int, checked_threads, has_items, is_int
 from .text.documents import Errors
 from .text.sources import TextLike, text_source
 from .text.vocabulary import Text, Vocabulary
@@ -764,12 +764,52 @@ class LanguageModel(Estimator):
         >>> names.surprisal("Ann", end=True).argmax()  # the end, since an a is missing
         np.int64(3)
         """
-        end = checked_bool("end", end)
+        return self._surprisal("surprisal", text, end=checked_bool("end", end), adapt=adapt)
+
+    def _surprisal(self, method: str, text: Text, *, end: bool, adapt: Adapt) -> NDArray[np.float64]:
+        """Return the surprisal of each character for a public method, which errors name."""
         if adapt is not False:
-            reading, vocabulary = self._adaptive_reading("surprisal", adapt, scoring=True)
+            reading, vocabulary = self._adaptive_reading(method, adapt, scoring=True)
             return adaptive_surprisal(reading, vocabulary, text_scores.text_ids(text, vocabulary, end=end))
-        network, vocabulary = self._text_network("surprisal", one_row=True, scoring=True)
+        network, vocabulary = self._text_network(method, one_row=True, scoring=True)
         return text_scores.surprisal(network, text_scores.text_ids(text, vocabulary, end=end), network.start())
+
+    def word_surprisal(
+        self, text: Text, *, unit: Literal["bits", "nats"] = "bits", adapt: Adapt = False
+    ) -> text_scores.WordSurprisal:
+        """Return the words of a text and the surprisal of each, given everything before it.
+
+        Words are what white space separates. A word's surprisal is the sum over its characters and the white space
+        after it, since a word is complete only when the space is read; white space at the start of the text counts
+        with the first word. The sum over all words is the text's surprisal.
+
+        Parameters
+        ----------
+        text : str or bytes
+        unit : "bits" or "nats", default="bits"
+        adapt : bool, dict or "counts", default=False
+            As for `score`.
+
+        Returns
+        -------
+        WordSurprisal
+            A tuple ``(words, surprisal)``: a list of n words without white space, and a float64 array (n,) in `unit`.
+
+        Raises
+        ------
+        ValueError
+            If the text contains an unknown symbol, or the unit is another one.
+
+        Examples
+        --------
+        >>> model = CharNGram(4).fit("to be or not to be, " * 9)
+        >>> words, bits = model.word_surprisal("to be or be")
+        >>> words[bits.argmax()], len(bits)
+        ('be', 4)
+        """
+        checked_choice("unit", unit, ("bits", "nats"))
+        nats = self._surprisal("word_surprisal", text, end=False, adapt=adapt)
+        return text_scores.surprisal_of_words(text, nats, unit)
 
     def rank(self, text: Text) -> NDArray[np.intp]:
         """Return the rank of each character of a text among all symbols, (len(text),): 1 for the most probable.

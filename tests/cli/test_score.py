@@ -1,5 +1,6 @@
 """The command ``crnn score``."""
 
+import csv
 import gzip
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from command_line import error, feed_standard_input, rows
 from texts import PHRASES as TEXT
 
-from crnn import CharRNN
+from crnn import CharNGram, CharRNN
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
 
@@ -204,3 +205,24 @@ def test_score_of_gzip_files(model, folder, capsys, monkeypatch):
         feed_standard_input(monkeypatch, given)
         assert cli.main(["score", "model.crnn", path, option]) == 0
         assert capsys.readouterr() == (expected[option], "")
+
+
+@pytest.mark.parametrize("as_csv", [False, True])
+def test_words_have_their_bits(folder, capfd, as_csv):
+    model = CharNGram(4).fit('to "be", or not. ' * 9)
+    model.save("counts.crnn")
+    (folder / "text.txt").write_text('to "be", or')
+    assert cli.main(["score", "counts.crnn", "text.txt", "--words", *["--csv"] * as_csv]) == 0
+    header, *rows = csv.reader(capfd.readouterr().out.splitlines(), delimiter="," if as_csv else "\t",
+                               quoting=csv.QUOTE_MINIMAL if as_csv else csv.QUOTE_NONE)  # fmt: skip
+    words, bits = model.word_surprisal('to "be", or')
+    assert header == ["word", "bits"]
+    assert [row[0] for row in rows] == words == ["to", '"be",', "or"]
+    np.testing.assert_allclose([float(row[1]) for row in rows], bits, atol=1e-6)
+
+
+@pytest.mark.parametrize("words", [["--csv"], ["--words", "--lines"], ["--words", "--show"], ["--words", "--fast"]])
+def test_options_of_words_are_refused_without_them(folder, capfd, words):
+    with pytest.raises(SystemExit):
+        cli.main(["score", "counts.crnn", "text.txt", *words])
+    assert "--words" in capfd.readouterr().err

@@ -126,6 +126,7 @@ INVALID = {
     ],
     "matching": [*THINGS, 3, b"ab", ["ab"], "a(", "a$", "a*?", "(a)\\1", "(?=a)", "z", "a{5001}"],
     # scoring
+    "unit": NOT_CHOICES,
     "reduce": NOT_CHOICES,
     "errors": NOT_CHOICES,
     "exact": NOT_BOOLS,

@@ -87,3 +87,16 @@ def test_every_symbol_counts_once(n, part, most):
         patch.setattr(text_scores, "MAX_PARTS", most)
         patch.setattr(text_scores, "WARM_UP", part // 2)
         assert model.score(text, exact=False) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("text", "words", "parts"), [
+    (" to  be\n", ["to", "be"], [slice(0, 5), slice(5, 8)]),
+    ("or", ["or"], [slice(0, 2)]), (" \n", [], []), ("", [], []),
+])  # fmt: skip
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_white_space_counts_with_the_word_before_it(text, words, parts, as_bytes):
+    nats = np.arange(1.0, len(text) + 1)
+    text, words = (text.encode(), [word.encode() for word in words]) if as_bytes else (text, words)
+    found = text_scores.surprisal_of_words(text, nats, "bits")
+    assert found.words == words
+    np.testing.assert_allclose(found.surprisal, [nats[part].sum() / np.log(2) for part in parts])

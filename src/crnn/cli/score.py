@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import math
 import os
 import shutil
@@ -12,6 +14,7 @@ from typing import Any, get_args
 from ..adaptation.reading import checked_option
 from ..char_rnn import CharRNN
 from ..inference.string_scores import Reduce
+from ..inference.text_scores import WordSurprisal
 from ..language_model import LanguageModel
 from ..text.sources import text_source
 from .files import line_scores, load, read_text
@@ -53,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --lines: how to combine the log-probabilities of a line's characters and end; min, the minimum, "
         "finds single anomalies (default: sum)",
     )
+    parser.add_argument(
+        "--words",
+        action="store_true",
+        help="write each word and its surprisal in bits, that of the following white space included, instead",
+    )
+    parser.add_argument("--csv", action="store_true", help="with --words: write a table of comma-separated values")
     add_errors(parser, f"with --lines: {SCORING_ERRORS}")
     parser.add_argument("--bits", action="store_true", help="with --lines: use logarithms to base 2 (default: base e)")
     parser.add_argument(
@@ -74,11 +83,19 @@ def run(arguments: argparse.Namespace) -> int:
     adapt = options or arguments.adapt
     if arguments.lines and arguments.show:
         arguments.parser.error("argument --show: not allowed with --lines")
+    if arguments.words and (arguments.lines or arguments.show or arguments.fast):
+        arguments.parser.error("--words: not allowed with --lines, --show or --fast")
+    if arguments.csv and not arguments.words:
+        arguments.parser.error("--csv needs --words")
     model = load(arguments.model, arguments.label)
     if arguments.lines:
         return _score_lines(arguments, model)
     as_bytes = model.vocabulary_.kind == "bytes"
     text = read_text(arguments.file, as_bytes=as_bytes)
+    if arguments.words:
+        blocks: Any = text_source(text).blocks()
+        _write_words(model.word_surprisal((b"" if as_bytes else "").join(blocks), adapt=adapt), as_csv=arguments.csv)
+        return 0
     nats = -model.score(text, exact=not arguments.fast, adapt=adapt)
     unit = "byte" if as_bytes else "character"
     if arguments.show:
@@ -91,6 +108,18 @@ def run(arguments: argparse.Namespace) -> int:
         "perplexity": f"{math.exp(nats):.6f}" if nats < 700 else "inf",
     })  # fmt: skip
     return 0
+
+
+def _write_words(found: WordSurprisal, *, as_csv: bool) -> None:
+    """Write a line for each word, after a header."""
+    words = [word.decode(errors="backslashreplace") if isinstance(word, bytes) else word for word in found.words]
+    rows = [("word", "bits"), *zip(words, [f"{bits:.6f}" for bits in found.surprisal.tolist()], strict=True)]
+    if not as_csv:
+        write("".join(f"{word}\t{bits}\n" for word, bits in rows))
+        return
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    write(table.getvalue())
 
 
 def _show(model: LanguageModel, text: str | bytes, adapt: bool | dict[str, Any]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,3 +137,23 @@ def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]
 def cuts(n: int, parts: int) -> list[range]:
     """Cut n symbols into up to `parts` ranges of at least `PART` symbols, or into one range."""
     return split_range(n, max(1, min(parts, n // PART)))
+
+
+# --------------------------------------------------------------------- words
+
+
+class WordSurprisal(NamedTuple):
+    """The words of a text and their surprisal; see `LanguageModel.word_surprisal`."""
+
+    words: list[Any]  # without white space
+    surprisal: NDArray[np.float64]  # (n,)
+
+
+def surprisal_of_words(text: Any, nats: NDArray[np.float64], unit: str) -> WordSurprisal:
+    """Return each word's sum of its characters' `nats` and of those of the white space after it."""
+    found = [*re.finditer(r"\S+", text)] if isinstance(text, str) else [*re.finditer(rb"\S+", bytes(text))]
+    starts = [match.start() for match in found]
+    if starts:
+        starts[0] = 0
+    sums = np.add.reduceat(nats, starts) if starts else np.zeros(0)
+    return WordSurprisal([match[0] for match in found], sums / math.log(2) if unit == "bits" else sums)
