@@ -149,6 +149,7 @@ def test_a_fitted_model_is_taken_as_it_is(kind):
     assert explanation.is_anomaly == (detector.predict(["nab"]) == -1)
 
 
+@pytest.mark.filterwarnings("ignore:.* are anomalies, but of texts like those")
 def test_calibration_after_more_training():
     detector = detector_of(counts(6)).fit(words(3000, 1))
     assert detector.estimator is not detector.estimator_
@@ -236,6 +237,7 @@ def test_counted_texts_are_limited_by_time(monkeypatch, capsys):
         assert re.search(rf"CharNGram of {counted} of 3,000 texts in ", capsys.readouterr().err)
 
 
+@pytest.mark.filterwarnings("ignore:.* are anomalies, but of texts like those")
 def test_the_default_score_finds_single_odd_places_and_texts_odd_as_a_whole():
     """The minimum alone misses a text of many slightly odd places; the mean alone misses one odd place."""
     clean = [" ".join(words(4, seed)) for seed in range(2000)]
@@ -453,6 +455,7 @@ def new_words(n, seed):
     return [word[::-1] for word in words(n, seed)]
 
 
+@pytest.mark.filterwarnings("ignore:.* are anomalies, but of texts like those")
 def test_learning_more_texts_moves_the_threshold():
     detector = detector_of(counts(6), reduce="min").fit(words(4000, 1))
     assert np.mean(detector.predict(new_words(2000, 2)) == -1) > 0.5
@@ -483,6 +486,27 @@ def test_old_texts_keep_their_scores_and_held_out_ones_are_scored_again():
         assert detector.n_calibration_ == 200 + 50 * (seed - 1)
         wanted = int(0.05 * (detector.n_calibration_ + 1)) - 1
         assert wanted - 1 <= (scores < detector.offset_).sum() <= wanted  # or one less, if two scores are close
+
+
+def test_changed_texts_are_told_once():
+    detector = detector_of(counts(6)).fit(words(4000, 1))
+    assert detector.contamination_ == 0.05
+    detector.predict(words(1000, 2))
+    with pytest.warns(
+        UserWarning, match=r"of 1,000 texts \(.*%\) are anomalies, .* partial_fit, or fit a new detector"
+    ):
+        detector.predict(new_words(1000, 2))
+    detector.predict(new_words(1000, 2))  # is silent
+    detector.partial_fit(new_words(4000, 3)).predict(new_words(1000, 2))
+
+
+def test_few_texts_support_a_rate_that_is_told():
+    with pytest.warns(UserWarning, match=r"about 1 of 300 normal texts will be flagged: contamination=0\.0033"):
+        detector = AnomalyDetector(counts(), random_state=0).fit([*dict.fromkeys(words(1000))][:900])
+    assert detector.contamination_ == pytest.approx(1 / 300)
+    assert (detector.predict(["xxxxxxx"]) == -1).all()
+    loaded = AnomalyDetector.load(io.BytesIO(saved(detector)))
+    assert (loaded.contamination, loaded.contamination_) == ("auto", detector.contamination_)
 
 
 def test_network_texts_are_scored_again():

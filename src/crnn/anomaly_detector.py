@@ -7,14 +7,14 @@ import math
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import Any, BinaryIO, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .detection.calibration import VARIANCE_OUT_OF_FOLD, Calibration, calibrate
+from .detection.calibration import USUAL_RATE, VARIANCE_OUT_OF_FOLD, Calibration, calibrate, supported_rate
 from .detection.clean_texts import (
     CleanTexts,
     Frequencies,
@@ -52,7 +52,7 @@ NEW_SHARE = 0.01  # of texts with unknown characters above which `partial_fit` w
 class Options(NamedTuple):
     """The detector's checked parameters, except the estimator."""
 
-    contamination: float
+    contamination: float | Literal["auto"]
     reduce: Reduce
     calibration_fraction: float
     folds: int
@@ -60,6 +60,10 @@ class Options(NamedTuple):
     max_seconds: float
     keep_texts: bool
     verbose: int
+
+    def rate(self, n_texts: float) -> float:
+        """Return the contamination, given the number of calibration texts."""
+        return supported_rate(n_texts) if self.contamination == "auto" else self.contamination
 
 
 class Learned(NamedTuple):
@@ -105,8 +109,10 @@ class AnomalyDetector(Estimator):
         The language model. `fit` trains a copy of a `CharRNN` or `CharNGram`; `calibrate` takes a fitted model of any
         kind as it is. None: a `CharNGram`, which found more anomalies than networks (``docs/anomalies.md``). Even with
         a `min_count` of 1, a model fitted by `fit` has a symbol for unknown characters, so it scores any text.
-    contamination : float, default=0.001
-        The fraction of clean texts that may count as anomalies, above 0 and at most 0.5.
+    contamination : float or "auto", default="auto"
+        The fraction of clean texts that may count as anomalies, above 0 and at most 0.5. "auto": 0.001, or 3 divided by
+        the number of texts that set the threshold if these are fewer than 3,000. A warning names the rate if fewer than
+        10 texts are below the threshold, and `contamination_` has it.
     reduce : {"joint", "min", "sum", "mean", "scaled"}, default="joint"
         How to combine the log-probabilities of a text's symbols and end into a score, as in
         `LanguageModel.score_samples`. "joint" finds both single odd places, as "min" does, and texts that are odd as a
@@ -135,7 +141,7 @@ class AnomalyDetector(Estimator):
 
     Attributes
     ----------
-    estimator_, offset_, reduce_, n_calibration_, rate_interval_, outlier_scores_
+    estimator_, offset_, contamination_, reduce_, n_calibration_, rate_interval_, outlier_scores_
 
     Examples
     --------
@@ -152,7 +158,7 @@ class AnomalyDetector(Estimator):
     def __init__(
         self,
         estimator: LanguageModel | None = None,
-        contamination: float = 0.001,
+        contamination: float | Literal["auto"] = "auto",
         reduce: Reduce = "joint",
         calibration_fraction: float = CALIBRATION_FRACTION,
         *,
@@ -202,9 +208,9 @@ class AnomalyDetector(Estimator):
         -----
         UserWarning
             If fewer than ``10 / contamination`` texts set the threshold, so that the false-positive rate is uncertain;
-            the warning gives its bounds. If fewer than ``2 / contamination``, the lowest score is the threshold, and
-            the warning says that no alarm is likely if even one of these texts is odd. Also if `calibration_fraction`
-            is set for counts.
+            the warning gives its bounds, and with "auto" the rate. If a rate was given and fewer than
+            ``2 / contamination``, the lowest score is the threshold, and the warning says that no alarm is likely if
+            even one of these texts is odd, and which rate would help. Also if `calibration_fraction` is set for counts.
 
         Examples
         --------
@@ -250,7 +256,7 @@ class AnomalyDetector(Estimator):
                 "in a set. If not, calibrate with texts that the model has not read."
             )
         variance = 1.0 if isinstance(model, CharRNN) else VARIANCE_OUT_OF_FOLD
-        calibration = calibrate(scores, options.contamination, weights, variance=variance)
+        calibration = calibrate(scores, options.rate(weights.sum()), weights, variance=variance)
         learned = Learned(fitted, options.reduce, calibration, self.estimator, _held(new, options, limit=limit))
         return learned, Judged(found, scores)
 
@@ -278,7 +284,7 @@ class AnomalyDetector(Estimator):
         >>> model = CharNGram(order=4, min_count=2)
         >>> detector = AnomalyDetector(model, contamination=0.2, random_state=0).fit(numbers)
         >>> ended = [f"node {i} on job {i}" for i in range(200)]
-        >>> (detector.predict(ended) == -1).mean()
+        >>> (detector.decision_function(ended) < 0).mean()
         np.float64(1.0)
         >>> (detector.partial_fit(ended).predict(ended) == -1).mean() < 0.5
         np.True_
@@ -315,7 +321,7 @@ class AnomalyDetector(Estimator):
         scores[np.isnan(scores)] = model.score_samples(unscored, reduce=reduce, errors="replace")
         weights = np.array([float(n) for _, n, _ in pairs])
         variance = 1.0 if len(unscored) == len(pairs) else VARIANCE_OUT_OF_FOLD
-        calibration = calibrate(scores, options.contamination, weights, variance=variance)
+        calibration = calibrate(scores, options.rate(weights.sum()), weights, variance=variance)
         return self._keep(Learned(model, reduce, calibration, self.estimator, held), options, "Learn more texts")
 
     def calibrate(self, X: Iterable[Text]) -> Self:
@@ -346,7 +352,7 @@ class AnomalyDetector(Estimator):
             raise InvalidInputError(
                 "X is empty. Pass at least 1 text, or better 10 / contamination texts.", argument="X"
             )
-        calibration = calibrate(scores, options.contamination)
+        calibration = calibrate(scores, options.rate(len(scores)))
         return self._keep(
             Learned(model, options.reduce, calibration, self.estimator), options, "Calibrate with more texts"
         )
@@ -391,7 +397,9 @@ class AnomalyDetector(Estimator):
     def predict(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.int64]:
         """Return 1 for each normal text and -1 for each anomaly, ndarray of int (n,).
 
-        The parameters and errors are as in `score_samples`. A text without a score counts as an anomaly.
+        The parameters and errors are as in `score_samples`. A text without a score counts as an anomaly. If far more
+        texts are anomalies than chance allows for texts like those that set the threshold (exact binomial test at the
+        upper bound of `rate_interval_`, p < 1e-6), the first such call issues a UserWarning: the texts have changed.
 
         Examples
         --------
@@ -400,7 +408,13 @@ class AnomalyDetector(Estimator):
         >>> detector.predict(["nana", "bob", None])
         array([ 1, -1, -1])
         """
-        return np.where(self._fitted("predict").decisions(X, errors) >= 0, 1, -1)
+        learned = self._fitted("predict")
+        verdicts = np.where(learned.decisions(X, errors) >= 0, 1, -1)
+        message = learned.calibration.change_message(int(np.count_nonzero(verdicts == -1)), len(verdicts))
+        if message and not self._change_was_told:
+            self._change_was_told = True
+            warn_caller(message)
+        return verdicts
 
     def fit_predict(self, X: Iterable[Text], y: Any = None) -> NDArray[np.int64]:
         """Find the anomalies among the texts themselves, and fit the detector on all of them.
@@ -432,7 +446,7 @@ class AnomalyDetector(Estimator):
             judged = self._judged_by_networks(texts, learned.reduce, options, rng)
         learned = learned._replace(outlier_scores=_in_order(batches(X), judged, learned))
         self._keep(learned, options, but="these texts have been judged by each other, but for new ones, ")
-        return _flag_lowest(self.outlier_scores_, options.contamination)
+        return _flag_lowest(self.outlier_scores_, self.contamination_)
 
     def _judged_by_networks(
         self, texts: CleanTexts, reduce: Reduce, options: Options, rng: np.random.Generator
@@ -485,12 +499,15 @@ class AnomalyDetector(Estimator):
     # ---------------------------------------------------------------- learned
 
     _learned: Learned
+    _change_was_told = False  # by a warning of `predict`
 
     def _keep(self, learned: Learned, options: Options, remedy: str = "Fit more texts", but: str = "") -> Self:
         """Keep a model and its threshold; warn if few texts set it, and report the threshold if verbose."""
         held_out = isinstance(learned.model, CharRNN) and not remedy.startswith("Calibrate")
         other = ", or set a larger contamination" + (" or calibration_fraction." if held_out else ".")
-        learned.calibration.warn_of_few_texts(options.contamination, remedy + other, but)
+        automatic = options.contamination == "auto"
+        learned.calibration.warn_of_few_texts(remedy + other, but, automatic=automatic)
+        self._change_was_told = False
         self._learned = learned if options.keep_texts else learned._replace(model=learned.model._without_text())
         if options.verbose:
             print(self._summary_line(), file=sys.stderr)
@@ -511,6 +528,11 @@ class AnomalyDetector(Estimator):
     def offset_(self) -> float:
         """The threshold: a text with a lower score is an anomaly."""
         return self._fitted("reading offset_").calibration.offset
+
+    @property
+    def contamination_(self) -> float:
+        """The contamination of the threshold: the parameter, or the rate chosen if it was "auto"."""
+        return self._fitted("reading contamination_").calibration.rate
 
     @property
     def reduce_(self) -> Reduce:
@@ -640,7 +662,8 @@ def _unscored(texts: list[Any], weights: NDArray[np.float64]) -> Held:
 
 def _held(new: Held, options: Options, older: Held = (), limit: float = sys.maxsize) -> Held:
     """Return the newest texts that set the threshold, which the detector keeps, at most `limit`."""
-    n = math.ceil(min(HELD / options.contamination, limit))  # the quotient may be infinite
+    rate = USUAL_RATE if options.contamination == "auto" else options.contamination
+    n = math.ceil(min(HELD / rate, limit))  # the quotient may be infinite
     return newest_held_out(new, older, n) if options.keep_texts else ()
 
 
@@ -705,7 +728,7 @@ def _count(
     def score_as_new(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
         return score(taken_out, part if symbols is None else symbols.as_new(part, taken_out))
 
-    return fitted, whole.refined(whole.scores(score), options.contamination, rng, score_as_new)
+    return fitted, whole.refined(whole.scores(score), options.rate(whole.weights.sum()), rng, score_as_new)
 
 
 def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError
-from crnn.detection.calibration import calibrate
+from crnn.detection.calibration import calibrate, supported_rate
 
 
 def test_the_expected_rate_is_the_contamination():
@@ -31,7 +31,7 @@ def test_the_rank_is_the_contamination_of_one_more_text(n, rank):
 
 def test_too_few_texts_have_their_lowest_score_as_the_threshold():
     found = calibrate(np.array([-3.0, -7.0, -5.0]), 0.001)
-    assert found == (pytest.approx(-7.0, abs=1e-3), 3.0, 1.0, 1.0)
+    assert found == (pytest.approx(-7.0, abs=1e-3), 3.0, 1.0, 1.0, 0.001)
     low, high = found.interval
     assert low < 0.25 < high
 
@@ -82,7 +82,7 @@ def warning_of(n, contamination):
     """Return the text of the only warning of a threshold from n scores, or an empty text."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        calibrate(np.arange(-n, 0.0), contamination).warn_of_few_texts(contamination, "Give more.")
+        calibrate(np.arange(-n, 0.0), contamination).warn_of_few_texts("Give more.")
     (text,) = [str(warning.message) for warning in caught] or [""]
     return text
 
@@ -99,7 +99,8 @@ def test_a_warning_says_that_no_alarm_is_likely():
     assert warning_of(97, 0.001) == (
         "no alarm is likely if even one of the 97 calibration texts is odd: they are so few for contamination=0.001 "
         "that the lowest of their scores is the threshold. From 2 / contamination = 2,000 calibration texts on, an "
-        "alarm is likely all the same. The false-positive rate is between 0.00026 and 0.037 at 95 % confidence. Give "
+        "alarm is likely all the same, or with contamination=0.031. The "
+        "false-positive rate is between 0.00026 and 0.037 at 95 % confidence. Give "
         "more."
     )
 
@@ -114,3 +115,28 @@ def test_the_warning_is_exact_about_the_number_of_texts(contamination):
     n = math.ceil(2 / contamination)
     assert calibrate(np.arange(-n, 0.0), contamination).rank == 2
     assert calibrate(np.arange(-n + 2, 0.0), contamination).rank == 1
+
+
+def test_the_automatic_rate_is_one_that_the_texts_support():
+    assert supported_rate(900) == pytest.approx(1 / 300)
+    assert supported_rate(10**6) == 0.001
+    assert supported_rate(3) == 0.5
+    with pytest.warns(
+        UserWarning, match=r"^about 1 of 300 normal texts will be flagged: contamination=0\.0033, .* 900"
+    ):
+        calibrate(np.arange(-900, 0.0), supported_rate(900)).warn_of_few_texts("More.", automatic=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        calibrate(np.arange(-20_000, 0.0), supported_rate(20_000)).warn_of_few_texts("More.", automatic=True)
+
+
+def test_far_more_anomalies_than_chance_allows_have_a_message():
+    """The exact test: as many as the upper bound of the rate are no reason, and a few more of few texts neither."""
+    found = calibrate(np.arange(-10_000, 0.0), 0.01)
+    _, high = found.interval
+    assert found.change_message(round(1000 * high), 1000) == ""
+    assert found.change_message(30, 1000) == ""
+    assert found.change_message(0, 1000) == ""
+    assert found.change_message(60, 60) == ""
+    assert "570 of 1,000 texts (57.0%) are anomalies" in found.change_message(570, 1000)
+    assert "partial_fit" in found.change_message(60, 1000)

@@ -19,7 +19,7 @@ from ..files.model_file import holds_detector
 from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_float
-from .errors import error_message, say_warnings
+from .errors import error_message, say, say_warnings
 from .files import STANDARD, check_writable, line_scores, load_source, model_source, read_documents, read_lines
 from .options import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, refuse_two_standard_inputs, value_type
 from .output import flush, write
@@ -84,7 +84,8 @@ def add_threshold_options(group: _Group, otherwise: str = "") -> None:
         "--contamination",
         metavar="RATE",
         type=value_type(partial(checked_float, "contamination", above=0.0, maximum=0.5)),
-        help=f"the fraction of clean lines that may count as anomalies (default: {otherwise}0.001)",
+        help=f"the fraction of clean lines that may count as anomalies (default: {otherwise}0.001, or 3 divided "
+        "by the number of lines if they are fewer than 3,000)",
     )
     group.add_argument(
         "--reduce",
@@ -110,9 +111,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.unique:
         arguments.parser.error("argument --unique: only with --in-place")
     detector = _detector(arguments)
+    n_lines = n_flagged = 0
     for scores in line_scores(detector.estimator_, arguments.file, detector.reduce_, errors):
-        _write_verdicts(scores, scores >= detector.offset_)
+        normal = scores >= detector.offset_
+        _write_verdicts(scores, normal)
         flush()
+        n_lines += len(scores)
+        n_flagged += int(np.count_nonzero(~normal))
+    if message := detector._learned.calibration.change_message(n_flagged, n_lines):
+        say(f"crnn: warning: {message}")
     return 0
 
 

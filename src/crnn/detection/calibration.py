@@ -20,6 +20,10 @@ CONFIDENCE = 0.95
 # How many times as much the rate varies if each score is by a model without the text as if a model had never seen any
 # of them: up to 2.2 times on names in Chinese characters (benchmarks/false_alarms.py), and 3 with a margin.
 VARIANCE_OUT_OF_FOLD = 3.0
+USUAL_RATE = 0.001  # what `contamination="auto"` is if the texts support it
+SUPPORT = 3  # texts below the threshold of an automatic rate: one or two odd texts among them do not decide it
+MANY = 100  # texts of a call: fewer may be chosen by hand
+DRIFT = 1e-6  # the probability of as many alarms by chance below which the texts are said to have changed
 TAIL = 2  # times contamination: the share of the lowest scores whose equal texts are counted
 SLACK = 1e-4  # how far below a score the threshold may be, relative to 1 + |score|: much more than rounding errors
 
@@ -32,7 +36,8 @@ class Calibration(NamedTuple):
     # The rank, from 1 for the lowest, of the first score above `offset`. With n independent texts, the false-positive
     # rate on new texts has the distribution Beta(rank, n + 1 - rank).
     rank: float
-    variance: float = 1.0  # of the rate, relative to the variance with as many independent texts
+    variance: float  # of the rate, relative to the variance with as many independent texts
+    rate: float  # the contamination
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -44,8 +49,33 @@ class Calibration(NamedTuple):
         low, high = betaincinv(rank, n + 1 - rank, [tail, 1 - tail]).tolist()
         return low, high
 
-    def warn_of_few_texts(self, contamination: float, remedy: str, but: str = "") -> None:
-        """Issue a UserWarning, which begins with `but`, if a single text or chance decides the threshold."""
+    def change_message(self, n_flagged: int, n: int) -> str:
+        """Return a warning if far more of n texts are anomalies than chance allows, or an empty text."""
+        from scipy.special import bdtrc
+
+        _, high = self.interval
+        if n < MANY or not n_flagged or bdtrc(n_flagged - 1, n, min(high, 1.0)) >= DRIFT:
+            return ""
+        return (
+            f"{n_flagged:,} of {n:,} texts ({n_flagged / n:.1%}) are anomalies, but of texts like those that set the "
+            f"threshold, at most {high:.2g} are, at 95 % confidence. If these are not attacks or faults, the texts "
+            "have changed: learn recent clean texts with partial_fit, or fit a new detector on a newer sample."
+        )
+
+    def warn_of_few_texts(self, remedy: str, but: str = "", *, automatic: bool = False) -> None:
+        """Issue a UserWarning, which begins with `but`, if a single text or chance decides the threshold.
+
+        If the rate is `automatic`, the warning says which rate the texts support.
+        """
+        contamination = self.rate
+        if automatic and self.n_texts * contamination < CERTAIN:
+            low, high = self.interval
+            warn_caller(
+                f"{but}about 1 of {1 / contamination:,.0f} normal texts will be flagged: "
+                f"contamination={contamination:.2g}, the rate that {self.n_texts:,.0f} calibration texts support. It "
+                f"is between {low:.2g} and {high:.2g} at 95 % confidence. {remedy}"
+            )
+            return
         enough = self.n_texts * contamination * (1 + 1e-9)  # rounding may put a product just below its bound
         if enough >= CERTAIN:
             return
@@ -54,7 +84,7 @@ class Calibration(NamedTuple):
                 f"no alarm is likely if even one of the {self.n_texts:,.0f} calibration texts is odd: they are so few "
                 f"for contamination={contamination:g} that the lowest of their scores is the threshold. From "
                 f"{USEFUL} / contamination = {_rounded_up(USEFUL / contamination)} calibration texts on, an alarm is "
-                "likely all the same. The"
+                f"likely all the same, or with contamination={supported_rate(self.n_texts):.2g}. The"
             )
         else:
             problem = (
@@ -99,7 +129,12 @@ def calibrate(
     first = int(np.searchsorted(ordered, offset))
     if weights is not None:
         variance *= _mean_cluster(weights[order], sums, TAIL * contamination)
-    return Calibration(offset, float(sums[-1]), float(below[first] + 1), variance)
+    return Calibration(offset, float(sums[-1]), float(below[first] + 1), variance, contamination)
+
+
+def supported_rate(n_texts: float) -> float:
+    """Return the contamination that a number of calibration texts can support."""
+    return min(0.5, max(USUAL_RATE, SUPPORT / n_texts))
 
 
 def _mean_cluster(weights: NDArray[np.float64], sums: NDArray[np.float64], share: float) -> float:

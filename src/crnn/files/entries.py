@@ -158,6 +158,13 @@ def _detector(name: str, value: Any) -> dict[str, Any]:
     return document
 
 
+def _contamination(name: str, value: Any) -> Any:
+    """Return "auto", or a rate."""
+    if isinstance(value, str) and value == "auto":
+        return value
+    return checked_float(name, value, above=0.0, maximum=0.5)
+
+
 def _is_prior(value: Any) -> bool:
     is_list = isinstance(value, list) and len(value) > 1
     return is_list and all(type(p) is float and 0 <= p <= 1 for p in value) and sum(value) > 0
@@ -205,7 +212,7 @@ VOCABULARY = _fields(
 )
 # The parameters of an `AnomalyDetector`, except the estimator and the random state.
 DETECTOR_PARAMETERS: dict[str, Check] = {
-    "contamination": partial(checked_float, above=0.0, maximum=0.5),
+    "contamination": _contamination,
     "reduce": lambda _, value: checked_reduce(value),
     "calibration_fraction": partial(checked_float, above=0.0, below=1.0),
     "folds": partial(checked_int, minimum=2, maximum=MAX_SIZE),
@@ -230,6 +237,7 @@ DETECTOR = _fields(
         "n_texts": partial(checked_float, minimum=1.0),
         "rank": partial(checked_float, minimum=1.0),
         "variance": partial(checked_float, minimum=1.0),
+        "rate": partial(checked_float, above=0.0, maximum=0.5),
     }
 )
 
