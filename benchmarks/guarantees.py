@@ -51,7 +51,7 @@ def calls():
 
     def guesses():
         model = trained(hidden_size=64, max_steps=300, batch_size=16, optimizer="adam").fit(names)
-        return lambda: model.guess_number(names[:9], n=10**6)
+        return lambda: model.guess_number(names[:9], n_samples=10**6)
 
     def validation():
         return lambda: trained(hidden_size=512, eval_every=1, max_steps=3).fit(TEXT, validation=long)

@@ -33,8 +33,9 @@ SMALL = {"hidden_size": 3, "seq_length": 5, "max_steps": 3, "random_state": 0, "
 
 # What a parameter without a default gets when another one is tried.
 USUAL = {
-    "X": DOCUMENTS, "texts": DOCUMENTS, "prefixes": DOCUMENTS, "strings": DOCUMENTS, "batches": [DOCUMENTS],
-    "y": [0, 1] * 3, "labels": None, "text": "ab", "prime": "a", "n": 3, "path": "file", "paths": ["text"],
+    "X": DOCUMENTS, "texts": DOCUMENTS, "prefixes": DOCUMENTS, "batches": [DOCUMENTS],
+    "y": [0, 1] * 3, "labels": None, "text": "ab", "prime": "a", "length": 3, "n_documents": 3, "n_samples": 3,
+    "path": "file", "paths": ["text"],
     "seconds": 0.02, "label": "a", "content": b"", "what": "score", "ids": [0, 1], "data": b"ab",
     "validation": DOCUMENTS, "blocks": ["ab"], "codes": [97], "properties": {"a": [1.0, 2.0]}, "k": 1,
     "matching": "[ab].*", "gaps": "_", "typos": 0.05, "case": True, "spaces": True, "pieces": ["ab", "b"],

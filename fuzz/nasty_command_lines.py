@@ -25,7 +25,7 @@ WORDS = [
     "\udcff", "a\0b", "\U0010ffff", "a" * 10_000, "a=b", "a=1", "a=nan", "=", ",", "a,b", "{}", "[]", "{", "%s", "%",
     "\n", "\\n", "*", "~", ".", "..", "/", "folder", "folder/", "missing", "missing/file", "/dev/null", "/dev/full",
     "/dev/zero" + "x", "1s", "0.1s", "1h", "-1s", "adam", "lstm", "float64", "f4,,", "strict", "skip", "--help",
-    "--version", "--no-such-option", "-n", "-o", "@text", "model", "text", "names",
+    "--version", "--no-such-option", "-o", "@text", "model", "text", "names",
 ]  # fmt: skip
 
 _made = {}

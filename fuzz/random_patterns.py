@@ -90,7 +90,7 @@ def fault_of(rng, model, pattern, texts, log_p, longest):
         return f"{name}: the probability of a short match is {within.estimate}, not {total}"
     if abs(within.estimate - total) > 6 * math.sqrt(max(total * (1 - total), 1e-6) / 16384) + 1e-9:
         return f"{name}: the probability of a short match is estimated as {within.estimate}, not {total}"
-    found = model.enumerate_documents(3, matching=pattern, max_beginnings=3000)
+    found = model.enumerate_documents(3, matching=pattern, max_prefixes=3000)
     short = [k for k, text in enumerate(found.documents) if len(text) <= longest]
     if any(re.fullmatch(pattern, text) is None for text in found.documents):
         return f"{name}: {found.documents} do not all match"

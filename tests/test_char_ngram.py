@@ -58,7 +58,7 @@ def test_documents_start_and_end(namer):
     samples = namer.sample(n_samples=30, random_state=0)
     assert set(samples) & set(NAMES)
     assert namer.start().feed("bob").end().log_prob == namer.score_samples(["bob"])[0]
-    guesses = namer.guess_number(["anna", "ooooo"], n=500, random_state=0)
+    guesses = namer.guess_number(["anna", "ooooo"], n_samples=500, random_state=0)
     assert guesses.estimate[0] < 20 < guesses.estimate[1]
 
 

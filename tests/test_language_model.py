@@ -162,7 +162,7 @@ def test_the_least_numbers_are_accepted(pair, pair_of_documents):
     small, namer = pair[1], pair_of_documents[1]
     assert [text for text, _ in small.beam_search(0)] == [""]
     assert list(small.stream(0)) == []
-    assert len(namer.enumerate_documents(1, max_beginnings=1).documents) <= 1
+    assert len(namer.enumerate_documents(1, max_prefixes=1).documents) <= 1
 
 
 def test_char_rnn_has_only_two_base_classes():

@@ -131,7 +131,7 @@ def test_mixtures_sample_enumerate_and_guess_documents(namers):
     assert max(map(len, names)) <= 6
     found = mixture.enumerate_documents(4)
     np.testing.assert_allclose(found.log_probs, mixture.score_samples(found.documents), rtol=1e-9)
-    guesses = mixture.guess_number(["anna", "bbbb"], n=500, random_state=0)
+    guesses = mixture.guess_number(["anna", "bbbb"], n_samples=500, random_state=0)
     assert guesses.estimate[0] < guesses.estimate[1]
     state = mixture.start()
     assert isinstance(state.sample(5, random_state=0), str)

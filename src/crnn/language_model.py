@@ -115,24 +115,24 @@ class LanguageModel(Estimator):
     # A type checker cannot know to what a model was fitted, so it goes by the type of the prime.
     @overload
     def sample(  # type: ignore[overload-overlap]  # a number that is known to be 1 is an int too
-        self, n: int | None = None, *, prime: str = "", n_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
+        self, length: int | None = None, *, prime: str = "", n_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
     ) -> str: ...
     @overload
     def sample(  # type: ignore[overload-overlap]
-        self, n: int | None = None, *, prime: bytes, n_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
+        self, length: int | None = None, *, prime: bytes, n_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
     ) -> bytes: ...
     @overload
     def sample(
-        self, n: int | None = None, *, prime: str = "", n_samples: int, **options: Unpack[SampleOptions]
+        self, length: int | None = None, *, prime: str = "", n_samples: int, **options: Unpack[SampleOptions]
     ) -> list[str]: ...
     @overload
     def sample(
-        self, n: int | None = None, *, prime: bytes, n_samples: int, **options: Unpack[SampleOptions]
+        self, length: int | None = None, *, prime: bytes, n_samples: int, **options: Unpack[SampleOptions]
     ) -> list[bytes]: ...
     @with_controls
     def sample(
         self,
-        n: int | None = None,
+        length: int | None = None,
         *,
         prime: str | bytes = "",
         n_samples: int = 1,
@@ -152,7 +152,7 @@ class LanguageModel(Estimator):
 
         Parameters
         ----------
-        n : int or None, default=None
+        length : int or None, default=None
             Characters to generate, or at most this many with a `stop`. None: 200, or a whole document. A model of
             documents warns if `n_samples` may be meant; `max_length` limits a document without a warning.
         prime : str or bytes, default=""
@@ -163,14 +163,14 @@ class LanguageModel(Estimator):
             The number of samples, drawn in parallel. Sample i depends only on `random_state` and i.
         max_length : int or None, default=None
             For a model of documents: cut a document off at this many characters, including the prime. None: 1000,
-            unless `n` is given. For whole documents of at most 8 characters, use ``matching=".{0,8}"``; with
+            unless `length` is given. For whole documents of at most 8 characters, use ``matching=".{0,8}"``; with
             `matching`, a document that would be cut off is drawn again.
         matching : str, bytes or re.Pattern, default=None
             A regular expression that the text must match: for a model of documents the whole document, including the
-            prime, as in `re.fullmatch`; for running text, the text after the prime ends at its first match, within `n`
-            characters. The samples have exactly the model's probabilities given a match; see
-            ``docs/matching.md``.
-            `repetition_penalty`, `top_k`, `top_p`, `min_p`, `stop` and a temperature of 0 are refused.
+            prime, as in `re.fullmatch`; for running text, the text after the prime ends at its first match, within
+            `length` characters. The samples have exactly the model's probabilities given a match; see
+            ``docs/matching.md``. `repetition_penalty`, `top_k`, `top_p`, `min_p`, `stop` and a temperature of 0 are
+            refused.
         label : str, int, float or bool, default=None
             For a model fitted with labels: the label of the text. None: draw a label for each sample from the learned
             probabilities.
@@ -204,7 +204,7 @@ class LanguageModel(Estimator):
         ['Anna', 'Eve']
         """
         k = checked_int("n_samples", n_samples, 1, MAX_SIZE)
-        vocabulary, request = self._vocabulary("sample"), TextRequest(n, prime, max_length, controls, matching)
+        vocabulary, request = self._vocabulary("sample"), TextRequest(length, prime, max_length, controls, matching)
         sampling.check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)
         samples, symbols = model._sampler(request, random_state, one_row=k == 1)
@@ -219,23 +219,28 @@ class LanguageModel(Estimator):
 
     @overload
     def stream(
-        self, n: int | None = None, *, prime: str = "", random_state: Any = None, **controls: Unpack[SamplingOptions]
+        self,
+        length: int | None = None,
+        *,
+        prime: str = "",
+        random_state: Any = None,
+        **controls: Unpack[SamplingOptions],
     ) -> Iterator[str]: ...
     @overload
     def stream(
-        self, n: int | None = None, *, prime: bytes, random_state: Any = None, **controls: Unpack[SamplingOptions]
+        self, length: int | None = None, *, prime: bytes, random_state: Any = None, **controls: Unpack[SamplingOptions]
     ) -> Iterator[bytes]: ...
     @with_controls
     def stream(
         self,
-        n: int | None = None,
+        length: int | None = None,
         *,
         prime: str | bytes = "",
         label: Any = None,
         random_state: Any = None,
         **controls: Unpack[SamplingOptions],
     ) -> Iterator[Any]:
-        """Generate text character by character, without end unless `n` is given or a `stop` occurs.
+        """Generate text character by character, without end unless `length` is given or a `stop` occurs.
 
         A model of documents generates one document, from its start or after the prime to its end; a model of bytes
         yields bytes objects of length 1. The weights are those at the time of the call, which raises errors as
@@ -243,7 +248,7 @@ class LanguageModel(Estimator):
 
         Parameters
         ----------
-        n : int, default=None
+        length : int, default=None
             Characters to generate; None: no limit.
         prime, label, {control_names}, random_state
             As in `sample`; the same seed gives the same text. Characters that may begin a `stop` are withheld until
@@ -256,22 +261,22 @@ class LanguageModel(Estimator):
         >>> list(islice(model.stream(prime="a", temperature=0), 3))
         ['b', 'a', 'b']
         """
-        n = None if n is None else checked_int("n", n, 0)
+        length = None if length is None else checked_int("length", length, 0)
         if label is not None:
-            return self.for_label(label).stream(n, prime=prime, random_state=random_state, **controls)
+            return self.for_label(label).stream(length, prime=prime, random_state=random_state, **controls)
         network, vocabulary = self._text_network("stream", one_row=True)
-        return sampling.symbol_stream(network, vocabulary, n, prime, controls, random_state)
+        return sampling.symbol_stream(network, vocabulary, length, prime, controls, random_state)
 
     @overload
     def beam_search(
-        self, n: int = 20, *, prime: str = "", beams: int = 8, stop: Any = None, matching: Any = None
+        self, length: int = 20, *, prime: str = "", beams: int = 8, stop: Any = None, matching: Any = None
     ) -> list[tuple[str, float]]: ...
     @overload
     def beam_search(
-        self, n: int = 20, *, prime: bytes, beams: int = 8, stop: Any = None, matching: Any = None
+        self, length: int = 20, *, prime: bytes, beams: int = 8, stop: Any = None, matching: Any = None
     ) -> list[tuple[bytes, float]]: ...
     def beam_search(
-        self, n: int = 20, *, prime: str | bytes = "", beams: int = 8, stop: Any = None, matching: Any = None
+        self, length: int = 20, *, prime: str | bytes = "", beams: int = 8, stop: Any = None, matching: Any = None
     ) -> list[Any]:
         """Return the most probable continuations of a text, with their log-probabilities.
 
@@ -281,19 +286,20 @@ class LanguageModel(Estimator):
 
         Parameters
         ----------
-        n : int, default=20
+        length : int, default=20
             Characters in a continuation; for a model of documents, the maximum, since documents end.
         prime : str or bytes, default=""
             The text to continue; not returned.
         beams : int, default=8
             Continuations to keep and return, fewer if there are no more. One beam finds the text of
-            ``sample(n, prime=prime, temperature=0)``.
+            ``sample(length, prime=prime, temperature=0)``.
         stop : list of str, or of bytes, default=None
-            Characters that end a continuation, such as ``[" ", ".", ","]``: it has 1 to `n` characters, none of them a
-            stop, and log P is the probability that any stop (or the document's end) follows. This completes words.
+            Characters that end a continuation, such as ``[" ", ".", ","]``: it has 1 to `length` characters, none of
+            them a stop, and log P is the probability that any stop (or the document's end) follows. This completes
+            words.
         matching : str, bytes or re.Pattern, default=None
-            A pattern that all continuations match within `n` characters, as in `sample`: a document together with the
-            prime; running text ends at its first match.
+            A pattern that all continuations match within `length` characters, as in `sample`: a document together with
+            the prime; running text ends at its first match.
 
         Returns
         -------
@@ -307,7 +313,8 @@ class LanguageModel(Estimator):
         >>> words.beam_search(prime="to be or n", stop=[" ", "."])[0][0]
         'ot'
         """
-        n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
+        length = checked_int("length", length, 0)
+        beams = checked_int("beams", beams, 1)
         network, vocabulary = self._text_network("beam_search", one_row=beams == 1)
         sampling.check_prime(prime, vocabulary)
         if stop is not None and matching is not None:
@@ -315,27 +322,27 @@ class LanguageModel(Estimator):
         guide = None if matching is None else guide_of(self, network, vocabulary, matching, prime)
         state = Context.after(network, sampling.encoded_prime(prime, vocabulary)).state
         if stop is not None:
-            return best_completions(network, vocabulary, state, n, beams, stop)
-        return best_continuations(network, vocabulary, state, n, beams, guide)
+            return best_completions(network, vocabulary, state, length, beams, stop)
+        return best_continuations(network, vocabulary, state, length, beams, guide)
 
     def enumerate_documents(
-        self, n: int, *, matching: Any = None, max_beginnings: int = 100_000
+        self, n_documents: int, *, matching: Any = None, max_prefixes: int = 100_000
     ) -> EnumeratedDocuments:
-        """Return the n most probable documents, the most probable first.
+        """Return the `n_documents` most probable documents, the most probable first.
 
         The list is exact: best-first search misses no more probable document. It reads every prefix that is more
         probable than the last document, and keeps a state for each, so a model with many likely prefixes may reach the
-        limit before the n-th document. The list is then shorter, and exact down to its `bound`. A ValueError is raised
+        limit before the last document. The list is then shorter, and exact down to its `bound`. A ValueError is raised
         if an argument is out of range, or the model was fitted on one text and has no document ends.
 
         Parameters
         ----------
-        n : int
+        n_documents : int
             The maximum number of documents to return, at least 1.
         matching : str, bytes or re.Pattern, default=None
             A pattern that all documents match, as in `sample`. The counts of a `CharNGram` know which prefixes lead to
             a match, so few are read.
-        max_beginnings : int, default=100000
+        max_prefixes : int, default=100000
             The maximum number of prefixes to read (approximately: they are read in groups of 64).
 
         Returns
@@ -353,28 +360,32 @@ class LanguageModel(Estimator):
         >>> found.documents, bool(found.bound == found.log_probs[-1])
         (['Anna', 'Bob'], True)
         """
-        n, max_beginnings = checked_int("n", n, 1), checked_int("max_beginnings", max_beginnings, 1)
+        n_documents = checked_int("n_documents", n_documents, 1)
+        max_prefixes = checked_int("max_prefixes", max_prefixes, 1)
         network, vocabulary = self._text_network("enumerate_documents", one_row=False)
         if matching is None or vocabulary.boundary is None:
-            return enumerated_documents(network, vocabulary, n, max_beginnings)
+            return enumerated_documents(network, vocabulary, n_documents, max_prefixes)
         guide = guide_of(self, network, vocabulary, matching, "")
-        documents = enumerated_documents(network, vocabulary, n, max_beginnings, guide)
+        documents = enumerated_documents(network, vocabulary, n_documents, max_prefixes, guide)
         if isinstance(network, HasLookahead):
             request = TextRequest(None, "", None, {}, matching)
             exact = self._trials("enumerate_documents", request)[0].probability(None)
             return documents._replace(match_log_prob=(math.log(exact), math.log(exact))) if exact else documents
         return documents
 
-    def match_probability(self, matching: Any, n: int | None = None, *, prime: str | bytes = "") -> MatchProbability:
+    def match_probability(
+        self, matching: Any, max_length: int | None = None, *, prime: str | bytes = ""
+    ) -> MatchProbability:
         """Return the probability that a text of the model matches a pattern. Errors are as for `sample`.
 
         Parameters
         ----------
         matching : str, bytes or re.Pattern
             A pattern as in `sample`.
-        n : int, default=None
-            For a model of documents: the maximum length after the prime; None: any length. For running text: the
-            number of characters within which the text must match; None: 200.
+        max_length : int, default=None
+            For a model of documents: the maximum length of a document, including the prime, as in `sample`; None: any
+            length. For running text: the number of characters after the prime within which the text must match; None:
+            200.
         prime : str or bytes, default=""
             The text to continue; a document that matches includes it.
 
@@ -391,10 +402,10 @@ class LanguageModel(Estimator):
         >>> round(names.match_probability(".*nn.*").estimate, 2)
         0.31
         """
-        request = TextRequest(n, prime, None, {}, matching)
+        request = TextRequest(None, prime, None, {}, matching)
         self._require_no_labels("match_probability")
         trials, vocabulary = self._trials("match_probability", request)
-        length = sampling.text_length(vocabulary, n, None, 0) if n is not None or vocabulary.boundary is None else None
+        length = sampling.match_length(vocabulary, max_length, prime)
         return match_probability(trials, length, checked_threads(self.n_threads))
 
     @overload
@@ -824,7 +835,7 @@ class LanguageModel(Estimator):
         return text_scores.ranks(network, vocabulary.encode(text, name="text"), network.start())
 
     def guess_number(
-        self, strings: Iterable[Text], n: int = 10_000, random_state: Any = None, *, length: int | None = None
+        self, X: Iterable[Text], n_samples: int = 10_000, random_state: Any = None, *, length: int | None = None
     ) -> GuessNumbers:
         """Estimate how many guesses it takes to find each string, guessing the most probable strings first.
 
@@ -834,13 +845,14 @@ class LanguageModel(Estimator):
 
         Parameters
         ----------
-        strings : iterable of str, or of bytes for a model of bytes
-        n : int, default=10000
+        X : iterable of str, or of bytes for a model of bytes
+            The strings to guess.
+        n_samples : int, default=10000
             The number of strings to draw; a hundred times as many make the bounds ten times as narrow. They are the
             samples of `CharRNN.sample` with the same seed.
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same numbers. The model keeps the last drawn strings' probabilities until it
-            changes, so another call with the same `n`, `length` and seed, or None, draws nothing.
+            changes, so another call with the same `n_samples`, `length` and seed, or None, draws nothing.
         length : int, default=None
             For a model of running text: the length of all strings; only strings of this length are guessed.
 
@@ -860,7 +872,7 @@ class LanguageModel(Estimator):
         """
         network, vocabulary = self._text_network("guess_number", one_row=False, scoring=True)
         rest: Any = {"length": length, "random_state": random_state, "n_threads": checked_threads(self.n_threads)}
-        return estimated_guess_numbers(self, network, vocabulary, strings, n, **rest)
+        return estimated_guess_numbers(self, network, vocabulary, X, n_samples, **rest)
 
     # ------------------------------------------------------------------ labels
 

@@ -37,14 +37,14 @@ def test_from_text_to_samples_through_pipes(folder, capsys):
     model, fitted = CharRNN.load("new.crnn"), CharRNN(11, max_steps=70, random_state=3).fit(TEXT)
     assert model.get_params() == fitted.get_params()
     np.testing.assert_array_equal(learned_state(model).params, learned_state(fitted).params)
-    sampled = run("sample", "-", "-n", "41", "--prime", "to be", "--seed", "2", input=trained.stdout)
+    sampled = run("sample", "-", "--length", "41", "--prime", "to be", "--seed", "2", input=trained.stdout)
     expected = model.sample(41, prime="to be", random_state=2)
     assert (sampled.returncode, sampled.stdout, sampled.stderr) == (0, (expected + "\n").encode(), b"")
 
 
 @POSIX
 def test_reader_that_closes_the_pipe_ends_quietly(folder):
-    command = [sys.executable, "-m", "crnn", "sample", "model.crnn", "-n", "100000000"]
+    command = [sys.executable, "-m", "crnn", "sample", "model.crnn", "--length", "100000000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert len(process.stdout.read(100)) == 100
         process.stdout.close()
@@ -131,7 +131,8 @@ def test_training_needs_only_the_streams_that_it_names(folder, closed, output):
 
 @pytest.mark.parametrize(
     "words",
-    ["sample model.crnn -n 0", "score model.crnn text.txt", "score model.crnn text.txt --lines", "info model.crnn",
+    ["sample model.crnn --length 0", "score model.crnn text.txt",
+     "score model.crnn text.txt --lines", "info model.crnn",
      "info --build", "demo"],
 )  # fmt: skip
 def test_every_other_command_needs_standard_output(folder, capsys, monkeypatch, words):

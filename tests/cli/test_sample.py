@@ -29,20 +29,21 @@ PRIME = b"\xff\xfe" if os.name == "posix" else b"ab"
 
 # A model, the options of the command, and the arguments of `sample`.
 SAMPLES = [
-    ("text", "", {"n": 200}), ("text", "-n 11 --n-samples 3", {"n": 11, "n_samples": 3}),
-    ("text", f"-n {2 * sample_command.BLOCK + 1}", {"n": 2 * sample_command.BLOCK + 1}),
+    ("text", "", {"length": 200}), ("text", "--length 11 --n-samples 3", {"length": 11, "n_samples": 3}),
+    ("text", f"--length {2 * sample_command.BLOCK + 1}", {"length": 2 * sample_command.BLOCK + 1}),
     ("documents", "", {"max_length": 1000}),
-    ("documents", "--prime ab -n 3 --n-samples 9", {"prime": "ab", "n_samples": 9, "max_length": 5}),
-    ("documents", "--matching c.*c --prime ca --n-samples 4 -n 9",
+    ("documents", "--prime ab --length 3 --n-samples 9", {"prime": "ab", "n_samples": 9, "max_length": 5}),
+    ("documents", "--matching c.*c --prime ca --n-samples 4 --length 9",
      {"matching": "c.*c", "prime": "ca", "n_samples": 4, "max_length": 11}),
     ("ab", "--matching [ab]*bb", {"matching": "[ab]*bb"}),
-    ("ab", "-n 2 --unique --n-samples 3", {"n": 2, "unique": True, "n_samples": 3}),
-    ("ab", "-n 2 --exclude lines", {"n": 2, "exclude": ["aa", "ab", "ba"]}),
-    ("bytes", f"-n 300 --prime {os.fsdecode(PRIME)}", {"n": 300, "prime": PRIME}),
-    *(("letters", f"--prime ab -n 90 {words}", {"prime": "ab", "n": 90, **given}) for words, given in CONTROLS),
-    ("letters", "--n-samples 2 -n 90 --stop ab", {"n_samples": 2, "n": 90, "stop": ["ab"]}),
-    ("letters as bytes", "-n 90 --stop ab --forbid xyz\xe9",
-     {"n": 90, "stop": b"ab", "logit_bias": dict.fromkeys([b"x", b"y", b"z"], -INF)}),
+    ("ab", "--length 2 --unique --n-samples 3", {"length": 2, "unique": True, "n_samples": 3}),
+    ("ab", "--length 2 --exclude lines", {"length": 2, "exclude": ["aa", "ab", "ba"]}),
+    ("bytes", f"--length 300 --prime {os.fsdecode(PRIME)}", {"length": 300, "prime": PRIME}),
+    *(("letters", f"--prime ab --length 90 {words}", {"prime": "ab", "length": 90, **given})
+      for words, given in CONTROLS),
+    ("letters", "--n-samples 2 --length 90 --stop ab", {"n_samples": 2, "length": 90, "stop": ["ab"]}),
+    ("letters as bytes", "--length 90 --stop ab --forbid xyz\xe9",
+     {"length": 90, "stop": b"ab", "logit_bias": dict.fromkeys([b"x", b"y", b"z"], -INF)}),
 ]  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def test_the_command_writes_what_sample_returns(folder, capsysbinary, name, word
 
 def test_lone_surrogates_and_line_ends(folder, capsysbinary):
     CharRNN(5, max_steps=0, random_state=0).fit("\ud800\r\n\ufeff").save("odd.crnn")
-    assert cli.main(["sample", "odd.crnn", "-n", "50", "--seed", "5"]) == 0
+    assert cli.main(["sample", "odd.crnn", "--length", "50", "--seed", "5"]) == 0
     out = capsysbinary.readouterr().out
     assert b"\\ud800" in out
     sample = CharRNN.load("odd.crnn").sample(50, random_state=5)

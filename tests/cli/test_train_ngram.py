@@ -45,7 +45,7 @@ def test_more_text_is_added(counts, folder):
 
 
 def test_sample_and_score(counts, capsys):
-    assert cli.main(["sample", counts, "-n", "9", "--prime", "to be", "--temperature", "0"]) == 0
+    assert cli.main(["sample", counts, "--length", "9", "--prime", "to be", "--temperature", "0"]) == 0
     assert capsys.readouterr().out == " or not t\n"
     for flags, adapt in (([], False), (["--adapt"], True)):
         assert cli.main(["score", counts, "text.txt", *flags]) == 0

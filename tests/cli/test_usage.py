@@ -56,7 +56,7 @@ WRONG = [
     ("restore model.crnn text.txt --ocr --output .", "would overwrite"),
     ("restore model.crnn a/text.txt b/text.txt --ocr --output c", "would overwrite"),
     ("sample - --exclude -", "MODEL and --exclude cannot both be standard input"),
-    ("sample model.crnn -n -1", "argument -n: n must be"),
+    ("sample model.crnn --length -1", "argument --length: length must be"),
     ("sample model.crnn --temperature nan", "argument --temperature: "),
     ("sample model.crnn --seed x", "argument --seed: "),
     ("sample model.crnn --n-samples 0", "argument --n-samples: "),

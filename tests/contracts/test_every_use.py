@@ -63,7 +63,8 @@ def test_every_command_takes_every_model(tmp_path, monkeypatch, capsys, kind):
     MODELS[kind](PHRASES).save("model.crnn")
     (tmp_path / "text.txt").write_text("to be or not to be")
     for command in (
-        "info model.crnn", "score model.crnn text.txt", "score model.crnn text.txt --show", "sample model.crnn -n 9",
+        "info model.crnn", "score model.crnn text.txt", "score model.crnn text.txt --show",
+        "sample model.crnn --length 9",
         "restore model.crnn text.txt --case",
     ):  # fmt: skip
         assert cli.main(command.split()) == 0, command

@@ -292,7 +292,7 @@ REFUSED = [
     ("documents", lambda m: m.sample(exclude=Lines("names", kind="bytes")), "exclude is bytes"),
     ("bytes", lambda m: m.sample(exclude=["anna"]), r"^exclude\[0\] is text, but .* are bytes\. Pass "),
     *(("documents", lambda m, name=name: m.sample(**{name: 10**30}), f"^{name} must be at most 2147483647, not ")
-      for name in ("n", "max_length", "n_samples")),
+      for name in ("length", "max_length", "n_samples")),
     ("text", lambda m: m.enumerate_documents(3), r"^enumerate_documents needs a model of documents, .*beam_search"),
     ("text", lambda m: m.beam_search(3, stop=["t", "to"]), r"^stop\[1\] is 'to', but beam_search needs stops of one"),
     ("text", lambda m: m.beam_search(3, stop="t", matching="t"), "^stop cannot be combined with matching"),

@@ -73,7 +73,6 @@ INVALID = {
     "text": NOT_TEXTS,
     "texts": NOT_LISTS,
     "prefixes": NOT_LISTS,
-    "strings": NOT_LISTS,
     "batches": [*THINGS, None, 3],
     "validation": [("a", "b", "c"), (), *(value for value in NOT_SOURCES if value is not None)],
     "y": (),
@@ -93,14 +92,14 @@ INVALID = {
     "kind": NOT_CHOICES,
     "transform": [{}, "upper", 3],
     # sampling
-    "n": integers(0, none=True),
     "prime": [*THINGS, None, 3, b"ab", ["ab"], np.array("ab"), "a\U0010ffff", "a\0", "a\ud800", "a" * 70_000 + "z"],
     "n_samples": integers(1),
     "max_length": integers(0, none=True),
     "unique": NOT_BOOLS,
     "exclude": [*THINGS, None, 3, "ab", b"ab", ["ab", 3]],
     "beams": integers(1),
-    "max_beginnings": integers(1),
+    "max_prefixes": integers(1),
+    "n_documents": integers(1),
     "case": NOT_BOOLS,
     "accents": NOT_BOOLS,
     "spaces": NOT_BOOLS,
@@ -225,6 +224,7 @@ INVALID_HERE = {
         for name in ("calibrate", "decision_function", "partial_fit", "predict", "score_samples")
     },
     **{f"TextClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
+    **{f"{name}.guess_number-X": NOT_LISTS for name in ("CharNGram", "CharRNN", "Mixture")},
     **{f"{name}.restore-texts": [*THINGS, {"a"}, None, 3, b"ab", np.array(3), [None], ["ab", 3]] for name in RESTORING},
     **{f"{name}.restore-beams": integers(1, none=True) for name in RESTORING},
     **{f"CharRNN.{name}-y": NOT_LABELS for name in ("fit", "partial_fit", "score", "score_samples")},
@@ -260,8 +260,8 @@ SHOWN = {
 
 # What a parameter without a default gets when another one is tried.
 USUAL = {
-    "X": NAMES, "texts": NAMES, "prefixes": NAMES, "strings": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
-    "n": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
+    "X": NAMES, "texts": NAMES, "prefixes": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
+    "n_documents": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
     "pieces": ["a", "b", "e"],
 }  # fmt: skip

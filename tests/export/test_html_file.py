@@ -222,7 +222,7 @@ def test_the_module_samples_scores_and_predicts_as_python_does(module_of, name):
     p = model.start(text).predict_proba()
     np.testing.assert_allclose([each["probability"] for each in found], sorted(p, reverse=True), atol=1e-5)
     if isinstance(text, str):
-        limit = {"n": 19} if model.vocabulary_.boundary is None else {"max_length": 19}
+        limit = {"length": 19} if model.vocabulary_.boundary is None else {"max_length": 19}
         controls = {"random_state": 11, "temperature": 0.7, "top_k": 3}
         expected = model.sample(**limit, prime=text[:2], n_samples=3, **controls)[2]
         options = {"length": 19, "prime": text[:2], "seed": 11, "number": 2, "temperature": 0.7, "topK": 3}

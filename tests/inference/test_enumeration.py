@@ -33,7 +33,7 @@ def test_enumeration_matches_brute_force(cell, n_bigrams, beginnings, monkeypatc
 def test_the_limit_shortens_the_list_and_states_the_bound(monkeypatch):
     monkeypatch.setattr(search, "BEGINNINGS", 2)
     model = small()
-    whole, part = model.enumerate_documents(300), model.enumerate_documents(300, max_beginnings=17)
+    whole, part = model.enumerate_documents(300), model.enumerate_documents(300, max_prefixes=17)
     assert 0 < len(part.documents) < len(whole.documents) == 300
     assert part.documents == whole.documents[: len(part.documents)]
     assert part.log_probs[-1] >= part.bound > whole.bound
@@ -45,7 +45,7 @@ def test_no_more_prefixes_are_read_than_asked_for(monkeypatch, at_once, expected
     read, plain = [], search._read
     monkeypatch.setattr(search, "BEGINNINGS", at_once)
     monkeypatch.setattr(search, "_read", lambda *arguments: read.extend(arguments[1]) or plain(*arguments))
-    small().enumerate_documents(300, max_beginnings=16)
+    small().enumerate_documents(300, max_prefixes=16)
     assert len(read) in expected
 
 

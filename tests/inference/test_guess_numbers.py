@@ -44,7 +44,7 @@ def test_the_estimates_are_near_and_the_bounds_hold(n_bigrams):
     true = true_numbers(model.score_samples(ALL))
     inside = []
     for seed in range(10):
-        found = model.guess_number(ALL, n=2000, length=LENGTH, random_state=seed)
+        found = model.guess_number(ALL, n_samples=2000, length=LENGTH, random_state=seed)
         assert (found.lower <= found.estimate).all()
         assert (found.estimate <= found.upper).all()
         inside.append(((found.lower <= true) & (true <= found.upper)).mean())
@@ -59,7 +59,7 @@ def test_guess_numbers_of_documents_match_enumeration(ending):
     log_p = ending.score_samples(universe)
     true = true_numbers(log_p)
     asked = np.flatnonzero((true > 1) & (true < 200))
-    found = ending.guess_number([universe[i] for i in asked], n=20_000, random_state=1)
+    found = ending.guess_number([universe[i] for i in asked], n_samples=20_000, random_state=1)
     np.testing.assert_allclose(found.estimate, true[asked], rtol=0.15)
     assert ((found.lower <= true[asked]) & (true[asked] <= found.upper)).mean() > 0.85
     likeliest = ending.guess_number([universe[int(np.argmax(log_p))]], random_state=1)
@@ -85,12 +85,12 @@ def test_the_strings_drawn_are_the_samples_of_the_same_seed(model, ending, monke
 
 def test_guess_numbers_do_not_depend_on_threads_or_other_strings(model, ending):
     strings = ALL[:50]
-    first = model.set_params(n_threads=1).guess_number(strings, n=700, length=LENGTH, random_state=4)
-    second = model.set_params(n_threads=3).guess_number(iter(strings), n=700, length=LENGTH, random_state=4)
-    alone = model.guess_number(strings[7:8], n=700, length=LENGTH, random_state=4)
+    first = model.set_params(n_threads=1).guess_number(strings, n_samples=700, length=LENGTH, random_state=4)
+    second = model.set_params(n_threads=3).guess_number(iter(strings), n_samples=700, length=LENGTH, random_state=4)
+    alone = model.guess_number(strings[7:8], n_samples=700, length=LENGTH, random_state=4)
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(np.ravel(alone), np.array(first)[:, 7])
-    a, b = (ending.set_params(n_threads=k).guess_number(["ab"], n=700, random_state=4) for k in (1, 3))
+    a, b = (ending.set_params(n_threads=k).guess_number(["ab"], n_samples=700, random_state=4) for k in (1, 3))
     np.testing.assert_array_equal(a, b)
 
 
@@ -106,7 +106,12 @@ def draws(monkeypatch):
 
 def test_strings_are_drawn_again_only_for_another_request(draws):
     model = random_language_model("abcd", scale=0.5)
-    requests = [{"n": 50}, {"n": 60}, {"n": 60, "length": 4}, {"n": 60, "length": 4, "random_state": 1}]
+    requests = [
+        {"n_samples": 50},
+        {"n_samples": 60},
+        {"n_samples": 60, "length": 4},
+        {"n_samples": 60, "length": 4, "random_state": 1},
+    ]
     for k, request in enumerate(requests):
         for _ in range(2):
             strings = ["abcd", "dada"] if request.get("length") == 4 else ["abc"]
@@ -124,11 +129,11 @@ def test_changed_predictions_draw_anew(draws, kind):
     network = CharRNN(3, max_steps=2, random_state=0).fit(texts)
     model = {"network": network, "counts": counts, "mixture": Mixture.from_fitted([network, counts])}[kind]
     for _ in range(2):
-        model.guess_number(["ab"], n=50)
+        model.guess_number(["ab"], n_samples=50)
     assert draws == [50]
     (network if kind == "network" else counts).partial_fit(["bbb"])
-    fresh = copy.deepcopy(model).guess_number(["ab"], n=50, random_state=0)
-    assert model.guess_number(["ab"], n=50, random_state=0).estimate == fresh.estimate
+    fresh = copy.deepcopy(model).guess_number(["ab"], n_samples=50, random_state=0)
+    assert model.guess_number(["ab"], n_samples=50, random_state=0).estimate == fresh.estimate
     assert draws == [50] * 3
 
 
@@ -184,9 +189,9 @@ def test_ranks_beyond_float64_are_infinite():
     ("strings", "options", "message"),
     [
         (["abc"], {}, r"^guess_number needs length=\.\.\. for a model of running text: its texts have no end"),
-        (["abc", "ab"], {"length": 3}, r"^strings\[1\] has 2 symbols, but length is 3\. Leave it out\.$"),
-        (["abc"], {"length": 3, "n": 1}, r"^n must be a whole number of at least 2"),
-        (["abz"], {"length": 3}, r"^strings\[0\] contains 'z'"),
+        (["abc", "ab"], {"length": 3}, r"^X\[1\] has 2 symbols, but length is 3\. Leave it out\.$"),
+        (["abc"], {"length": 3, "n_samples": 1}, r"^n_samples must be a whole number of at least 2"),
+        (["abz"], {"length": 3}, r"^X\[0\] contains 'z'"),
     ],
 )
 def test_refuses_strings_that_cannot_be_guessed(model, strings, options, message):
@@ -206,4 +211,4 @@ def test_documents_have_no_length(ending, monkeypatch):
 
 
 def test_guess_numbers_of_no_strings_are_empty(model):
-    assert [part.shape for part in model.guess_number([], n=10, length=3)] == [(0,)] * 4
+    assert [part.shape for part in model.guess_number([], n_samples=10, length=3)] == [(0,)] * 4

@@ -133,7 +133,7 @@ def test_matching_combines_with_prime_lengths_unique_and_exclude(model):
     short = model.sample(**kept, max_length=4)
     assert max(map(len, short)) == 4
     assert short == [text for text in model.sample(**kept | {"n_samples": 400}) if len(text) <= 4][:40]
-    assert {len(text) for text in model.sample(**kept, n=1, prime="han")} == {3, 4}
+    assert {len(text) for text in model.sample(**kept, length=1, prime="han")} == {3, 4}
     assert model.sample(matching="bob", temperature=0.5, logit_bias={"o": -3}) == "bob"
     assert model.sample(matching=re.compile("BOB", re.IGNORECASE)) == "bob"
 
@@ -207,17 +207,17 @@ def test_refuses_invalid_controls(counts, options, message):
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"max_length": 7}, "max_length is 7, .* has length 8. Raise max_length to 8 or more, or "),
-    ({"n": 7}, "n is 7, .* has length 8. Raise n to 8 or more, .* For 7 documents, pass n_samples=7.$"),
-    ({"n": 9, "max_length": 7}, "max_length is 7, .* has length 8. "),
+    ({"length": 7}, "length is 7, .* has length 8. Raise length to 8 or more, .* For 7 documents, pass n_samples=7.$"),
+    ({"length": 9, "max_length": 7}, "max_length is 7, .* has length 8. "),
     ({"max_length": 2, "prime": "ann"}, "max_length is 2, .* has length 8. "),
-    ({"n": 4, "prime": "ann"}, "n is 4, .* has length 5 after the prime. Raise n to 5 or more, or "),
+    ({"length": 4, "prime": "ann"}, "length is 4, .* has length 5 after the prime. Raise length to 5 or more, or "),
     ({"max_length": 9, "logit_bias": {"b": -math.inf}}, "max_length is 9, .* has length 10. "),
 ])  # fmt: skip
 def test_refuses_at_once_a_pattern_whose_matches_are_too_long(model, options, message, monkeypatch):
     pattern = "a(.{6}b|.{9})"
     for known in (False, True):  # whether the pattern has been used before
         if known:
-            model.sample(matching=pattern, **{**options, "n": None, "max_length": 12}, random_state=0)
+            model.sample(matching=pattern, **{**options, "length": None, "max_length": 12}, random_state=0)
         with monkeypatch.context() as patch:
             patch.setattr(matching, "PrefixTree", lambda *_: pytest.fail("it would take long"))
             patch.setattr(CountsNetwork, "lookahead", lambda *_: pytest.fail("it would take long"))
@@ -229,7 +229,7 @@ def test_refuses_longer_matches_than_by_default(counts):
     with pytest.raises(InvalidInputError, match=r"^max_length is 1,000, .* has length 1,001\."):
         counts.sample(matching=".{1001}")
     text = CharNGram(3).fit("the cat sat. the end. " * 9)
-    with pytest.raises(InvalidInputError, match=r"^n is 200, .* has length 201\. Raise n to 201 .* matches\.$"):
+    with pytest.raises(InvalidInputError, match=r"^length is 200, .* length 201\. Raise length to 201 .* matches\.$"):
         text.sample(matching=".{201}", prime="the ")
 
 
@@ -291,7 +291,7 @@ def test_the_most_probable_matches_are_listed_in_order(model, pattern):
 
 
 def test_counts_read_few_prefixes_for_a_rare_match(counts):
-    options = {"matching": ".{6,}(tt|bb)o", "max_beginnings": 1500}
+    options = {"matching": ".{6,}(tt|bb)o", "max_prefixes": 1500}
     found = counts.enumerate_documents(3, **options)
     assert len(found.documents) == 3
     assert not Mixture.from_fitted([counts]).enumerate_documents(3, **options).documents  # without the look-ahead
@@ -364,9 +364,17 @@ def test_blocks_of_trials_grow_up_to_a_limit(counts, first, length, blocks, mess
     assert sampler.blocks == blocks
 
 
+def test_the_limit_of_a_document_includes_its_prime():
+    names = CharNGram(3).fit(NAMES)
+    assert names.match_probability("hanna.*", 4, prime="ha").estimate == 0
+    assert names.match_probability("hanna.*", 5, prime="ha").estimate == pytest.approx(
+        names.match_probability("hanna", prime="ha").estimate, rel=1e-12
+    )
+
+
 def test_refuses_texts_that_do_not_fit_in_memory():
     model = CharRNN(5, max_steps=0, random_state=0).fit("banana. ax " * 9)
-    with pytest.raises(InvalidInputError, match=r"^n is 2,147,483,647, and 1,024 trials .* need about 8,796\.1 GB"):
+    with pytest.raises(InvalidInputError, match=r"^max_length is 2,147,483,647, and 1,024 .* need about 8,796\.1 GB"):
         model.match_probability("b.*x", 2**31 - 1)
-    with pytest.raises(InvalidInputError, match=r"^n is 2,147,483,647, and "):
+    with pytest.raises(InvalidInputError, match=r"^length is 2,147,483,647, and "):
         model.sample(2**31 - 1, matching="b.*x")

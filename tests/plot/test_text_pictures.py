@@ -62,7 +62,7 @@ def test_a_text_may_have_5000_symbols_and_a_row_one_cell(abc, letters_seen):
 
 
 def test_probabilities_of_the_likeliest(abc):
-    ax = plot.probabilities(abc, "ab\nc", n=3)
+    ax = plot.probabilities(abc, "ab\nc", n_alternatives=3)
     guesses = [[1 / 2], [1 / 4], [1 / 8]]
     expected = np.full((9, 3), np.nan)
     expected[1:4, :], expected[6:9, :1] = guesses, guesses
@@ -83,7 +83,7 @@ def test_the_text_above_the_guesses_has_the_color_of_text(fixed, style, color):
     with pyplot.style.context(style):
         colors = ["black", "white"] if color == "black" else ["white", "black"]  # letters contrast with their cells
         assert [text.get_color() for text in plot.surprisal(model, "ab").texts] == colors
-        ax = plot.probabilities(model, "ab", n=2)
+        ax = plot.probabilities(model, "ab", n_alternatives=2)
         assert {text.get_color() for text in ax.texts if text.get_position()[1] == 0} == {color}
         assert [text.get_color() for text in ax.texts[2:4]] == colors[::-1]
 
@@ -92,13 +92,13 @@ def test_a_space_is_blank_in_the_text_and_visible_among_the_guesses(letters_seen
     assert written(plot.surprisal(letters_seen, "a b")) == {(0, 0): "a", (0, 2): "b"}
     with letters_seen.editing():
         letters_seen.params_["by"][:] = [symbol == " " for symbol in letters_seen.vocabulary_]
-    assert written(plot.probabilities(letters_seen, "a b", n=1)) == {
+    assert written(plot.probabilities(letters_seen, "a b", n_alternatives=1)) == {
         (0, 0): "a", (0, 1): "␣", (0, 2): "b", (1, 0): "␣", (1, 1): "␣", (1, 2): "␣",
     }  # fmt: skip
 
 
 def test_right_guesses_are_framed(abc):
-    ax = plot.probabilities(abc, "aba\nc", n=3)
+    ax = plot.probabilities(abc, "aba\nc", n_alternatives=3)
     frames = [(*patch.get_xy(), patch.get_width(), patch.get_height()) for patch in ax.patches]
     assert {(patch.get_linewidth(), patch.get_fill()) for patch in ax.patches} == {(1.2, False)}
     assert ax.yaxis.get_major_ticks()[0].tick1line.get_markersize() == 0
@@ -108,11 +108,11 @@ def test_right_guesses_are_framed(abc):
 
 def test_guesses_are_five_by_default_and_no_more_than_there_are_symbols(abc, blank):
     assert numbers(plot.probabilities(blank("abcdefg"), "a")).shape == (6, 1)
-    assert numbers(plot.probabilities(abc, "a", n=9)).shape == (5, 1)
+    assert numbers(plot.probabilities(abc, "a", n_alternatives=9)).shape == (5, 1)
     model = blank(["a", "b"])
     with model.editing():
         model.params_["by"][model.vocabulary_.boundary] = 1.0
-    assert written(plot.probabilities(model, "ab", n=1))[1, 0] == "∎"
+    assert written(plot.probabilities(model, "ab", n_alternatives=1))[1, 0] == "∎"
 
 
 def test_the_figure_is_as_wide_as_a_text_longer_than_its_titles(letters_seen):

@@ -155,7 +155,7 @@ def test_tasks_end_soon_after_ctrl_c(monkeypatch, what):
     def run():
         calls.clear()
         if what == "guess_number":
-            model.guess_number(["abcdefg" * 9], n=3000, length=63, random_state=0)
+            model.guess_number(["abcdefg" * 9], n_samples=3000, length=63, random_state=0)
         elif what == "score":
             model.score(text, exact=False)
         elif what == "validation":

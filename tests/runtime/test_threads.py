@@ -84,7 +84,7 @@ def test_a_model_from_a_larger_machine_reads_and_draws_with_no_more_threads_than
         lambda: model.predict_proba(texts),
         lambda: model.score("".join(texts) * 20, exact=False),
         lambda: model.sample(3, n_samples=1000, random_state=0),
-        lambda: model.guess_number(["abc"], n=1000, length=3, random_state=0),
+        lambda: model.guess_number(["abc"], n_samples=1000, length=3, random_state=0),
     ):
         made.clear()
         call()

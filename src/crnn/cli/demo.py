@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     write(f"""\
 The model is saved in {arguments.output} ({os.path.getsize(arguments.output):,} bytes). What next?
 
-  Let it write:               {crnn} sample {path} -n 500 --prime "The " --temperature 0.6
+  Let it write:               {crnn} sample {path} --length 500 --prime "The " --temperature 0.6
   See what it has learned:    {crnn} report {path} -o report.html
   See what is in the file:    {crnn} info {path}
   Train your own:             {crnn} train YOUR.txt -o your.crnn --time 3m

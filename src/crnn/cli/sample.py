@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command; the sampling controls come from their table."""
     add_model(parser, "default: drawn for each sample")
     parser.add_argument(
-        "-n",
+        "--length",
         metavar="N",
-        type=value_type(partial(checked_int, "n", minimum=0)),
+        type=value_type(partial(checked_int, "length", minimum=0)),
         help=f"characters to generate (default: {LENGTH}); for documents, the maximum (default: {MAX_LENGTH})",
     )
     parser.add_argument(
@@ -85,16 +85,17 @@ def run(arguments: argparse.Namespace) -> int:
     matching = None if arguments.matching is None else _text(arguments.matching, as_bytes=as_bytes)
     if documents or arguments.n_samples > 1 or arguments.unique or excluded or matching is not None:
         k, which = arguments.n_samples, {"unique": arguments.unique, "exclude": excluded, "matching": matching}
-        n = arguments.n
+        length = arguments.length
         # The same limit, which for a document includes its prime.
-        length = {"max_length": n + len(options["prime"])} if documents and n is not None else {"n": n}
-        samples = model.sample(**length, n_samples=k, **which, **options)
+        limited = documents and length is not None
+        limit = {"max_length": length + len(options["prime"])} if limited else {"length": length}
+        samples = model.sample(**limit, n_samples=k, **which, **options)
         for i, text in enumerate(samples if k > 1 else [samples]):
             write("----\n" if i and not documents else "")
             write(text)
             write("\n")
         return 0
-    symbols = model.stream(LENGTH if arguments.n is None else arguments.n, **options)
+    symbols = model.stream(LENGTH if arguments.length is None else arguments.length, **options)
     while block := list(islice(symbols, BLOCK)):
         write(b"".join(block) if as_bytes else "".join(block))
     write("" if as_bytes else "\n")  # nothing is added to bytes, which may be anything

@@ -83,32 +83,33 @@ def estimated_guess_numbers(
     owner: Any,
     network: InferenceNetwork,
     vocabulary: Vocabulary,
-    strings: Iterable[Text],
-    n: int,
+    X: Iterable[Text],
+    n_samples: int,
     *,
     length: int | None,
     random_state: Any,
     n_threads: int | None,
 ) -> GuessNumbers:
-    """Return the guess numbers of strings, from n drawn strings; see `LanguageModel.guess_number`.
+    """Return the guess numbers of strings, from `n_samples` drawn strings; see `LanguageModel.guess_number`.
 
     The last table is kept for its owner, the model, while its predictions stay the same.
     """
-    end, n = vocabulary.boundary, checked_int("n", n, 2, MAX_SIZE)
+    end = vocabulary.boundary
+    n_samples = checked_int("n_samples", n_samples, 2, MAX_SIZE)
     drawn_length, threads = checked_length(length, end), inference_threads(n_threads)
-    blocks, log_p, start = text_blocks(strings, vocabulary, name="strings"), [np.empty(0)], network.start()
+    blocks, log_p, start = text_blocks(X, vocabulary, name="X"), [np.empty(0)], network.start()
     for block in blocks:
         for i, text in enumerate(block.texts, block.first):
             if length is not None and len(text) != length:
-                raise InvalidInputError(f"strings[{i}] has {len(text)} symbols, but length is {length}. Leave it out.")
-        encoded = Strings.encode(block, vocabulary, name="strings", ended=True)
+                raise InvalidInputError(f"X[{i}] has {len(text)} symbols, but length is {length}. Leave it out.")
+        encoded = Strings.encode(block, vocabulary, name="X", ended=True)
         log_p.append(log_likelihoods(network, encoded, start, threads))
     bits = root(random_state)
-    key = n, drawn_length, None if random_state is None else bits.state["state"]
+    key = n_samples, drawn_length, None if random_state is None else bits.state["state"]
     of_network, last_key, table = _last_tables.get(owner, (None, None, None))
     if table is None or key != last_key or not network.same_as(of_network):
         options: Any = {"end": end, "length": drawn_length, "bits": bits, "n_threads": threads}
-        table = GuessTable.of(sampled_log_likelihoods(network, n, **options))
+        table = GuessTable.of(sampled_log_likelihoods(network, n_samples, **options))
         _last_tables[owner] = network, key, table
     return table.guess_numbers(np.concatenate(log_p))
 

@@ -520,7 +520,8 @@ class MatchingSamples:
     ) -> None:
         self._trials, self._vocabulary, self._pattern, self._n_threads = trials, vocabulary, request.matching, n_threads
         self._head = document_head(request.prime, vocabulary)
-        self._length = text_length(vocabulary, request.n, request.max_length, len(self._head))
+        self._length = text_length(vocabulary, request.length, request.max_length, len(self._head))
+        self._limit = _limit_name(request, vocabulary, self._length)
         self._bits, self._found, self._done = root(random_state), list[Any](), 0
 
     def texts(self, numbers: range) -> list[Any]:
@@ -531,7 +532,7 @@ class MatchingSamples:
                 raise _too_rare(self._pattern, numbers.stop, len(found), self._done, self._trials)
             wanted = (numbers.stop - len(found)) * 1.1 * (self._done + 1) / (len(found) + 1)
             block = range(self._done, self._done + min(max(MIN_BLOCK, math.ceil(wanted)), most))
-            strings = _successes(self._trials, self._bits, block, self._length, self._n_threads)
+            strings = _successes(self._trials, self._bits, block, self._length, self._n_threads, limit=self._limit)
             found.extend(self._head + text for text in strings.decode(self._vocabulary))
             self._done = block.stop
         return found[numbers.start : numbers.stop]
@@ -543,16 +544,21 @@ def match_probability(trials: Trials, length: int | None, n_threads: int | None)
         return MatchProbability(exact, exact, exact)
     successes, bits, step, n = 0, root(0), 1 << 10, MAX_LENGTH if length is None else length
     for first in range(0, ESTIMATE_TRIALS, step):
-        successes += len(_successes(trials, bits, range(first, first + step), n, n_threads).lengths)
+        successes += len(_successes(trials, bits, range(first, first + step), n, n_threads, limit="max_length").lengths)
     lower = trials.lower if length is None else 0.0
     estimate = trials.upper * successes / ESTIMATE_TRIALS
     return MatchProbability(min(max(estimate, lower), trials.upper), lower, trials.upper)
 
 
-def _successes(trials: Trials, bits: np.random.PCG64, block: range, length: int, n_threads: int | None) -> Strings:
-    """Return the texts of the trials with these numbers that succeed, in order."""
-    trials_of_n = f"n is {length:,}, and {len(block):,} trials of so many symbols"
-    check_free_memory(4 * len(block) * length, trials_of_n, "Pass a smaller n.", argument="n")
+def _successes(
+    trials: Trials, bits: np.random.PCG64, block: range, length: int, n_threads: int | None, *, limit: str
+) -> Strings:
+    """Return the texts of the trials with these numbers that succeed, in order.
+
+    `limit` is the name of the argument that set the length, for the error of one too long for the memory.
+    """
+    needed = f"{limit} is {length:,}, and {len(block):,} trials of so many symbols"
+    check_free_memory(4 * len(block) * length, needed, f"Pass a smaller {limit}.", argument=limit)
     threads = max(1, min(inference_threads(n_threads), len(block) // PART))
 
     def run(part: range) -> Strings:
@@ -563,20 +569,32 @@ def _successes(trials: Trials, bits: np.random.PCG64, block: range, length: int,
     return draw_parts(block, threads, run, threads)
 
 
+def _limit_name(request: TextRequest, vocabulary: Vocabulary, length: int) -> str:
+    """Return the name of the argument that limits the samples to this length."""
+    return "length" if vocabulary.boundary is None or request.length == length else "max_length"
+
+
 def _refuse_longer(request: TextRequest, vocabulary: Vocabulary, shortest: int) -> None:
     """Raise an error if the shortest match has more symbols after the prime than requested."""
     head = len(document_head(request.prime, vocabulary))
-    length = text_length(vocabulary, request.n, request.max_length, head)
+    length = text_length(vocabulary, request.length, request.max_length, head)
     if shortest <= length:
         return
-    documents, by_n = vocabulary.boundary is not None, vocabulary.boundary is None or request.n == length
-    longest = MAX_LENGTH if request.max_length is None else request.max_length
-    name, limit, needed = ("n", length, shortest) if by_n else ("max_length", longest, head + shortest)
-    instead = f" For {limit:,} documents, pass n_samples={limit}." if documents and by_n and limit > 1 else ""
+    name = _limit_name(request, vocabulary, length)
+    by_length = name == "length"
+    if by_length:
+        limit = length
+        needed = shortest
+    else:
+        limit = MAX_LENGTH if request.max_length is None else request.max_length
+        needed = head + shortest
+    instead = ""
+    if by_length and vocabulary.boundary is not None and limit > 1:
+        instead = f" For {limit:,} documents, pass n_samples={limit}."
     raise InvalidInputError(
         f"{name} is {limit:,}, but the shortest text that matches {short_repr(request.matching)} has length {needed:,}"
-        f"{' after the prime' if by_n and head else ''}. Raise {name} to {needed:,} or more, or write a pattern with "
-        f"shorter matches.{instead}"
+        f"{' after the prime' if by_length and head else ''}. Raise {name} to {needed:,} or more, or write a "
+        f"pattern with shorter matches.{instead}"
     )
 
 
@@ -587,5 +605,5 @@ def _too_rare(pattern: Any, wanted: int, found: int, done: int, trials: Trials) 
     return InvalidInputError(
         f"matching is {short_repr(pattern)}, and only {found:,} of {wanted:,} samples were found in {done:,} trials: "
         f"the probability of a match is {probability}. Request fewer samples, write a pattern that restricts the text "
-        "earlier, or list the most probable texts with enumerate_documents(n, matching=...)."
+        "earlier, or list the most probable texts with enumerate_documents(n_documents, matching=...)."
     )

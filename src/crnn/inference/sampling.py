@@ -331,7 +331,7 @@ STREAM_BLOCK = 64  # maximum symbols of a stream drawn in one call: enough to hi
 class TextRequest(NamedTuple):
     """The requested kind of sample; arguments as for `LanguageModel.sample`, not yet checked."""
 
-    n: Any
+    length: Any
     prime: Any
     max_length: Any
     controls: SamplingOptions
@@ -346,11 +346,11 @@ class Samples(Protocol):
 
 
 class SampleRun(NamedTuple):
-    """A sequence of samples of `n` symbols each, or up to a stop, after a context; sample i depends on `bits` and i."""
+    """A sequence of samples of `length` symbols each, or up to a stop; sample i depends on `bits` and i."""
 
     network: InferenceNetwork
     context: Context
-    n: int
+    length: int
     controls: SamplingControls
     bits: np.random.PCG64
     n_threads: int | None
@@ -361,7 +361,7 @@ class SampleRun(NamedTuple):
         share = max(1, min(SHARE, SHARE_BYTES // self.network.symbols))
 
         def draw(part: range) -> Strings:
-            return text_sampler(self.network, self.context, self.n, Uniforms(self.bits, part), self.controls).run()
+            return text_sampler(self.network, self.context, self.length, Uniforms(self.bits, part), self.controls).run()
 
         return draw_parts(numbers, threads * -(-len(numbers) // (threads * share)), draw, threads)
 
@@ -399,9 +399,9 @@ class TextSamples(NamedTuple):
         """Return the requested samples, whose documents begin with a state: the network's, if None."""
         controls = SamplingControls.check(vocabulary, request.controls)
         ids, head = encoded_prime(request.prime, vocabulary), document_head(request.prime, vocabulary)
-        n = text_length(vocabulary, request.n, request.max_length, len(head))
+        length = text_length(vocabulary, request.length, request.max_length, len(head))
         bits, context = root(random_state), Context.after(network, ids, start)
-        return cls(SampleRun(network, context, n, controls, bits, n_threads), vocabulary, head)
+        return cls(SampleRun(network, context, length, controls, bits, n_threads), vocabulary, head)
 
     def texts(self, numbers: range) -> list[Any]:
         """Return the samples with these numbers."""
@@ -482,7 +482,7 @@ def distinct_texts(samples: Samples, n_samples: int, *, unique: bool, exclude: C
 def symbol_stream(
     network: InferenceNetwork,
     vocabulary: Vocabulary,
-    n: int | None,
+    length: int | None,
     prime: Any,
     controls: SamplingOptions,
     random_state: Any,
@@ -490,7 +490,7 @@ def symbol_stream(
     """Return one sample symbol by symbol; arguments are checked at the call."""
     checked, bits = SamplingControls.check(vocabulary, controls), root(random_state)
     context = Context.after(network, encoded_prime(prime, vocabulary))
-    sampler = text_sampler(network, context, n, Uniforms(bits, range(1)), checked, room=ROOM)
+    sampler = text_sampler(network, context, length, Uniforms(bits, range(1)), checked, room=ROOM)
     return (vocabulary[int(i)] for block in _blocks(sampler) for i in block)
 
 
@@ -517,14 +517,14 @@ def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
 
 
 def warn_of_length(request: TextRequest, vocabulary: Vocabulary, n_samples: int) -> None:
-    """Warn if `n`, the length of the single document drawn, may have been meant as a number of documents."""
-    n = request.n
-    if vocabulary.boundary is None or n is None or request.max_length is not None or n_samples > 1:
+    """Warn if `length`, of the single document drawn, may have been meant as a number of documents."""
+    length = request.length
+    if vocabulary.boundary is None or length is None or request.max_length is not None or n_samples > 1:
         return
-    if not len(request.prime) and checked_int("n", n, 0, MAX_SIZE) > 1:
+    if not len(request.prime) and checked_int("length", length, 0, MAX_SIZE) > 1:
         warn_caller(
-            f"sample({n}) of a model of documents draws one document of at most {n} characters. For {n} documents, "
-            f"pass n_samples={n}; for one document of this length, max_length={n}."
+            f"sample({length}) of a model of documents draws one document of at most {length} characters. For {length} "
+            f"documents, pass n_samples={length}; for one document of this length, max_length={length}."
         )
 
 
@@ -535,15 +535,25 @@ def document_head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
     return immutable(prime)  # unchanged: its ids may include the unknown symbol
 
 
-def text_length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
+def text_length(vocabulary: Vocabulary, length: Any, max_length: Any, head: int) -> int:
     """Return the maximum number of symbols to draw after `head` symbols of a document."""
     if vocabulary.boundary is None and max_length is not None:
-        raise InvalidInputError("max_length needs a model of documents, but this one was fitted on one text. Pass n.")
+        raise InvalidInputError(
+            "max_length needs a model of documents, but this one was fitted on one text. Pass length."
+        )
     limit = checked_int("max_length", max_length, 0, MAX_SIZE) if max_length is not None else MAX_LENGTH
-    if n is not None:
-        wanted = checked_int("n", n, 0, MAX_SIZE)
+    if length is not None:
+        wanted = checked_int("length", length, 0, MAX_SIZE)
         return wanted if max_length is None else min(wanted, max(0, limit - head))
     return LENGTH if vocabulary.boundary is None else max(0, limit - head)
+
+
+def match_length(vocabulary: Vocabulary, max_length: Any, prime: Any) -> int | None:
+    """Return the maximum number of symbols of a match after the prime, or None for documents of any length."""
+    if max_length is None:
+        return LENGTH if vocabulary.boundary is None else None
+    limit = checked_int("max_length", max_length, 0, MAX_SIZE)
+    return max(0, limit - len(document_head(prime, vocabulary)))
 
 
 class HashedTexts:

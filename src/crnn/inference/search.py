@@ -24,20 +24,20 @@ LONG = 64  # symbols: even of two, more continuations than any number of beams
 
 
 def best_continuations(
-    network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, guide: Guide | None = None
+    network: InferenceNetwork, vocabulary: Vocabulary, state: State, length: int, beams: int, guide: Guide | None = None
 ) -> list[tuple[Any, float]]:
     """Return the results of `beam_search` after a state as texts, each with its log P in nats, the best first."""
-    check_beam_memory(len(vocabulary), n, beams)
+    check_beam_memory(len(vocabulary), length, beams)
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
-    best = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
+    best = beam_search(network, state, length, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
     return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
 
 
 def best_completions(
-    network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, stop: Any
+    network: InferenceNetwork, vocabulary: Vocabulary, state: State, length: int, beams: int, stop: Any
 ) -> list[tuple[Any, float]]:
     """Return the results of `completions` after a state as texts, each with its log P in nats, the best first."""
-    check_beam_memory(len(vocabulary), n, beams)
+    check_beam_memory(len(vocabulary), length, beams)
     stops = encoded_stops(stop, vocabulary)
     for i, ids in enumerate(stops):
         if len(ids) > 1:
@@ -47,25 +47,25 @@ def best_completions(
             )
     ends = np.unique([int(ids[0]) for ids in stops] + [i for i in (vocabulary.boundary,) if i is not None])
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
-    best = completions(network, state, n, beams, ends.astype(np.intp), forbidden)
+    best = completions(network, state, length, beams, ends.astype(np.intp), forbidden)
     return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
 
 
 def completions(
     network: InferenceNetwork,
     state: State,
-    n: int,
+    length: int,
     beams: int,
     ends: NDArray[np.intp],
     forbidden: Collection[int] = (),
 ) -> list[tuple[NDArray[np.int32], float]]:
-    """Return up to `beams` texts of 1 to n symbols before any of the symbols `ends`, the best first.
+    """Return up to `beams` texts of 1 to `length` symbols before any of the symbols `ends`, the best first.
 
     The probabilities of the ends add up: log P counts the text and an end after it.
     """
     texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
     completed: list[tuple[NDArray[np.int32], float]] = []
-    for t in range(n + 1):
+    for t in range(length + 1):
         best = NOTHING
         for part, _, follow in _following(network, state, len(texts), forbidden):
             if t:
@@ -77,7 +77,7 @@ def completions(
         completed = sorted(completed, key=lambda item: -item[1])[:beams]
         least = completed[-1][1] if len(completed) == beams else -math.inf
         possible = np.count_nonzero(best.log_p > least)  # the first ones
-        if t == n or not possible:
+        if t == length or not possible:
             break
         parent, symbol = np.divmod(best.numbers[:possible], V)
         texts, log_p = _appended(texts, parent, symbol), best.log_p[:possible]
@@ -89,14 +89,14 @@ def completions(
 def beam_search(
     network: InferenceNetwork,
     state: State,
-    n: int,
+    length: int,
     beams: int,
     *,
     forbidden: Collection[int] = (),
     end: int | None = None,
     guide: Guide | None = None,
 ) -> list[tuple[NDArray[np.int32], float]]:
-    """Return up to `beams` probable continuations of n symbols, the best first, each with its log P in nats.
+    """Return up to `beams` probable continuations of `length` symbols, the best first, each with its log P in nats.
 
     The `end` symbol ends a continuation; its probability counts, but it is not returned. With a guide, all match its
     goal.
@@ -107,14 +107,14 @@ def beam_search(
     ended: list[tuple[NDArray[np.int32], float]] = []
     if guide is not None and guide.goal.start == len(guide.goal.table):
         return [(texts[0], 0.0)]  # the empty continuation matches
-    for t in range(n if guide is None or end < 0 else n + 1):  # a document of n symbols matches if it then ends
+    for t in range(length if guide is None or end < 0 else length + 1):  # a document matches if it then ends
         best, n_ended = NOTHING, len(ended)
         if ended:  # finished continuations compete with unfinished ones
             ended_log_p = np.array([p for _, p in ended])
             best = _Best(np.arange(n_ended), ended_log_p, ended_log_p)
         for part, part_state, follow in _following(network, state, len(texts), forbidden):
             total = log_p[part, None] + follow
-            promise = total if guide is None else total + guide.log_values_within(part_state, q[part], n - t - 1)
+            promise = total if guide is None else total + guide.log_values_within(part_state, q[part], length - t - 1)
             best = best.among(n_ended + part.start * V, promise, total, beams)
         numbers, log_p = best.numbers, best.log_p
         if ended:
@@ -174,9 +174,9 @@ class _Best(NamedTuple):
 NOTHING = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
 
 
-def check_beam_memory(vocab_size: int, n: int, beams: int) -> None:
+def check_beam_memory(vocab_size: int, length: int, beams: int) -> None:
     """Raise an error if the logits of all beams would not fit in memory, the networks' states not counted."""
-    needed = min(beams, vocab_size ** min(n, LONG)) * vocab_size * BYTES_PER_SYMBOL
+    needed = min(beams, vocab_size ** min(length, LONG)) * vocab_size * BYTES_PER_SYMBOL
     check_free_memory(needed, f"beams is {beams}, and so many continuations", "Pass fewer beams.")
 
 
@@ -198,17 +198,17 @@ class EnumeratedDocuments(NamedTuple):
 
 
 def enumerated_documents(
-    network: InferenceNetwork, vocabulary: Vocabulary, n: int, max_beginnings: int, guide: Guide | None = None
+    network: InferenceNetwork, vocabulary: Vocabulary, n_documents: int, max_prefixes: int, guide: Guide | None = None
 ) -> EnumeratedDocuments:
-    """Return the n most probable documents; see `LanguageModel.enumerate_documents`."""
+    """Return the `n_documents` most probable documents; see `LanguageModel.enumerate_documents`."""
     if vocabulary.boundary is None:
         raise InvalidInputError(
             "enumerate_documents needs a model of documents, but this one was fitted on one text and has no document "
-            "ends. Use beam_search(n), or fit on a list."
+            "ends. Use beam_search(length), or fit on a list."
         )
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     options: Any = {"end": vocabulary.boundary, "forbidden": forbidden, "guide": guide}
-    best, bound, left = most_probable(network, n, max_beginnings, **options)
+    best, bound, left = most_probable(network, n_documents, max_prefixes, **options)
     documents = [vocabulary.decode(np.array(ids, np.intp)) for ids, _ in best]
     log_probs = np.array([log_p for _, log_p in best])
     if guide is None:
@@ -234,15 +234,17 @@ class _Beginning:
 
 def most_probable(
     network: InferenceNetwork,
-    n: int,
-    max_beginnings: int,
+    n_documents: int,
+    max_prefixes: int,
     *,
     end: int,
     forbidden: Collection[int] = (),
     guide: Guide | None = None,
 ) -> tuple[list[tuple[tuple[int, ...], float]], float, float]:
-    """Return up to n documents as ids with their log P, the most probable first; a bound of the other documents' log P;
-    and the probability of the strings not yet continued.
+    """Return the most probable documents as ids with their log P, a bound of the others' log P, and what is left.
+
+    The documents are up to `n_documents`, the most probable first. What is left is the probability of the strings not
+    yet continued.
     """
     # Of each prefix, the most promising string not yet taken is waiting: minus the bound of log P, a tie-breaking
     # number, the prefix, and the rank of the next symbol.
@@ -273,11 +275,11 @@ def most_probable(
                     taken.append((beginning, rank))
                     continue
                 documents.append((beginning.ids, -cost))
-                if len(documents) == n:
+                if len(documents) == n_documents:
                     return -cost
             if not taken:
                 continue
-            if n_read >= max_beginnings:
+            if n_read >= max_prefixes:
                 return float(taken[0][0].promise[taken[0][1]])
             n_read += len(taken)
             for new in _read(network, taken, forbidden, guide):

@@ -182,7 +182,7 @@ class TextState:
         return np.asarray(p)
 
     @with_controls
-    def sample(self, n: int = 1, *, random_state: Any = None, **controls: Unpack[SamplingOptions]) -> str | bytes:
+    def sample(self, length: int = 1, *, random_state: Any = None, **controls: Unpack[SamplingOptions]) -> str | bytes:
         """Draw the next characters, read them and return them.
 
         With the same seed, one call draws the characters that `CharRNN.sample` draws with the text read so far as its
@@ -190,7 +190,7 @@ class TextState:
 
         Parameters
         ----------
-        n : int, default=1
+        length : int, default=1
             Characters to draw. A `stop` ends the text earlier: it is neither returned nor read. A document may also end
             by itself: its end counts in `log_prob`, and the state starts a new document.
         {controls}
@@ -206,16 +206,17 @@ class TextState:
         >>> state.sample(9, temperature=0, stop="ba"), state.sample(2, temperature=0)
         ('', 'ba')
         """
-        vocabulary, n = self._vocabulary, checked_int("n", n, 0)
+        vocabulary = self._vocabulary
+        length = checked_int("length", length, 0)
         checked = SamplingControls.check(vocabulary, controls)
         network, context = self._reading.network, Context(self._reading.state, self._seen)
-        sampler = text_sampler(network, context, n, Uniforms(root(random_state), range(1)), checked)
+        sampler = text_sampler(network, context, length, Uniforms(root(random_state), range(1)), checked)
         ids, boundary = sampler.run().ids, vocabulary.boundary
         ended = boundary is not None and sampler.ended_by(boundary)[0]
         self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids, drawn=True)  # also adds to log_prob
         return vocabulary.decode(ids)
 
-    def beam_search(self, n: int = 20, *, beams: int = 8, stop: Any = None) -> list[tuple[Any, float]]:
+    def beam_search(self, length: int = 20, *, beams: int = 8, stop: Any = None) -> list[tuple[Any, float]]:
         """Return the most probable continuations, as `CharRNN.beam_search` does; the state stays as it is.
 
         Examples
@@ -224,11 +225,12 @@ class TextState:
         >>> model.start("to be or n").beam_search(stop=[" ", "."])[0][0]
         'ot'
         """
-        n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
+        length = checked_int("length", length, 0)
+        beams = checked_int("beams", beams, 1)
         network, state = self._reading.network, self._reading.network.copy(self._reading.state)
         if stop is not None:
-            return best_completions(network, self._vocabulary, state, n, beams, stop)
-        return best_continuations(network, self._vocabulary, state, n, beams)
+            return best_completions(network, self._vocabulary, state, length, beams, stop)
+        return best_continuations(network, self._vocabulary, state, length, beams)
 
     def copy(self) -> TextState:
         """Return a state that changes independently of this one.

@@ -171,13 +171,13 @@ class TextStates:
 
     @with_controls
     def sample(
-        self, n: int = 1, which: Any = None, *, random_state: Any = None, **controls: Unpack[SamplingOptions]
+        self, length: int = 1, which: Any = None, *, random_state: Any = None, **controls: Unpack[SamplingOptions]
     ) -> list[Any]:
         """Draw the next characters of each session, read them and return a list of them; see `TextState.sample`.
 
         Parameters
         ----------
-        n : int, default=1
+        length : int, default=1
             Characters to draw in each session, fewer if a `stop` or a document's end comes first.
         which : array-like of int, default=None
             The sessions that draw; None: all.
@@ -192,13 +192,14 @@ class TextStates:
         ['bab', 'aba']
         """
         streams, vocabulary, sessions = self._indices(which), self._vocabulary, self._current_sessions()
-        n, checked, boundary = checked_int("n", n, 0), SamplingControls.check(vocabulary, controls), vocabulary.boundary
+        length = checked_int("length", length, 0)
+        checked, boundary = SamplingControls.check(vocabulary, controls), vocabulary.boundary
         drawn: list[NDArray[np.int32]] = []
         ended = np.zeros(len(streams), np.bool_)
         bits = root(random_state)
         for k, i in enumerate(streams.tolist()):
             context = Context(self._network.select(sessions.state, streams[k : k + 1]), sessions.seen[i])
-            sampler = text_sampler(self._network, context, n, Uniforms(bits, range(i, i + 1)), checked)
+            sampler = text_sampler(self._network, context, length, Uniforms(bits, range(i, i + 1)), checked)
             drawn.append(sampler.run().ids)
             ended[k] = boundary is not None and sampler.ended_by(boundary)[0]
         read = [np.append(ids, np.int32(boundary or 0)) if end else ids for ids, end in zip(drawn, ended, strict=True)]

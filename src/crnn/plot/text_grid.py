@@ -167,11 +167,9 @@ def surprisal(
 
 # ---------------------------------------------------------------- probabilities
 
-N_GUESSES = 5
-
 
 def probabilities(
-    model: LanguageModel, text: str | bytes, n: int = N_GUESSES, *, width: int = COLUMNS, ax: Axes | None = None
+    model: LanguageModel, text: str | bytes, n_alternatives: int = 5, *, width: int = COLUMNS, ax: Axes | None = None
 ) -> Axes:
     """Plot a text and, under each character, the model's most likely next characters.
 
@@ -184,20 +182,20 @@ def probabilities(
     ----------
     model, text, width, ax
         As for `surprisal`, as are the errors.
-    n : int, default=5
-        The number of next characters to show.
+    n_alternatives : int, default=5
+        The number of most probable next characters to show.
 
     Examples
     --------
     >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-    >>> ax = plot.probabilities(model, "abab", n=2)
+    >>> ax = plot.probabilities(model, "abab", n_alternatives=2)
     >>> ax.images[0].get_array().round().tolist()  # the text, the likelier symbol, the other one
     [[None, None, None, None], [1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
     """
     check_model_and_text(model, text, cls=LanguageModel)
     grid = TextGrid.of(text, width)
     p = next_probabilities(model, text)
-    n = min(checked_int("n", n, 1), p.shape[1])
+    n = min(checked_int("n_alternatives", n_alternatives, 1), p.shape[1])
     best = np.argsort(-p, axis=1, kind="stable")[:, :n]
     height = n + 2  # the text, the guesses, a gap
     text_rows = height * grid.rows
