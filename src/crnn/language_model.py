@@ -29,7 +29,13 @@ from .inference.matching import (
 from .inference.network import Context, InferenceNetwork, LabelNetworks
 from .inference.restoring import Damage, Restored, RestoreOptions, Restorer
 from .inference.sampling import Samples, TextRequest, TextSamples
-from .inference.search import EnumeratedDocuments, best_completions, best_continuations, enumerated_documents
+from .inference.search import (
+    EnumeratedDocuments,
+    best_completions,
+    best_continuations,
+    best_of_list,
+    enumerated_documents,
+)
 from .inference.string_scores import Reduce, TextScorer
 from .inference.text_state import FixedReading, Reading, TextState
 from .inference.text_states import TextStates, start_sessions
@@ -269,14 +275,35 @@ class LanguageModel(Estimator):
 
     @overload
     def beam_search(
-        self, length: int = 20, *, prime: str = "", beams: int = 8, stop: Any = None, matching: Any = None
+        self,
+        length: int = 20,
+        *,
+        prime: str = "",
+        beams: int = 8,
+        stop: Any = None,
+        matching: Any = None,
+        among: Any = None,
     ) -> list[tuple[str, float]]: ...
     @overload
     def beam_search(
-        self, length: int = 20, *, prime: bytes, beams: int = 8, stop: Any = None, matching: Any = None
+        self,
+        length: int = 20,
+        *,
+        prime: bytes,
+        beams: int = 8,
+        stop: Any = None,
+        matching: Any = None,
+        among: Any = None,
     ) -> list[tuple[bytes, float]]: ...
     def beam_search(
-        self, length: int = 20, *, prime: str | bytes = "", beams: int = 8, stop: Any = None, matching: Any = None
+        self,
+        length: int = 20,
+        *,
+        prime: str | bytes = "",
+        beams: int = 8,
+        stop: Any = None,
+        matching: Any = None,
+        among: Any = None,
     ) -> list[Any]:
         """Return the most probable continuations of a text, with their log-probabilities.
 
@@ -300,6 +327,11 @@ class LanguageModel(Estimator):
         matching : str, bytes or re.Pattern, default=None
             A pattern that all continuations match within `length` characters, as in `sample`: a document together with
             the prime; running text ends at its first match.
+        among : list of str, or of bytes, default=None
+            The only texts to complete to: those that begin with the prime are ranked by the model, whatever their
+            length, and the best `beams` of them are returned without the prime. Nothing is invented, and the ranking
+            is exact. Texts that are wanted more often rank higher if `sample_weight` said so when the model was
+            fitted. A text with a character that the model lacks raises a ValueError.
 
         Returns
         -------
@@ -312,6 +344,9 @@ class LanguageModel(Estimator):
         >>> words = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("to be or not to be. " * 20)
         >>> words.beam_search(prime="to be or n", stop=[" ", "."])[0][0]
         'ot'
+        >>> cities = CharNGram(4).fit(["Lima", "Lille", "London"], sample_weight=[9, 1, 5])
+        >>> [rest for rest, _ in cities.beam_search(prime="Li", among=["Lima", "Lille", "London"])]
+        ['ma', 'lle']
         """
         length = checked_int("length", length, 0)
         beams = checked_int("beams", beams, 1)
@@ -319,8 +354,12 @@ class LanguageModel(Estimator):
         sampling.check_prime(prime, vocabulary)
         if stop is not None and matching is not None:
             raise InvalidInputError("stop cannot be combined with matching. Let the pattern end the continuation.")
+        if among is not None and (stop is not None or matching is not None):
+            raise InvalidInputError("among cannot be combined with stop or matching. Select the texts of among first.")
         guide = None if matching is None else guide_of(self, network, vocabulary, matching, prime)
         state = Context.after(network, sampling.encoded_prime(prime, vocabulary)).state
+        if among is not None:
+            return best_of_list(network, vocabulary, state, among, prime, beams, checked_threads(self.n_threads))
         if stop is not None:
             return best_completions(network, vocabulary, state, length, beams, stop)
         return best_continuations(network, vocabulary, state, length, beams, guide)

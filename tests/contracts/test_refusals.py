@@ -123,6 +123,7 @@ INVALID = {
         *THINGS, 3, "a", [1], {"ab": 1}, {"": 1}, {"z": 1}, {b"a": 1}, {3: 1}, {"a": math.inf}, {"a": math.nan},
         {"a": "1"}, {"a": 1e31}, {"a": None}, {"a": True}, dict.fromkeys([*"abehnov", crnn.BOUNDARY], -math.inf),
     ],
+    "among": [3, "ab", b"ab", {"ab": 1}, ["ab", 3], [b"ab"], ["z"]],
     "matching": [*THINGS, 3, b"ab", ["ab"], "a(", "a$", "a*?", "(a)\\1", "(?=a)", "z", "a{5001}"],
     # scoring
     "unit": NOT_CHOICES,

@@ -8,7 +8,7 @@ import pytest
 from examples import in_turns, packed, random_language_model, reference_state
 from small_models import learned_state
 
-from crnn import CharNGram, CharRNN, InvalidInputError
+from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference import search
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
@@ -138,3 +138,40 @@ def test_a_document_ends_its_last_word():
     space = model.surprisal("or not ")[4:].sum()
     assert text == "ot"
     assert log_p == pytest.approx(np.logaddexp(-end, -space))
+
+
+CITIES = ["Lima", "Lille", "London", "Li", "Lima"]
+OF_CITIES = {
+    "counts": lambda: CharNGram(4).fit(CITIES),
+    "network": lambda: CharRNN(7, max_steps=50, random_state=0).fit(CITIES),
+    "running text": lambda: CharNGram(4).fit("Lima Lille London"),
+    "mixture": lambda: Mixture.from_fitted([CharNGram(3).fit(CITIES)]),
+}
+
+
+@pytest.mark.parametrize("name", OF_CITIES)
+@pytest.mark.parametrize("prime", ["", "L", "Li", "Lima", "n"])
+def test_only_texts_of_a_list_are_returned_in_order_of_their_log_p(name, prime):
+    model = OF_CITIES[name]()
+    found = model.beam_search(prime=prime, beams=3, among=iter(CITIES))
+    expected = []
+    for text in dict.fromkeys(CITIES):
+        if text.startswith(prime):
+            state = model.start(prime)
+            if text != prime:
+                state.feed(text[len(prime) :])
+            if model.vocabulary_.boundary is not None:
+                state.end()
+            expected.append((text[len(prime) :], state.log_prob))
+    expected.sort(key=lambda item: -item[1])
+    assert [rest for rest, _ in found] == [rest for rest, _ in expected[:3]]
+    np.testing.assert_allclose([log_p for _, log_p in found], [log_p for _, log_p in expected[:3]], rtol=1e-5)
+
+
+def test_a_list_is_combined_with_no_other_condition():
+    model = CharNGram(2).fit(CITIES)
+    for options in ({"stop": ["a"]}, {"matching": "L.*"}):
+        with pytest.raises(InvalidInputError, match=r"^among cannot be combined with stop or matching\."):
+            model.beam_search(among=CITIES, **options)
+    as_bytes = CharNGram(2).fit([b"ab", b"ac"])
+    assert as_bytes.beam_search(prime=b"a", among=[bytearray(b"ac")])[0][0] == b"c"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from ..runtime.machine import check_free_memory
-from ..text.vocabulary import Vocabulary
+from ..text.vocabulary import Vocabulary, immutable
 from .controls import encoded_stops
 from .matching import Guide
 from .network import InferenceNetwork, State, largest, log_softmax, stream_blocks
+from .string_scores import Strings, log_likelihoods
 
 BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call
 LONG = 64  # symbols: even of two, more continuations than any number of beams
@@ -49,6 +50,45 @@ def best_completions(
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     best = completions(network, state, length, beams, ends.astype(np.intp), forbidden)
     return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
+
+
+def best_of_list(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    state: State,
+    among: Any,
+    prime: Any,
+    count: int,
+    n_threads: int | None,
+) -> list[tuple[Any, float]]:
+    """Return the most probable of the texts that begin with the prime, without it, each with its log P in nats.
+
+    `state` is the one after the prime. The log P of a document includes its end.
+    """
+    texts = checked_list(among, vocabulary)
+    rests = {text[len(prime) :]: i for i, text in reversed([*enumerate(texts)]) if text.startswith(prime)}
+    if not rests:
+        return []
+    in_order = sorted(rests, key=lambda rest: rests[rest])
+    end = np.array([] if vocabulary.boundary is None else [vocabulary.boundary], np.int32)
+    ids = []
+    for rest in in_order:
+        encoded = vocabulary.encode(rest, name=f"among[{rests[rest]}]") if rest else end[:0]
+        ids.append(np.append(encoded, end))
+    log_p = log_likelihoods(network, Strings.join(ids), state, n_threads)
+    best = np.argsort(-log_p, kind="stable")[:count]
+    return [(in_order[k], float(log_p[k])) for k in best]
+
+
+def checked_list(among: Any, vocabulary: Vocabulary) -> list[Any]:
+    """Return the texts of a list after checking their kind."""
+    if isinstance(among, str | bytes | bytearray | memoryview | Mapping) or not isinstance(among, Iterable):
+        raise InvalidInputError(f"among must be a list of texts, not {short_repr(among)}")
+    texts = []
+    for i, text in enumerate(among):
+        vocabulary.check_kind(text, f"among[{i}]")
+        texts.append(immutable(text))
+    return texts
 
 
 def completions(
