@@ -42,8 +42,8 @@ class CharNGram(LanguageModel):
     the baseline that a network should beat. ``docs/tasks.md`` compares the two.
 
     A `CharNGram` has the same sampling and scoring methods as a `CharRNN`. With ``adapt=True``, they also count the
-    text they read, without changing the model; `adapt` returns a model that has counted it. Only a `CharRNN` has
-    exports other than `export_arpa`. Before `fit`, methods that need a fitted model raise `NotFittedError`.
+    text they read, without changing the model; `adapt` returns a model that has counted it. `prune` and
+    `quantize` make it small. Before `fit`, methods that need a fitted model raise `NotFittedError`.
 
     Samples may quote the training text (``docs/mixtures.md``). With an order above 10, a model without labels and
     weights keeps the whole text: any order then takes little more memory than 10, 42 bytes a character of English at
@@ -409,6 +409,64 @@ class CharNGram(LanguageModel):
         model = cls().set_params(**parameters)
         model._learned = learned
         return model
+
+    def export_c(self, path: FilePath, *, int8: bool = False) -> None:
+        """Write the model as one C99 file, which needs only a compiler; see ``docs/export.md``.
+
+        The file writes the same texts as `sample` and gives the same scores, up to rounding. It allocates no memory.
+        A model that was not pruned keeps all its n-grams.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.c``.
+        int8 : bool, default=False
+            Whether to store the 8-bit probabilities of `quantize`. A quantized model always does.
+
+        Raises
+        ------
+        ValueError
+            If the model has labels (export ``model.for_label(label)``), or a parameter is invalid.
+        OSError
+            If the file cannot be written; an existing file then stays.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> model = CharNGram(order=3).fit(["anna", "hanna"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_c(f"{folder}/names.c")
+        """
+        from .export.counts_file import export_c
+
+        learned = self._fitted("export_c")
+        self._require_no_labels("export_c", learned.vocabulary)
+        export_c(learned, path, int8=int8)
+
+    def export_js(self, path: FilePath, *, int8: bool = False) -> None:
+        """Write the model as a JavaScript module with functions to sample, score, predict and complete.
+
+        Errors are as for `export_c`.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.js``.
+        int8 : bool, default=False
+            As in `export_c`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> model = CharNGram(order=3).fit(["anna", "hanna"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_js(f"{folder}/names.js")
+        """
+        from .export.counts_file import export_js
+
+        learned = self._fitted("export_js")
+        self._require_no_labels("export_js", learned.vocabulary)
+        export_js(learned, path, int8=int8)
 
     def export_arpa(self, path: FilePath, *, space: str = "|") -> None:
         """Write the model as an ARPA file, which KenLM and the decoders of OCR, handwriting and speech read.

@@ -116,3 +116,21 @@ def test_export_writes_arpa(tmp_path, monkeypatch, capsys):
         with pytest.warns(UserWarning, match="order=6"):
             model.export_arpa("same.arpa", **given)
         assert (tmp_path / "counts.arpa").read_bytes() == (tmp_path / "same.arpa").read_bytes()
+
+
+def test_export_writes_pruned_counts(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    CharNGram(order=5).fit(" ".join(map(str, range(3000)))).save("counts.crnn")
+    sizes = []
+    for options in ([], ["--max-bytes", "4k"], ["--max-bytes", "0.004M", "--int8"]):
+        for name in ("counts.c", "counts.js"):
+            assert main(["export", "counts.crnn", name, *options]) == 0
+            sizes.append((tmp_path / name).stat().st_size)
+            assert f"wrote {name}: {sizes[-1]:,} bytes" in capsys.readouterr().err
+    assert sizes[0] > sizes[2] > sizes[4]
+    assert sizes[1] > sizes[3] > sizes[5]
+    assert main(["export", "counts.crnn", "counts.js", "--float16"]) == 1
+    assert "--float16 needs a network" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["export", "counts.crnn", "counts.c", "--max-bytes", "many"])
+    assert "'many' is not a number of bytes" in capsys.readouterr().err

@@ -118,7 +118,7 @@ FAILING = [
     ("export missing.crnn nowhere/names.c", "nowhere/names.c: No such file"),  # before the model is read
     ("export model.crnn a.arpa", "OUT.arpa needs a CharNGram, but model.crnn contains a CharRNN. Train one"),
     ("export network_detector.crnn a.arpa", "contains a detector whose model is a CharRNN. Train one"),
-    ("export counts.crnn a.c", "crnn export needs a network, but counts.crnn contains a CharNGram. Train a"),
+    ("export counts.crnn a.onnx", "crnn export needs a network, but counts.crnn contains a CharNGram. Train a"),
     ("export mixture.crnn a.html", "crnn export needs a network, but mixture.crnn contains a Mixture. Save one"),
     ("export detector.crnn a.c", "but detector.crnn contains a detector whose model is a CharNGram. Train a"),
     ("export - a.c < detector.crnn", "but - contains a detector whose model is a CharNGram. Train a"),

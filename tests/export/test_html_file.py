@@ -218,7 +218,7 @@ def test_the_module_samples_scores_and_predicts_as_python_does(module_of, name):
     call = module_of(model)
     shown = text.decode() if isinstance(text, bytes) else text
     np.testing.assert_allclose(call("score", shown), model.score_samples([text])[0], atol=1e-3)
-    found = call("predict", shown)
+    found = call("nextProba", shown)
     p = model.start(text).predict_proba()
     np.testing.assert_allclose([each["probability"] for each in found], sorted(p, reverse=True), atol=1e-5)
     if isinstance(text, str):

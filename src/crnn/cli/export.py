@@ -12,11 +12,12 @@ from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from .errors import ERROR, say, say_warnings
-from .files import STANDARD, check_writable, load_and_name, load_network
-from .options import add_model
+from .files import STANDARD, check_writable, load_and_name, require_network
+from .options import add_model, byte_count
 
 SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
 SUFFIXES_WITH = {"space": (".arpa",), "int8": (".c", ".html", ".js"), "float16": (".html", ".js")}  # by option
+COUNTS_TOO = (".c", ".js")  # what counts can be written as, apart from OUT.arpa
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
 
@@ -28,9 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
         "runtime; OUT.html: a page that runs the network in any browser; OUT.js: a JavaScript module with "
-        "functions that sample, score and predict; OUT.arpa: a CharNGram's n-grams for KenLM",
+        "functions that sample, score, predict and complete; OUT.arpa: a CharNGram's n-grams for KenLM. "
+        "Counts can be OUT.c, OUT.js or OUT.arpa",
     )
     parser.add_argument("--space", metavar="TOKEN", help="for OUT.arpa: the word that represents a space (default: |)")
+    parser.add_argument(
+        "--max-bytes",
+        type=byte_count,
+        metavar="BYTES",
+        help="for counts: prune them first, so that the file that crnn saves would be no larger, such as 400k or 1M",
+    )
     parser.add_argument(
         "--int8",
         action="store_true",
@@ -61,7 +69,13 @@ def run(arguments: argparse.Namespace) -> int:
     if suffix == ".arpa":
         _export_arpa(arguments)
         return 0
-    model, hint = load_network(arguments.model, "crnn export", arguments.label), ""
+    loaded, kind = load_and_name(arguments.model, arguments.label)
+    if suffix in COUNTS_TOO and isinstance(loaded, CharNGram) and "detector" not in kind:
+        _export_counts(loaded, arguments, suffix)
+        return 0
+    if arguments.max_bytes is not None:
+        arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js or OUT.arpa")
+    model, hint = require_network(loaded, kind, arguments.model, "crnn export"), ""
     if suffix == ".onnx":
         try:
             model.export_onnx(path)
@@ -84,6 +98,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _export_counts(counts: CharNGram, arguments: argparse.Namespace, suffix: str) -> None:
+    """Write counts as C or JavaScript."""
+    path = arguments.output
+    if arguments.float16:
+        raise InvalidInputError("--float16 needs a network, but MODEL contains counts. Omit it, or pass --int8.")
+    if arguments.max_bytes is not None:
+        counts = counts.prune(arguments.max_bytes)
+    if suffix == ".js":
+        counts.export_js(path, int8=arguments.int8)
+    else:
+        counts.export_c(path, int8=arguments.int8)
+    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
+
+
 def _export_arpa(arguments: argparse.Namespace) -> None:
     path = arguments.output
     counts, kind = load_and_name(arguments.model, arguments.label)
@@ -92,6 +120,8 @@ def _export_arpa(arguments: argparse.Namespace) -> None:
             f"OUT.arpa needs a CharNGram, but {arguments.model} contains {kind}. Train one with "
             "crnn train --model ngram --order 6."
         )
+    if arguments.max_bytes is not None:
+        counts = counts.prune(arguments.max_bytes)
     with say_warnings():
         counts.export_arpa(path, space="|" if arguments.space is None else arguments.space)
     say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")

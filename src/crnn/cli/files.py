@@ -214,9 +214,8 @@ def load_source(source: str | io.BytesIO, label: str | None = None) -> CharRNN |
     return model.for_label(labels.get(label, label))
 
 
-def load_network(path: str, what: str, label: str | None = None) -> CharRNN:
-    """Load a network like `load`; for any other model, raise an error that names `what` needs a network."""
-    model, kind = load_and_name(path, label)
+def require_network(model: CharRNN | CharNGram | Mixture, kind: str, path: str, what: str) -> CharRNN:
+    """Return a loaded model, or raise an error that names `what` needs a network unless it is one."""
     if isinstance(model, CharRNN):
         return model
     message = f"{what} needs a network, but {path} contains {kind}."

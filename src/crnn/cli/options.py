@@ -204,3 +204,15 @@ def _metavar(kind: str) -> str:
     if kind.startswith("{"):
         return re.sub("[\"' ]", "", kind.partition("}")[0] + "}")
     return re.split(r"\W", kind)[0].upper()
+
+
+def byte_count(text: str) -> int:
+    """Return a number of bytes, such as 400k or 1.5M: multiples of 1,000."""
+    factor = {"k": 1e3, "m": 1e6, "g": 1e9}.get(text[-1:].lower(), 1.0)
+    try:
+        number = float(text if factor == 1 else text[:-1]) * factor
+    except ValueError:
+        number = 0.0
+    if not 1 <= number < 1e15:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes. Pass for example 400k or 1M.")
+    return int(number)

@@ -17,7 +17,14 @@ from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
 from .weights import NOTICE, FittedModel, Weights
 
-CODE = ("network.c", "random_numbers.c", "symbols.c", "program.c")  # in c_source; they follow the weights
+CODE = (
+    "arithmetic.c",
+    "network.c",
+    "random_numbers.c",
+    "symbols.c",
+    "texts.c",
+    "program.c",
+)  # in c_source; they follow the weights
 COLUMNS = 64  # columns of a matrix stored together
 WIDTH = 110  # maximum length of a line of numbers
 
@@ -28,16 +35,17 @@ def export_c(model: FittedModel, path: FilePath, *, int8: bool) -> None:
     weights = Weights.of(model, np.float32, int8=checked_bool("int8", int8)).for_engine()
     parts = [
         _configuration(weights, model.vocabulary_),
-        _source("declarations.h"),
+        c_source("declarations.h"),
         "#ifndef CRNN_HEADER\n",
         *_tables(weights, model.vocabulary_),
-        *(_source(part) for part in CODE),
+        *(c_source(part) for part in CODE),
         "#endif /* CRNN_HEADER */",
     ]
     write_atomically(name, "\n".join(parts).encode("ascii") + b"\n")
 
 
-def _source(name: str) -> str:
+def c_source(name: str) -> str:
+    """Return a part of the C code that is the same for all models."""
     return resources.files(__package__).joinpath("c_source", name).read_text("ascii")
 
 
@@ -46,6 +54,7 @@ def _configuration(weights: Weights, vocabulary: Vocabulary) -> str:
     cell = CELLS[weights.cell]
     numbers = {
         **{f"CRNN_{name.upper()}": kind.number for name, kind in CELLS.items() if kind.c_order},
+        "CRNN_ORDER": 0,  # of counts
         "CRNN_CELL": f"CRNN_{weights.cell.upper()}",
         "CRNN_LAYERS": len(weights.layers),
         "CRNN_HIDDEN": weights.hidden_size,
@@ -75,7 +84,7 @@ def _tables(weights: Weights, vocabulary: Vocabulary) -> Iterator[str]:
     largest = weights.pair_keys()[used[-1]] if len(used) else 0  # sorted by key
     yield f"typedef uint{32 if largest < 1 << 32 else 64}_t crnn_number; /* a code point or the key of a pair */\n"
     yield "/* Code points or byte values, in id order. */\n"
-    yield _array("crnn_number", "crnn_codes", [str(code) for code in codes])
+    yield c_array("crnn_number", "crnn_codes", [str(code) for code in codes])
     yield "/* A table has one row per symbol or pair. The multiplying functions document the layout of a matrix. */\n"
     yield f"typedef {'signed char' if scales else 'float'} crnn_weight;\n"
     if weights.embedding is not None:
@@ -95,13 +104,13 @@ def _tables(weights: Weights, vocabulary: Vocabulary) -> Iterator[str]:
             yield from _stored("crnn_input_0", _panels(integers), scale)
         yield from _state_matrix(f"crnn_recurrent_{k}", layer.Wh, scales.get(f"Whh_l{k}"))
         biases = [_ordered(weights, layer.bh), *([] if layer.bhn is None else [layer.bhn])]
-        yield _array("float", f"crnn_bias_{k}", _floats(np.concatenate(biases)))
+        yield c_array("float", f"crnn_bias_{k}", _floats(np.concatenate(biases)))
         names = [f"crnn_input_{k}", f"crnn_recurrent_{k}"]
         of_names = [f"{name}_scale" if scales else "NULL" for name in names]
         layers.append(f"    {{{', '.join([names[0], of_names[0], names[1], of_names[1], f'crnn_bias_{k}'])}}},\n")
     yield from _state_matrix("crnn_output", weights.Why, scales.get("Why"))
     yield "" if scales else "#define crnn_output_scale NULL\n"
-    yield _array("float", "crnn_output_bias", _floats(weights.by))
+    yield c_array("float", "crnn_output_bias", _floats(weights.by))
     yield (
         "typedef struct crnn_layer {\n"
         "    const crnn_weight *input;\n"
@@ -126,7 +135,7 @@ def _pair_tables(weights: Weights) -> Iterator[str]:
     """Yield the definitions of the sorted pair keys and of each pair's contribution to the gate sums."""
     assert weights.pair_table is not None
     used, scale = _used_pairs(weights), (weights.scales or {}).get("bigrams")
-    yield _array("crnn_number", "crnn_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
+    yield c_array("crnn_number", "crnn_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
     rows = _ordered(weights, weights.pair_table[used].T).T
     yield from _table("crnn_pair_rows", rows, None if scale is None else _ordered(weights, scale))
 
@@ -157,9 +166,9 @@ def _state_matrix(name: str, matrix: Array, scale: Array | None) -> Iterator[str
 def _stored(name: str, numbers: Array, scale: Array | None) -> Iterator[str]:
     """Yield the definitions of a matrix's numbers and, for integers, of its scales."""
     flat = numbers.ravel()
-    yield _array("crnn_weight", name, _floats(flat) if scale is None else list(map(str, flat.tolist())))
+    yield c_array("crnn_weight", name, _floats(flat) if scale is None else list(map(str, flat.tolist())))
     if scale is not None:
-        yield _array("float", f"{name}_scale", _floats(scale))
+        yield c_array("float", f"{name}_scale", _floats(scale))
 
 
 def _panels(matrix: Array) -> Array:
@@ -174,7 +183,7 @@ def _floats(array: Array) -> list[str]:
     return [f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits}p{exponent}f" for digits, exponent in parts]
 
 
-def _array(kind: str, name: str, numbers: list[str]) -> str:
+def c_array(kind: str, name: str, numbers: list[str]) -> str:
     """Return the definition of an array, wrapped into lines."""
     lines, line = [], "   "
     for number in numbers:

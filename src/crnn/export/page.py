@@ -123,7 +123,7 @@ def _hash(source: str) -> str:
 ENGINE = ("network.js", "random.js", "sampling.js", "engine.js")
 INTERFACE = ("elements.js", "symbols.js", "text_view.js", "units_view.js", "live.js")
 STYLES = ("page.css", "live.css")
-MODULE = ("network.js", "random.js", "sampling.js", "symbols.js", "module.js")
+MODULE = ("network.js", "network_module.js", "random.js", "sampling.js", "symbols.js", "module.js")
 
 
 def export_html(

@@ -297,10 +297,15 @@ def pruned(
 
 def quantized(counts: Counts | FrozenCounts) -> FrozenCounts:
     """Return frozen counts with numbers of 8 bits; no n-gram is removed."""
+    return frozen_whole(counts).quantized()
+
+
+def frozen_whole(counts: Counts | FrozenCounts) -> FrozenCounts:
+    """Return frozen counts with all n-grams."""
     if isinstance(counts, FrozenCounts):
-        return counts.quantized()
+        return counts
     whole = CountLevels(without_text(counts))
-    return FrozenCounts.of(whole.frozen(counts.order), counts.symbols, counts.boundary, 8)
+    return FrozenCounts.of(whole.frozen(counts.order), counts.symbols, counts.boundary, BITS)
 
 
 def frozen(parts: Sequence[CountLevels]) -> list[FrozenCounts]:

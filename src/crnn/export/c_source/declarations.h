@@ -28,12 +28,16 @@
 
 /* The position in a text. To continue a text in two ways, copy the state. */
 typedef struct crnn_state {
+#if CRNN_ORDER > 0
+    int32_t contexts[CRNN_ORDER]; /* the contexts of the last 0, 1, ... symbols, or -1 */
+#else
     float h[CRNN_LAYERS][CRNN_HIDDEN];
 #if CRNN_CELL == CRNN_LSTM || CRNN_CELL == CRNN_CIFG
     float c[CRNN_LAYERS][CRNN_HIDDEN];
 #endif
 #if CRNN_PAIRS > 0
     int symbol; /* the last symbol's id plus 1, or 0 at the start */
+#endif
 #endif
 } crnn_state;
 
@@ -46,14 +50,17 @@ typedef struct crnn_random {
     crnn_wide state, increment;
 } crnn_random;
 
-/* Start a text: a state of zeros or, in a model of documents, the state after the boundary. */
+/* Start a text or, in a model of documents, a document: with the state after the boundary. */
 void crnn_start(crnn_state *state);
 
-/* Read the symbol with this id, 0 to CRNN_SYMBOLS - 1. The boundary starts a new document from zeros. */
+/* Read the symbol with this id, 0 to CRNN_SYMBOLS - 1. The boundary starts a new document. */
 void crnn_feed(crnn_state *state, int id);
 
 /* The natural logarithm of each symbol's probability of coming next. */
 void crnn_log_probabilities(const crnn_state *state, double out[CRNN_SYMBOLS]);
+
+/* Each symbol's probability of coming next. */
+void crnn_next_proba(const crnn_state *state, double out[CRNN_SYMBOLS]);
 
 /* The symbol drawn by a uniform number in [0, 1), without reading it. Temperature 0 selects the most probable symbol.
  * The unknown symbol is never drawn. In a model of documents, CRNN_BOUNDARY is the end of the document. */
@@ -62,6 +69,10 @@ int crnn_sample(const crnn_state *state, double temperature, double uniform);
 /* The log-probability of a text in nats, including the end of a document. The text is UTF-8, or bytes in a model of
  * bytes. Returns 1 if the text contains a symbol unknown to the model, or is not valid UTF-8. */
 double crnn_score(const char *text, size_t size);
+
+/* Write the most probable symbol again and again after a text, up to the end of a document or of the `room` bytes.
+ * Returns the number of bytes written; 0 also if the text contains an unknown symbol, or is not valid UTF-8. */
+size_t crnn_complete(const char *text, size_t size, char *out, size_t room);
 
 /* Start the stream of sample number `sample` of the seed (Python's `random_state`; a single sample has number 0). */
 void crnn_seed(crnn_random *random, uint64_t seed, uint64_t sample);

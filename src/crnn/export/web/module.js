@@ -1,6 +1,6 @@
 // The module written by `crnn export MODEL model.js`: three functions, which use the definitions above.
 
-const network = new Network(DATA.model, new StoredWeights(WEIGHTS, DATA.model.weights));
+const network = createNetwork();
 const symbols = new Symbols(DATA.vocabulary);
 
 // The ids of a text; a character that the model does not know is an error.
@@ -66,11 +66,22 @@ export function score(text) {
 }
 
 /**
- * Return what may follow a text, the most probable first: [{ text: "e", probability: 0.52 }, …].
+ * Return what may follow a text with its probability, the most probable first: [{ text: "e", probability: 0.52 }, …].
  *
  * The end of a document and an unknown character have the texts "" and "\ufffd".
  */
-export function predict(text = "") {
+export function nextProba(text = "") {
   const p = probabilities(network.predict(stateAfter(idsOf(text))));
   return byProbability(p).map((id) => ({ text: symbols.decode([id]), probability: p[id] }));
+}
+
+/**
+ * Return the most probable continuation: after a text or document, the most probable symbol again and again.
+ *
+ * length: the greatest number of symbols.
+ */
+export function complete(text = "", { length = 40 } = {}) {
+  const beginning = DATA.model.boundary === null ? 0 : idsOf(text).length;
+  const whole = sample({ length: length + beginning, prime: text, temperature: 0 });
+  return beginning ? whole.slice(text.length) : whole;
 }

@@ -1,0 +1,5 @@
+// The counts of a module.
+
+function createNetwork() {
+  return new Counts(DATA.model, WEIGHTS);
+}
