@@ -509,6 +509,35 @@ def test_few_texts_support_a_rate_that_is_told():
     assert (loaded.contamination, loaded.contamination_) == ("auto", detector.contamination_)
 
 
+def test_a_mask_is_applied_to_every_text_and_travels_with_the_detector(tmp_path):
+    lines = [f"job {i} of {name} done" for i, name in enumerate(words(3000, repeat=0.5))]
+    mask = ["digits", ("done|ended", "over")]
+    detector = AnomalyDetector(counts(5), 0.05, mask=mask, random_state=0).fit(iter(lines))
+    by_hand = [re.sub(r"\d+", "0", line).replace("done", "over") for line in lines]
+    expected = AnomalyDetector(counts(5), 0.05, random_state=0).fit(by_hand)
+    assert detector.offset_ == expected.offset_
+    new = ["job 123456 of kanomi ended", "job 7 of xxxx done", None]
+    loaded = AnomalyDetector.load(io.BytesIO(saved(detector)))
+    path = tmp_path / "lines"
+    path.write_text("\n".join(new[:2]) + "\n")
+    for one in (detector, loaded):
+        assert one.score_samples(new)[0] == expected.score_samples(["job 0 of kanomi over"])
+        assert one.predict(new).tolist() == [1, -1, -1]
+        assert one.predict(iter(new)).tolist() == [1, -1, -1]
+        assert one.predict(Lines(path)).tolist() == [1, -1]
+        explanation = one.explain("job 123456 of xxxx done")
+        assert explanation.text == "job 123456 of xxxx done"
+        place = explanation.places[int(explanation.surprisal.argmax())]
+        assert explanation.text[place] == "x"
+        assert f"at {place}: 'x'" in str(explanation)
+    assert loaded.get_params()["mask"] == ("digits", ("done|ended", "over"))
+    assert loaded.partial_fit(lines).calibrate(lines).predict(new).tolist() == [1, -1, -1]
+    verdicts = AnomalyDetector(counts(5), 0.01, mask=mask, random_state=0).fit_predict([*lines, "jbo 3"])
+    assert verdicts[-1] == -1
+    with pytest.raises(InvalidInputError, match="may take forever"):
+        AnomalyDetector(mask=[("(a+)+", "")]).fit(lines)
+
+
 def test_network_texts_are_scored_again():
     detector = detector_of(small_network(), reduce="sum").fit(words(2000, 1))
     steps = detector.estimator_.n_steps_

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .detection.calibration import USUAL_RATE, VARIANCE_OUT_OF_FOLD, Calibration, calibrate, supported_rate
+from .detection.calibration import (
+    USUAL_RATE,
+    VARIANCE_OUT_OF_FOLD,
+    Calibration,
+    calibrate,
+    change_message,
+    supported_rate,
+)
 from .detection.clean_texts import (
     CleanTexts,
     Frequencies,
@@ -26,6 +33,7 @@ from .detection.clean_texts import (
     newest_held_out,
 )
 from .detection.explanation import Explanation, explain
+from .detection.mask import Rule, mask_of, masked_texts
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .estimator import Estimator
 from .files import model_file
@@ -55,6 +63,7 @@ class Options(NamedTuple):
     contamination: float | Literal["auto"]
     reduce: Reduce
     calibration_fraction: float
+    mask: tuple[Rule, ...] | None
     folds: int
     unique: bool
     max_seconds: float
@@ -75,10 +84,15 @@ class Learned(NamedTuple):
     origin: Any  # the parameter `estimator` at that time
     held: Held = ()  # texts that set the threshold, the newest first
     outlier_scores: NDArray[np.float64] | None = None  # of `fit_predict`
+    mask: tuple[Rule, ...] | None = None
 
     def scores(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
         """Return the score of each text."""
-        return self.model.score_samples(iterable_of_texts(X), reduce=self.reduce, errors=errors)
+        return self.scores_of_masked(masked_texts(iterable_of_texts(X), self.mask), errors)
+
+    def scores_of_masked(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
+        """Return the score of each text, which has been masked."""
+        return self.model.score_samples(X, reduce=self.reduce, errors=errors)
 
     def decisions(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
         """Return the scores minus the threshold."""
@@ -120,6 +134,11 @@ class AnomalyDetector(Estimator):
     calibration_fraction : float, default=0.1
         The fraction of the texts held out of training to set the threshold: in `fit` if the model is a network, and in
         `partial_fit`. With counts, all texts of `fit` set the threshold, and `fit` warns if this is not the default.
+    mask : list of str and of (str, str), or None, default=None
+        What to replace in every text before it is read, as numbers that tell nothing: pairs of a regular expression and
+        its replacement, and names of built-in ones, each of which replaces by ``0``: "digits" (each run of digits),
+        "hex" (numbers with 0x, and from 6 hexadecimal digits with a letter and a digit among them), "uuid", "ip",
+        "time". Pairs come first. The file contains the mask. A pattern that may take exponential time is refused.
     folds : int, default=10
         Counts score the texts of `fit` in so many parts, each with the counts of the other parts; `fit_predict` trains
         so many networks.
@@ -141,7 +160,7 @@ class AnomalyDetector(Estimator):
 
     Attributes
     ----------
-    estimator_, offset_, contamination_, reduce_, n_calibration_, rate_interval_, outlier_scores_
+    estimator_, offset_, contamination_, mask_, reduce_, n_calibration_, rate_interval_, outlier_scores_
 
     Examples
     --------
@@ -162,6 +181,7 @@ class AnomalyDetector(Estimator):
         reduce: Reduce = "joint",
         calibration_fraction: float = CALIBRATION_FRACTION,
         *,
+        mask: Any = None,
         folds: int = 10,
         unique: bool = False,
         max_seconds: float = 60,
@@ -173,6 +193,7 @@ class AnomalyDetector(Estimator):
         self.contamination = contamination
         self.reduce = reduce
         self.calibration_fraction = calibration_fraction
+        self.mask = mask
         self.folds = folds
         self.unique = unique
         self.max_seconds = max_seconds
@@ -224,7 +245,7 @@ class AnomalyDetector(Estimator):
 
     def _clean(self, X: Iterable[Text], options: Options, rng: np.random.Generator) -> CleanTexts:
         """Return the texts of X, without missing values."""
-        texts = CleanTexts(iterable_of_texts(X), rng, unique=options.unique)
+        texts = CleanTexts(masked_texts(iterable_of_texts(X), options.mask), rng, unique=options.unique)
         if texts.n_missing and options.verbose:
             print(f"{texts.n_missing:,} of {texts.n_missing + texts.n_given:,} values are missing", file=sys.stderr)
         return texts
@@ -346,7 +367,8 @@ class AnomalyDetector(Estimator):
         array([ 1, -1])
         """
         options, model = self._options(), self._fitted_model()
-        scores = model.score_samples(iterable_of_texts(X), reduce=options.reduce, errors="replace")
+        texts = masked_texts(iterable_of_texts(X), options.mask)
+        scores = model.score_samples(texts, reduce=options.reduce, errors="replace")
         scores = scores[~np.isnan(scores)]
         if not len(scores):
             raise InvalidInputError(
@@ -410,7 +432,8 @@ class AnomalyDetector(Estimator):
         """
         learned = self._fitted("predict")
         verdicts = np.where(learned.decisions(X, errors) >= 0, 1, -1)
-        message = learned.calibration.change_message(int(np.count_nonzero(verdicts == -1)), len(verdicts))
+        n_flagged = int(np.count_nonzero(verdicts == -1))
+        message = change_message(learned.calibration.interval, n_flagged, len(verdicts))
         if message and not self._change_was_told:
             self._change_was_told = True
             warn_caller(message)
@@ -444,7 +467,8 @@ class AnomalyDetector(Estimator):
         learned, judged = self._learn(texts, options, rng)
         if isinstance(learned.model, CharRNN):
             judged = self._judged_by_networks(texts, learned.reduce, options, rng)
-        learned = learned._replace(outlier_scores=_in_order(batches(X), judged, learned))
+        scores = _in_order(batches(masked_texts(X, options.mask)), judged, learned)
+        learned = learned._replace(outlier_scores=scores)
         self._keep(learned, options, but="these texts have been judged by each other, but for new ones, ")
         return _flag_lowest(self.outlier_scores_, self.contamination_)
 
@@ -491,10 +515,12 @@ class AnomalyDetector(Estimator):
         """
         learned, n = self._fitted("explain"), checked_int("n_alternatives", n_alternatives, 0)
         model = learned.model
-        reading = explain(model.vocabulary_, model.start(), text, n)
+        model.vocabulary_.check_kind(text, "text")
         text = immutable(text)
+        masked, places = mask_of(learned.mask or ()).read(text)
+        reading = explain(model.vocabulary_, model.start(), masked, n)
         (score,) = learned.scores([text], "replace").tolist()
-        return Explanation(text, score, not score >= learned.calibration.offset, *reading, learned.reduce)
+        return Explanation(text, score, not score >= learned.calibration.offset, *reading, learned.reduce, places)
 
     # ---------------------------------------------------------------- learned
 
@@ -508,6 +534,7 @@ class AnomalyDetector(Estimator):
         automatic = options.contamination == "auto"
         learned.calibration.warn_of_few_texts(remedy + other, but, automatic=automatic)
         self._change_was_told = False
+        learned = learned._replace(mask=options.mask)
         self._learned = learned if options.keep_texts else learned._replace(model=learned.model._without_text())
         if options.verbose:
             print(self._summary_line(), file=sys.stderr)
@@ -533,6 +560,11 @@ class AnomalyDetector(Estimator):
     def contamination_(self) -> float:
         """The contamination of the threshold: the parameter, or the rate chosen if it was "auto"."""
         return self._fitted("reading contamination_").calibration.rate
+
+    @property
+    def mask_(self) -> tuple[Rule, ...] | None:
+        """The mask of the texts that set the threshold: the parameter `mask` at that time."""
+        return self._fitted("reading mask_").mask
 
     @property
     def reduce_(self) -> Reduce:
@@ -597,7 +629,7 @@ class AnomalyDetector(Estimator):
             (text if as_text else text.encode("latin-1", "replace"), n, score) for text, n, score in entry.pop("held")
         )
         detector = cls(origin, **entry)
-        detector._learned = Learned(model, reduce, calibration, origin, held)
+        detector._learned = Learned(model, reduce, calibration, origin, held, mask=entry["mask"])
         return detector
 
     # ------------------------------------------------------------- scikit-learn
@@ -673,7 +705,7 @@ def _in_order(blocks: Iterable[list[Any]], judged: Judged, learned: Learned) -> 
     parts = [np.empty(0)]
     for block in blocks:
         new = [text for text in dict.fromkeys(block) if text is not None and text not in known]
-        others = dict(zip(new, learned.scores(new, "replace").tolist(), strict=True))
+        others = dict(zip(new, learned.scores_of_masked(new, "replace").tolist(), strict=True))
         others[None] = np.nan
         parts.append(np.array([known[text] if text in known else others[text] for text in block]))
     return np.concatenate(parts)

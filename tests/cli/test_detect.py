@@ -1,6 +1,7 @@
 """The commands ``crnn train --model detector`` and ``crnn detect``: from clean lines to verdicts."""
 
 import gzip
+import json
 import re
 import tracemalloc
 from pathlib import Path
@@ -135,6 +136,31 @@ def test_memory_does_not_grow_with_the_text(detector, monkeypatch, capsysbinary)
         tracemalloc.stop()
         capsysbinary.readouterr()
     assert peaks[1] < 2 * peaks[0]
+
+
+def test_a_mask_and_objects_for_lines(folder, capsys):
+    usual = [f"job {i} of {line} done" for i, line in enumerate(lines(3000))]
+    (folder / "clean.log").write_text("\n".join(usual))
+    (folder / "today.log").write_text("\n".join([usual[0], usual[0][:-3] + "Xne"]))
+    command = ["train", "clean.log", "--model", "detector", "--mask", "digits,hex", "--contamination", "0.01"]
+    assert cli.main([*command, "-o", "log.crnn", "-q"]) == 0
+    assert AnomalyDetector.load("log.crnn").mask_ == ("digits", "hex")
+    assert cli.main(["detect", "log.crnn", "today.log"]) == 0
+    scores, found = verdicts(capsys.readouterr().out)
+    assert found == ["normal", "anomaly"]
+    assert cli.main(["detect", "log.crnn", "today.log", "--json"]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {"score": pytest.approx(scores[0], abs=1e-6), "verdict": "normal"}
+    assert (second["verdict"], second["place"], second["found"]) == ("anomaly", len(usual[0]) - 3, "X")
+    assert second["expected"][0]["character"] == "o"
+
+
+def test_a_log_in_place_of_a_model_has_a_remedy(folder, capsys):
+    Path("clean.log").write_text("to be\n")
+    assert cli.main(["detect", "clean.log", "clean.log"]) == 1
+    assert capsys.readouterr().err.startswith(
+        "crnn: error: clean.log is not a model. Train one with: crnn train clean.log --model detector -o model.crnn"
+    )
 
 
 def test_info_names_the_threshold(detector, capsys):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError
-from crnn.detection.calibration import calibrate, supported_rate
+from crnn.detection.calibration import calibrate, change_message, supported_rate
 
 
 def test_the_expected_rate_is_the_contamination():
@@ -134,9 +134,9 @@ def test_far_more_anomalies_than_chance_allows_have_a_message():
     """The exact test: as many as the upper bound of the rate are no reason, and a few more of few texts neither."""
     found = calibrate(np.arange(-10_000, 0.0), 0.01)
     _, high = found.interval
-    assert found.change_message(round(1000 * high), 1000) == ""
-    assert found.change_message(30, 1000) == ""
-    assert found.change_message(0, 1000) == ""
-    assert found.change_message(60, 60) == ""
-    assert "570 of 1,000 texts (57.0%) are anomalies" in found.change_message(570, 1000)
-    assert "partial_fit" in found.change_message(60, 1000)
+    assert change_message(found.interval, round(1000 * high), 1000) == ""
+    assert change_message(found.interval, 30, 1000) == ""
+    assert change_message(found.interval, 0, 1000) == ""
+    assert change_message(found.interval, 60, 60) == ""
+    assert "570 of 1,000 texts (57.0%) are anomalies" in change_message(found.interval, 570, 1000)
+    assert "partial_fit" in change_message(found.interval, 60, 1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import shlex
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anomaly_detector import AnomalyDetector
+from ..detection.calibration import change_message
+from ..detection.mask import BUILT_IN, checked_mask, mask_of
 from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
 from ..inference.string_scores import Reduce
@@ -72,6 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="count equal lines once, so that a line is not normal just because it occurs again; only with --in-place",
     )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="write one JSON object for each line: its score and verdict, and for an anomaly the place of the least "
+        "probable character (from 0), the character found there and those expected, with their probabilities",
+    )
     add_errors(parser, SCORING_ERRORS.replace("(default: strict)", "(default: replace)"))
 
 
@@ -88,6 +97,13 @@ def add_threshold_options(group: _Group, otherwise: str = "") -> None:
         "by the number of lines if they are fewer than 3,000)",
     )
     group.add_argument(
+        "--mask",
+        metavar="NAMES",
+        type=value_type(_mask_names),
+        help=f"what to replace by 0 in each line before it is read: one or several of {', '.join(BUILT_IN)}, separated "
+        f"by commas (default: {otherwise}nothing)",
+    )
+    group.add_argument(
         "--reduce",
         choices=get_args(Reduce),
         help="how to combine the log-probabilities of a line's characters and end into its score: min finds single odd "
@@ -96,10 +112,19 @@ def add_threshold_options(group: _Group, otherwise: str = "") -> None:
     )
 
 
+def _mask_names(value: str) -> list[str]:
+    names = value.split(",")
+    checked_mask("mask", names)
+    return names
+
+
 def threshold_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the given options."""
-    thresholds = {name: getattr(arguments, name) for name in ("contamination", "reduce")}
-    return {name: value for name, value in thresholds.items() if value is not None}
+    thresholds = {name: getattr(arguments, name) for name in ("contamination", "reduce", "mask")}
+    given = {name: value for name, value in thresholds.items() if value is not None}
+    if "mask" in given:
+        given["mask"] = given["mask"].split(",")
+    return given
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -111,16 +136,64 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.unique:
         arguments.parser.error("argument --unique: only with --in-place")
     detector = _detector(arguments)
+    if arguments.json:
+        return _write_json(detector, arguments.file, errors)
     n_lines = n_flagged = 0
-    for scores in line_scores(detector.estimator_, arguments.file, detector.reduce_, errors):
+    mask = mask_of(detector.mask_ or ()).text
+    for scores in line_scores(detector.estimator_, arguments.file, detector.reduce_, errors, mask):
         normal = scores >= detector.offset_
         _write_verdicts(scores, normal)
         flush()
         n_lines += len(scores)
         n_flagged += int(np.count_nonzero(~normal))
-    if message := detector._learned.calibration.change_message(n_flagged, n_lines):
-        say(f"crnn: warning: {message}")
+    _say_change(detector, n_flagged, n_lines)
     return 0
+
+
+def _say_change(detector: AnomalyDetector, n_flagged: int, n_lines: int) -> None:
+    if message := change_message(detector.rate_interval_, n_flagged, n_lines):
+        say(f"crnn: warning: {message}")
+
+
+def _write_json(detector: AnomalyDetector, path: str, errors: Errors) -> int:
+    """Write an object for each line."""
+    n_lines = n_flagged = 0
+    as_bytes = detector.estimator_.vocabulary_.kind == "bytes"
+    for lines in read_lines(path, as_bytes=as_bytes, errors=errors):
+        scores = detector.score_samples(lines, errors=errors).tolist()
+        for line, score in zip(lines, scores, strict=True):
+            document = _line_document(detector, line, score)
+            n_lines += 1
+            n_flagged += document["verdict"] == "anomaly"
+            write(json.dumps(document) + "\n")
+        flush()
+    _say_change(detector, n_flagged, n_lines)
+    return 0
+
+
+def _line_document(detector: AnomalyDetector, line: Any, score: float) -> dict[str, Any]:
+    """Return what is known about a line."""
+    is_anomaly = not score >= detector.offset_
+    document: dict[str, Any] = {
+        "score": score if np.isfinite(score) else None,
+        "verdict": "anomaly" if is_anomaly else "normal",
+    }
+    if line is None or not is_anomaly:
+        return document
+    explanation = detector.explain(line)
+    if not explanation.symbols:
+        return document
+    i = int(explanation.surprisal.argmax())
+    places = explanation.places or range(len(explanation.symbols))
+    expected = [{"character": _shown(symbol), "probability": p} for symbol, p in explanation.alternatives[i]]
+    return document | {"place": places[i], "found": _shown(explanation.symbols[i]), "expected": expected}
+
+
+def _shown(symbol: Any) -> str | None:
+    """Return a symbol as text; None for the end of a line, and for an unknown character."""
+    if isinstance(symbol, bytes):
+        return symbol.decode("latin-1")
+    return symbol if isinstance(symbol, str) else None
 
 
 def _write_verdicts(scores: NDArray[np.float64], normal: NDArray[np.bool_]) -> None:
@@ -130,8 +203,8 @@ def _write_verdicts(scores: NDArray[np.float64], normal: NDArray[np.bool_]) -> N
 
 def _detect_in_place(arguments: argparse.Namespace, errors: Errors) -> int:
     """Write scores and verdicts for the lines of a file, each judged by the others."""
-    for name in ("model", "calibrate", "learn", "label"):
-        if getattr(arguments, name) is not None:
+    for name in ("model", "calibrate", "learn", "label", "json"):
+        if getattr(arguments, name) not in (None, False):
             shown = "MODEL" if name == "model" else f"argument --{name}"
             arguments.parser.error(f"argument --in-place: not allowed with {shown}")
     detector = AnomalyDetector(**threshold_options(arguments), unique=arguments.unique, random_state=0)
@@ -146,6 +219,10 @@ def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
     """Return the detector in MODEL, or a model with a threshold from the lines of CLEAN."""
     thresholds, label = threshold_options(arguments), arguments.label
     path, source = arguments.model, model_source(arguments.model)
+    if path != STANDARD and _is_text(path):
+        raise InvalidInputError(
+            f"{path} is not a model. Train one with: crnn train {shlex.quote(path)} --model detector -o model.crnn"
+        )
     stored = AnomalyDetector.load(source) if holds_detector(source) else None
     if arguments.calibrate is None:
         if only_there := [*thresholds, *(["label"] if label is not None else [])]:
@@ -168,6 +245,13 @@ def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
     lines = _clean_lines(arguments.calibrate, model)
     with _errors_of(arguments.calibrate):
         return (stored or AnomalyDetector(model)).set_params(**thresholds).calibrate(lines)
+
+
+def _is_text(path: str) -> bool:
+    """Return whether a file begins like a text, and not like a model, which has zeros among its first bytes."""
+    with open(path, "rb") as file:
+        beginning = file.read(64)
+    return bool(beginning) and (b"\0" not in beginning or beginning.startswith(b"\x1f\x8b"))
 
 
 def _learn(detector: AnomalyDetector, arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -141,7 +141,9 @@ def _decode(lines: list[bytes], first: int, as_bytes: bool, errors: Errors | Non
         )
 
 
-def line_scores(model: LanguageModel, path: str, reduce: Reduce, errors: Errors) -> Iterator[NDArray[np.float64]]:
+def line_scores(
+    model: LanguageModel, path: str, reduce: Reduce, errors: Errors, mask: Callable[[Any], Any] | None = None
+) -> Iterator[NDArray[np.float64]]:
     """Yield the scores of a text's lines in batches. If there is an error, the scores of the lines before it come
     first.
     """
@@ -149,7 +151,8 @@ def line_scores(model: LanguageModel, path: str, reduce: Reduce, errors: Errors)
 
     def batches_to_score() -> Iterator[list[Any]]:
         nonlocal batch
-        for batch in read_lines(path, as_bytes=model.vocabulary_.kind == "bytes", errors=errors):  # noqa: UP028
+        for batch in read_lines(path, as_bytes=model.vocabulary_.kind == "bytes", errors=errors):
+            batch = batch if mask is None else [mask(line) for line in batch]
             yield batch  # it is used below
 
     try:

@@ -643,7 +643,7 @@ class MixtureJob(Job):
 class DetectorJob(Job):
     """``--model detector``: a detector of the lines of a text."""
 
-    options = ("contamination", "reduce", "seconds", "random_state", "verbose")
+    options = ("contamination", "reduce", "mask", "seconds", "random_state", "verbose")
 
     def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
         super().__init__(arguments, start, comm)

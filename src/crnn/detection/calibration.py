@@ -49,19 +49,6 @@ class Calibration(NamedTuple):
         low, high = betaincinv(rank, n + 1 - rank, [tail, 1 - tail]).tolist()
         return low, high
 
-    def change_message(self, n_flagged: int, n: int) -> str:
-        """Return a warning if far more of n texts are anomalies than chance allows, or an empty text."""
-        from scipy.special import bdtrc
-
-        _, high = self.interval
-        if n < MANY or not n_flagged or bdtrc(n_flagged - 1, n, min(high, 1.0)) >= DRIFT:
-            return ""
-        return (
-            f"{n_flagged:,} of {n:,} texts ({n_flagged / n:.1%}) are anomalies, but of texts like those that set the "
-            f"threshold, at most {high:.2g} are, at 95 % confidence. If these are not attacks or faults, the texts "
-            "have changed: learn recent clean texts with partial_fit, or fit a new detector on a newer sample."
-        )
-
     def warn_of_few_texts(self, remedy: str, but: str = "", *, automatic: bool = False) -> None:
         """Issue a UserWarning, which begins with `but`, if a single text or chance decides the threshold.
 
@@ -130,6 +117,20 @@ def calibrate(
     if weights is not None:
         variance *= _mean_cluster(weights[order], sums, TAIL * contamination)
     return Calibration(offset, float(sums[-1]), float(below[first] + 1), variance, contamination)
+
+
+def change_message(interval: tuple[float, float], n_flagged: int, n: int) -> str:
+    """Return a warning if far more of n texts are anomalies than the interval of the rate allows, or an empty text."""
+    from scipy.special import bdtrc
+
+    _, high = interval
+    if n < MANY or not n_flagged or bdtrc(n_flagged - 1, n, min(high, 1.0)) >= DRIFT:
+        return ""
+    return (
+        f"{n_flagged:,} of {n:,} texts ({n_flagged / n:.1%}) are anomalies, but of texts like those that set the "
+        f"threshold, at most {high:.2g} are, at 95 % confidence. If these are not attacks or faults, the texts "
+        "have changed: learn recent clean texts with partial_fit, or fit a new detector on a newer sample."
+    )
 
 
 def supported_rate(n_texts: float) -> float:

@@ -33,6 +33,8 @@ class Explanation(NamedTuple):
         For each position, the most probable symbols.
     reduce : {"joint", "min", "sum", "mean", "scaled"}, default="joint"
         As in `AnomalyDetector`: whether a single place counts, all places together, or both.
+    places : list of int or None, default=None
+        Where each symbol is in `text`, if a mask has changed the text that was read; None: at its own index.
 
     Examples
     --------
@@ -54,18 +56,24 @@ class Explanation(NamedTuple):
     surprisal: NDArray[np.float64]
     alternatives: list[list[tuple[Symbol, float]]]
     reduce: Reduce = "joint"
+    places: list[int] | None = None
 
     def __str__(self) -> str:
         lines = [f"{'anomaly' if self.is_anomaly else 'normal'}, score {self.score:.2f}{self._composition()}"]
         places = np.argsort(-self.surprisal, kind="stable")[:SHOWN].tolist()
         if isinstance(self.text, str) and self.text.isprintable() and places:
-            lines += [self.text, " " * places[0] + "^"]
+            lines += [self.text, " " * self._place(places[0]) + "^"]
         else:
             lines.append(repr(self.text))
         for i in places:
             expected = ", ".join(f"{_named(symbol)} ({p:.2f})" for symbol, p in self.alternatives[i])
-            lines.append(f"at {i}: {_named(self.symbols[i])} has {self.surprisal[i]:.1f} nats; expected {expected}")
+            lines.append(
+                f"at {self._place(i)}: {_named(self.symbols[i])} has {self.surprisal[i]:.1f} nats; expected {expected}"
+            )
         return "\n".join(lines)
+
+    def _place(self, i: int) -> int:
+        return i if self.places is None else self.places[i]
 
     def _composition(self) -> str:
         """Return in words what the score is composed of, or nothing for the minimum."""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ..detection.mask import checked_mask
 from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..inference.string_scores import checked_reduce
 from ..parameters.checks import MAX_SIZE, checked_bool, checked_choice, checked_float, checked_int, is_int
@@ -215,6 +216,7 @@ DETECTOR_PARAMETERS: dict[str, Check] = {
     "contamination": _contamination,
     "reduce": lambda _, value: checked_reduce(value),
     "calibration_fraction": partial(checked_float, above=0.0, below=1.0),
+    "mask": checked_mask,
     "folds": partial(checked_int, minimum=2, maximum=MAX_SIZE),
     "unique": checked_bool,
     "max_seconds": partial(checked_float, above=0.0),
