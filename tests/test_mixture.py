@@ -16,7 +16,9 @@ from texts import NAMES_OF_FEW_LETTERS as NAMES
 from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Mixture, NotFittedError, train
 from crnn import mixture as module
 from crnn.inference import mixed_network, string_scores
+from crnn.inference.mixed_network import letters_before
 from crnn.inference.text_scores import log_likelihood
+from crnn.reference.mixing import move_weights
 from crnn.text import held_out as held_out_module
 from crnn.text.held_out import split_held_out
 
@@ -400,6 +402,13 @@ def test_models_follow_the_text(models, adapt, weights):
     assert copy.feed("toe").log_prob == state.feed("toe").log_prob
 
 
+@pytest.fixture
+def fixed_weights(monkeypatch):
+    """Let a mixture's members learn from a text while its weights stay."""
+    monkeypatch.setattr(mixed_network, "MOVING_RATE", 0.0)
+
+
+@pytest.mark.usefixtures("fixed_weights")
 def test_counts_alone_follow_the_text_while_networks_stay(models):
     mixture = Mixture.from_fitted([models[1], CharNGram(order=4).fit(TEXT[:300])], [1.0, 0.0])
     text = "the toe that bites " * 9
@@ -407,6 +416,7 @@ def test_counts_alone_follow_the_text_while_networks_stay(models):
     assert mixture.score(text, adapt=True) == pytest.approx(models[1].score(text, adapt=True), rel=1e-12)
 
 
+@pytest.mark.usefixtures("fixed_weights")
 def test_counts_of_a_mixture_in_a_mixture_follow_the_text(models):
     counts, text = CharNGram(order=4).fit(TEXT[:300]), "the toe that bites " * 9
     rows = np.array([[0.6, 0.4], [0.8, 0.2], [0.3, 0.7], [0.4, 0.5]])
@@ -421,6 +431,70 @@ def test_counts_of_a_mixture_in_a_mixture_follow_the_text(models):
         assert states[0].log_prob == pytest.approx(states[1].log_prob, rel=1e-12)
         np.testing.assert_allclose(states[0].predict_proba(), states[1].predict_proba(), rtol=1e-9)
     assert nested.score(text, adapt="counts") > nested.score(text) + 0.05
+
+
+@pytest.mark.parametrize(
+    "weights", [[[0.6, 0.4], [0.8, 0.2], [0.3, 0.7], [0.4, 0.5]], [0.6, 0.4], [1.0, 0.0], [0.0004, 1.0]]
+)
+def test_weights_follow_the_text(models, weights):
+    counts, text = CharNGram(order=4).fit(TEXT[:300]), "the toe that bites " * 40
+    mixture = Mixture.from_fitted([models[1], counts], weights)
+    ids = mixture.vocabulary_.encode(text)
+    network, _ = mixture._network("test", one_row=True)
+    x, last = ids.astype(np.int32), network.zero_state(1)[-1]
+    states = [models[1].start(), counts.start(adapt=True)]
+    rows = np.empty((2, len(x), len(mixture.vocabulary_)))
+    for i, character in enumerate(text):
+        for member, state in enumerate(states):
+            rows[member, i] = np.log(state.predict_proba())
+            state.feed(character)
+    classes = letters_before(network.letters, x[:, None], last)[:-1, 0]
+    log_p, _, after = move_weights(
+        list(rows), network.weights, classes, x, mixed_network.MOVING_RATE, mixed_network.MOVING_LIMIT
+    )
+    state = mixture.start(adapt="counts").feed(text)
+    np.testing.assert_allclose(mixture.surprisal(text, adapt="counts"), -log_p, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(state._reading.network.weights, after, rtol=1e-7, atol=1e-9)
+    assert (after >= 0).all()
+    assert (after != network.weights).any()
+    np.testing.assert_array_equal(mixture.weights_, weights)  # the mixture does not change
+
+
+def test_a_text_read_without_learning_moves_no_weights(models):
+    mixture = Mixture.from_fitted([models[1], CharNGram(order=4).fit(TEXT[:300])])
+    state = mixture.start(adapt=True).feed("the toe", adapt=False)
+    np.testing.assert_array_equal(state._reading.network.weights[0], mixture.weights_)
+    state.feed(" that bites")
+    assert (state._reading.network.weights[0] != mixture.weights_).any()
+    np.testing.assert_allclose(state.predict_proba().sum(), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("adapt", [True, "counts"])
+def test_copies_and_pickles_carry_the_moved_weights(models, adapt):
+    mixture = Mixture.from_fitted([models[1], CharNGram(order=4).fit(TEXT[:300])])
+    state = mixture.start(adapt=adapt).feed("the toe that bites " * 9)
+    others = [state.copy(), pickle.loads(pickle.dumps(state))]
+    before = state.predict_proba()
+    state.feed("to be")
+    for other in others:
+        np.testing.assert_array_equal(other.predict_proba(), before)
+        other.feed("to be")
+        assert other.log_prob == state.log_prob
+        np.testing.assert_array_equal(other._reading.network.weights, state._reading.network.weights)
+
+
+def test_weights_of_a_mixture_in_a_mixture_follow_the_text_too(models):
+    inner = Mixture.from_fitted([models[1], CharNGram(order=4).fit(TEXT[:300])])
+    nested, text = Mixture.from_fitted([inner, models[0]], [0.9, 0.1]), "the toe that bites " * 9
+    reading = nested.start(adapt="counts").feed(text)._reading
+    alone = inner.start(adapt="counts").feed(text)._reading
+    np.testing.assert_allclose(reading._readings[0].network.weights, alone.network.weights, rtol=1e-12)
+    assert (reading.network.weights[0] != nested.weights_).any()
+    whole = nested.surprisal(text, adapt="counts")
+    state = nested.start(adapt="counts")
+    for character in text:
+        state.feed(character)
+    assert state.log_prob == pytest.approx(-whole.sum(), rel=1e-12)
 
 
 def test_adaptive_surprisal_has_the_sum_of_the_adaptive_score(namers):

@@ -127,7 +127,8 @@ class Mixture(LanguageModel):
     network itself: ``mixture.models_[0]``. A mixture cannot be exported, but a network trained on its samples can.
 
     With ``adapt=True``, every model learns from the text it scores, as in ``mixture.start(adapt=True).feed(text)``.
-    With ``adapt="counts"``, only counts do, which is cheap; networks stay unchanged.
+    With ``adapt="counts"``, only counts do, which is cheap; networks stay unchanged. Either way, the weights move from
+    `weights_` toward the members that predict the text best.
 
     Parameters
     ----------

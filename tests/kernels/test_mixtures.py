@@ -14,6 +14,7 @@ from crnn.inference.sampling import NetworkDraws, PythonDraws, RowDraws, TextSam
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
+from crnn.reference.mixing import move_weights
 from crnn.text.vocabulary import Vocabulary
 
 V, H, ORDER = 11, 5, 4
@@ -128,6 +129,64 @@ def test_refuses_invalid_arrays(logits, weights, classes, x, what):
     arrays = np.array([weights], np.float64), np.array(classes, np.int32), np.array(x, np.int32)
     with pytest.raises(ValueError, match=what):
         core.mixture_log_probabilities(logits, *arrays, np.empty(V), np.empty(2 if "output" in what else 1))
+
+
+def moved(logits, weights, classes, x, rate, limit=32.0):
+    after, used, out = weights.copy(), np.empty((len(x), len(logits))), np.empty(len(x))
+    core.moving_mixture_log_probabilities(logits, after, classes, x, rate, limit, np.empty(V), used, out)
+    return out, used, after
+
+
+@pytest.mark.parametrize(("rate", "limit"), [(0.05, 32.0), (0.05, 0.3), (0.7, 32.0)])
+def test_moving_weights_are_those_of_the_reference(rate, limit):
+    rng = np.random.default_rng(1)
+    y, z = rng.normal(size=(29, V + 5)).astype(np.float32), 2 * rng.normal(size=(29, V))
+    y[:, V:] = -np.inf  # padding
+    z[7] = -np.inf  # forbidden, but for the target
+    x, classes = rng.integers(V, size=29).astype(np.int32), rng.integers(3, size=29).astype(np.int32)
+    z[7, x[7]] = 0.5
+    weights = np.array([[0.6, 1.1], [0.2, 0.5], [0.0, 0.3]])
+    found = moved((y, z), weights, classes, x, rate, limit)
+    expected = move_weights([y[:, :V].astype(np.float64), z], weights, classes, x, rate, limit)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+    assert (found[2] >= 0).all()
+    assert (found[2] != weights).any(axis=1).all()
+
+
+def test_weights_move_against_the_derivative_of_the_loss():
+    rng = np.random.default_rng(2)
+    logits, x, weights = (rng.normal(size=(1, V)), rng.normal(size=(1, V))), np.array([4], np.int32), np.ones((1, 2))
+    step = (moved(logits, weights, ONE_CLASS, x, 1e-3)[2] - weights)[0]
+    for k in range(2):
+        d = 1e-6 * np.eye(2)[k]
+        up, down = (moved(logits, weights + sign * d, ONE_CLASS, x, 0.0)[0][0] for sign in (1, -1))
+        assert step[k] == pytest.approx(1e-3 * (up - down) / 2e-6, rel=1e-6)
+
+
+def test_weights_at_rate_0_predict_as_fixed_ones():
+    rng = np.random.default_rng(4)
+    logits, x = (rng.normal(size=(13, V)), rng.normal(size=(13, V))), rng.integers(V, size=13).astype(np.int32)
+    weights, classes, out = np.array([[0.6, 1.1], [0.2, 0.5]]), rng.integers(2, size=13).astype(np.int32), np.empty(13)
+    found, used, after = moved(logits, weights, classes, x, 0.0)
+    core.mixture_log_probabilities(logits, weights, classes, x, np.empty(V), out)
+    np.testing.assert_array_equal(found, out)
+    np.testing.assert_array_equal(used, weights[classes])
+    np.testing.assert_array_equal(after, weights)
+
+
+def test_a_member_that_forbids_symbols_keeps_its_weight():
+    logits = (np.full((1, V), -np.inf), np.arange(V, dtype=np.float64)[None])
+    after = moved(logits, np.array([[0.0, 1.0]]), ONE_CLASS, ONE_CLASS + 2, 0.1)[2]
+    assert after[0, 0] == 0
+    assert 0 < after[0, 1] < 1
+
+
+@pytest.mark.parametrize(("used", "what"), [((2, 1), "used weights: size is 2"), ((1, 2), "columns of used weights")])
+def test_refuses_invalid_weights_used(used, what):
+    arrays = np.ones((1, 1)), ONE_CLASS, ONE_CLASS, 0.1, 32.0, np.empty(V), np.empty(used), np.empty(1)
+    with pytest.raises(ValueError, match=what):
+        core.moving_mixture_log_probabilities((np.zeros((1, V)),), *arrays)
 
 
 def test_refuses_invalid_mixtures(counts):

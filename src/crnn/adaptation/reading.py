@@ -1,7 +1,7 @@
 """Scores and text states of a text read by a model that learns from it, and the readings.
 
 `AdaptiveReading` predicts each block of a text with weights that learned from earlier ones, by the rule of dynamic
-evaluation (`WeightLearner`); `MixedReading` is the reading of a mixture.
+evaluation (`WeightLearner`); `MixedReading` is the reading of a mixture, whose own weights follow the text, too.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ def adaptive_text_state(vocabulary: Vocabulary, reading: Reading, ids: Ids) -> T
 
 
 class MixedReading:
-    """A `Reading` that mixes the logits of several readings of the same text, by models with the same symbols."""
+    """A `Reading` that mixes the logits of several readings of the same text, by models with the same symbols.
+
+    Its weights follow the text, too, from those of the mixture; see `MixedNetwork.move_weights`.
+    """
 
     learns = True
 
@@ -93,24 +96,40 @@ class MixedReading:
         return [*(reading.state for reading in self._readings), self._last]
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, NDArray[np.float64]]:
-        """Read more symbols; see `Reading.read`."""
+        """Read more symbols; see `Reading.read`. With `learn`, the weights move after each symbol."""
         network = self.network  # first, since counts handed over to another reading would have to be recounted
-        readings, out, steps, last = self._readings, np.empty(len(ids)), network.rows_at_a_time(ROWS), self._last.copy()
+        readings = self._readings
+        weights = self._weights.copy()
+        last = self._last.copy()
+        out = np.empty(len(ids))
+        steps = network.rows_at_a_time(ROWS)
         for i in range(0, len(ids), steps):
             piece = ids[i : i + steps].astype(np.int32)
             advanced = [member.read_rows(piece, learn=learn) for member in readings]
             rows = [rows for _, rows in advanced]
-            out[i : i + steps] = network.log_probabilities_of(rows, piece[:, None], last)[:, 0]
+            if learn:
+                out[i : i + steps], _ = network.move_weights(rows, piece, last, weights)
+            else:
+                out[i : i + steps] = network.log_probabilities_of(rows, piece[:, None], last)[:, 0]
             readings = tuple(member for member, _ in advanced)
-        return MixedReading(readings, self._weights, self._letters, last), out
+        return MixedReading(readings, weights, self._letters, last), out
 
     def read_rows(self, ids: Ids, *, learn: bool) -> tuple[MixedReading, Array]:
         """Read more symbols; see `Reading.read_rows`."""
-        network, last = self.network, self._last.copy()  # first, as in `read`
-        advanced = [member.read_rows(ids, learn=learn) for member in self._readings]
-        classes = letters_before(self._letters, ids.astype(np.int32)[:, None], last)[:-1, 0]
-        rows = network.mixed([rows for _, rows in advanced], classes)
-        return MixedReading([member for member, _ in advanced], self._weights, self._letters, last), rows
+        network = self.network  # first, as in `read`
+        piece = ids.astype(np.int32)
+        weights = self._weights.copy()
+        last = self._last.copy()
+        advanced = [member.read_rows(piece, learn=learn) for member in self._readings]
+        rows = [rows for _, rows in advanced]
+        if learn:
+            _, used = network.move_weights(rows, piece, last, weights)
+            mixed = MixedNetwork(network.members, used, self._letters).mixed(
+                rows, np.arange(len(piece), dtype=np.int32)
+            )
+        else:
+            mixed = network.mixed(rows, letters_before(self._letters, piece[:, None], last)[:-1, 0])
+        return MixedReading([member for member, _ in advanced], weights, self._letters, last), mixed
 
     def copy(self) -> MixedReading:
         """Return a reading that continues independently."""

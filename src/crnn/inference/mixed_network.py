@@ -21,6 +21,9 @@ MAX_SYMBOLS_OF_ROW = 256  # of larger alphabets, the likeliest symbols are summe
 N_LIKELIEST = 160
 CLASSES = 4  # of weights: after 0, 1, 2, and 3 or more letters since the start of a word
 MIN_CLASS = 500  # held-out symbols that a class needs for weights of its own
+MOVING_RATE = 1e-3  # of weights that follow a text, per symbol; rates from 3e-4 to 3e-3 differ little
+# A derivative is at most this many nats. The bound matters for logits far apart, where steps could overshoot.
+MOVING_LIMIT = 32.0
 ASCII_LETTERS = np.array([chr(code).isalnum() or chr(code) == "_" for code in range(128)])
 
 
@@ -157,6 +160,23 @@ class MixedNetwork(InferenceNetwork):
             rows, self.weights, classes, np.ascontiguousarray(x, np.int32).ravel(), np.empty(self.symbols), out
         )
         return out.reshape(x.shape)
+
+    def move_weights(
+        self, logits: Sequence[Array], x: NDArray[np.int32], last: NDArray[np.int32], weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return log P of symbols x (n,), and the weights (n, K) that predicted them; `weights` (C, K) follow the text.
+
+        `logits` (n, V) are the members'. After each symbol, the `weights` of its class take a step against the
+        derivative of its loss, no weight below 0. `last` (1, C - 1) becomes the symbols before the next one.
+        """
+        rows = tuple(np.ascontiguousarray(y) for y in logits)
+        out = np.empty(len(x))
+        used = np.empty((len(x), len(self.members)))
+        classes = np.ascontiguousarray(letters_before(self.letters, x[:, None], last)[:-1, 0])
+        core.moving_mixture_log_probabilities(
+            rows, weights, classes, x, MOVING_RATE, MOVING_LIMIT, np.empty(self.symbols), used, out
+        )
+        return out, used
 
     def logits_after(self, state: State) -> Array:
         """Return the logits (B, V) of the next symbol."""

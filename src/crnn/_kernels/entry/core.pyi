@@ -172,3 +172,14 @@ def logits_scratch(network: Network, rows: int) -> int: ...
 def mixture_log_probabilities(
     logits: State, weights: Floats, classes: Ids, x: Ids, row: Floats, out: Floats
 ) -> None: ...
+def moving_mixture_log_probabilities(
+    logits: State,
+    weights: Floats,
+    classes: Ids,
+    x: Ids,
+    rate: float,
+    limit: float,
+    row: Floats,
+    used: Floats,
+    out: Floats,
+) -> None: ...

@@ -1,5 +1,5 @@
 """Entry points to single kernels: products, random numbers and mixtures."""
-from libc.math cimport log
+from libc.math cimport isfinite, log
 from libc.stdint cimport uint64_t
 from ..common.interface cimport UInt128
 from ..inference.pcg64 cimport multiplied, next_uniform, wide
@@ -95,22 +95,66 @@ cdef inline void add_row(double factor, const Numbers* logits, Py_ssize_t i, Py_
             row[w] += factor * exact[start + w]
 
 
-def mixture_log_probabilities(tuple logits not None, const double[:, ::1] weights not None,
-                              const int[::1] classes not None, const int[::1] x not None,
-                              double[::1] row not None, double[::1] out not None):
-    """out[i] = log softmax(sum_k weights[classes[i], k] logits[k][i])[x[i]]
+cdef double mix_row(const Numbers* rows, const double* weights, int members, Py_ssize_t i, int x, Py_ssize_t V,
+                    const Kernels* kernels, double* row) noexcept nogil:
+    """return log softmax(sum_k weights[k] rows[k][i])[x]; row (V,) = a multiple of the softmax"""
+    cdef Py_ssize_t w
+    cdef int k
+    cdef double largest, at_target, total = 0
+    for w in range(V):
+        row[w] = 0
+    for k in range(members):
+        if weights[k] != 0:  # 0 times -inf would be NaN
+            add_row(weights[k], &rows[k], i, V, row)
+    largest = row[0]
+    for w in range(1, V):
+        largest = max(largest, row[w])
+    for w in range(V):
+        row[w] -= largest
+    at_target = row[x]
+    kernels.exp(<real*>row, V)
+    for w in range(V):
+        total += row[w]
+    return at_target - log(total)
 
-    Each of up to 64 `logits` is (n, V), possibly with extra columns, which are ignored; `row` (V,) is scratch.
+
+cdef inline double number_at(const Numbers* logits, Py_ssize_t i, Py_ssize_t w) noexcept nogil:
+    """return element w of row i of some logits, float32 or float64"""
+    if logits.itemsize == <Py_ssize_t>sizeof(float):
+        return (<const float*>logits.first)[i * logits.shape[1] + w]
+    return (<const double*>logits.first)[i * logits.shape[1] + w]
+
+
+cdef void move_weights(const Numbers* rows, double* weights, int members, Py_ssize_t i, int x, Py_ssize_t V,
+                       double rate, double limit, const double* row) noexcept nogil:
+    """weights[k] = max(0, weights[k] - rate * clip(p @ rows[k][i] - rows[k][i, x], -limit, limit)), p = row / sum(row)
+
+    An infinite derivative leaves its weight: the member forbids a symbol that the mixture allows, or the target.
     """
-    cdef Numbers rows[64]
-    cdef Py_ssize_t i, k, w, n = x.shape[0], V = row.shape[0], members = len(logits)
-    cdef double largest, total, at_target
-    cdef const Kernels* kernels = kernels_for(sizeof(double))
+    cdef Py_ssize_t w
+    cdef int k
+    cdef double derivative, at_target, total = 0
+    for w in range(V):
+        total += row[w]
+    for k in range(members):
+        at_target = number_at(&rows[k], i, x)
+        derivative = 0
+        for w in range(V):
+            if row[w] != 0:  # 0 times -inf would be NaN
+                derivative += row[w] * (number_at(&rows[k], i, w) - at_target)
+        derivative /= total
+        if isfinite(derivative):
+            weights[k] = max(0.0, weights[k] - rate * min(max(derivative, -limit), limit))
+
+
+cdef int mixed_numbers(tuple logits, Py_ssize_t classes_of_weights, Py_ssize_t columns, const int[::1] classes,
+                       const int[::1] x, Py_ssize_t V, Numbers* rows) except -1:
+    """rows[k] = the numbers of logits[k], checked; return how many there are"""
+    cdef Py_ssize_t i, k, n = x.shape[0], members = len(logits)
     if not 1 <= members <= 64:
         raise ValueError(f"a mixture has 1 to 64 members, not {members}")
-    require_size("weights", weights.shape[1], members)
+    require_size("weights", columns, members)
     require_size("classes", classes.shape[0], n)
-    require_size("output", out.shape[0], n)
     for k in range(members):
         rows[k] = numbers("logits", logits[k], 2, False)
         require_size("rows of logits", rows[k].shape[0], n)
@@ -119,22 +163,48 @@ def mixture_log_probabilities(tuple logits not None, const double[:, ::1] weight
     for i in range(n):
         if not 0 <= x[i] < V:
             raise ValueError(f"ids must be from 0 to {V - 1}, below the vocabulary's size {V}")
-        if not 0 <= classes[i] < weights.shape[0]:
-            raise ValueError(f"classes must be from 0 to {weights.shape[0] - 1}")
+        if not 0 <= classes[i] < classes_of_weights:
+            raise ValueError(f"classes must be from 0 to {classes_of_weights - 1}")
+    return <int>members
+
+
+def mixture_log_probabilities(tuple logits not None, const double[:, ::1] weights not None,
+                              const int[::1] classes not None, const int[::1] x not None,
+                              double[::1] row not None, double[::1] out not None):
+    """out[i] = log softmax(sum_k weights[classes[i], k] logits[k][i])[x[i]]
+
+    Each of up to 64 `logits` is (n, V), possibly with extra columns, which are ignored; `row` (V,) is scratch.
+    """
+    cdef Numbers rows[64]
+    cdef Py_ssize_t i, n = x.shape[0], V = row.shape[0]
+    cdef const Kernels* kernels = kernels_for(sizeof(double))
+    cdef int members = mixed_numbers(logits, weights.shape[0], weights.shape[1], classes, x, V, rows)
+    require_size("output", out.shape[0], n)
     with nogil:
         for i in range(n):
-            for w in range(V):
-                row[w] = 0
+            out[i] = mix_row(rows, &weights[classes[i], 0], members, i, x[i], V, kernels, &row[0])
+
+
+def moving_mixture_log_probabilities(tuple logits not None, double[:, ::1] weights not None,
+                                     const int[::1] classes not None, const int[::1] x not None, double rate,
+                                     double limit, double[::1] row not None, double[:, ::1] used not None,
+                                     double[::1] out not None):
+    """out[i] as in `mixture_log_probabilities`, then weights[classes[i]] takes a step against its derivative
+
+    used[i] (K,) = the weights that predicted x[i]; see `move_weights`.
+    """
+    cdef Numbers rows[64]
+    cdef Py_ssize_t i, k, n = x.shape[0], V = row.shape[0]
+    cdef const Kernels* kernels = kernels_for(sizeof(double))
+    cdef int members = mixed_numbers(logits, weights.shape[0], weights.shape[1], classes, x, V, rows)
+    cdef double* of_class
+    require_size("output", out.shape[0], n)
+    require_size("used weights", used.shape[0], n)
+    require_size("columns of used weights", used.shape[1], members)
+    with nogil:
+        for i in range(n):
+            of_class = &weights[classes[i], 0]
             for k in range(members):
-                if weights[classes[i], k] != 0:  # 0 times -inf would be NaN
-                    add_row(weights[classes[i], k], &rows[k], i, V, &row[0])
-            largest = row[0]
-            for w in range(1, V):
-                largest = max(largest, row[w])
-            for w in range(V):
-                row[w] -= largest
-            at_target, total = row[x[i]], 0
-            kernels.exp(<real*>&row[0], V)
-            for w in range(V):
-                total += row[w]
-            out[i] = at_target - log(total)
+                used[i, k] = of_class[k]
+            out[i] = mix_row(rows, of_class, members, i, x[i], V, kernels, &row[0])
+            move_weights(rows, of_class, members, i, x[i], V, rate, limit, &row[0])
