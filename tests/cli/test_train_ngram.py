@@ -53,3 +53,18 @@ def test_sample_and_score(counts, capsys):
         table = rows(capsys.readouterr().out)
         assert table["nats per character"] == f"{nats:.6f}"
         assert table["bits per character"] == f"{nats / math.log(2):.6f}"
+
+
+def test_counts_are_pruned_to_a_size(folder, capsys):
+    (folder / "numbers.txt").write_text(" ".join(map(str, range(3000))))
+    assert (
+        cli.main(["train", "numbers.txt", "--model", "ngram", "--order", "5", "--max-bytes", "4k", "-o", "small.crnn"])
+        == 0
+    )
+    size = (folder / "small.crnn").stat().st_size
+    assert size <= 4000
+    assert f", {size:,} bytes in " in capsys.readouterr().err
+    assert cli.main(["train", "numbers.txt", "--from", "small.crnn", "-o", "more.crnn"]) == 1
+    assert "needs counts" in capsys.readouterr().err
+    assert cli.main(["train", "text.txt", "--model", "ngram", "--max-bytes", "9", "-o", "none.crnn"]) == 1
+    assert "max_bytes is 9, but the symbols alone take" in capsys.readouterr().err

@@ -38,6 +38,7 @@ from .options import (
     add_errors,
     add_files,
     add_options,
+    byte_count,
     duration,
     option_of,
     parameter_table,
@@ -172,6 +173,13 @@ def _add_other_options(parser: argparse.ArgumentParser) -> None:
     table = parameter_table(CharNGram)
     group = parser.add_argument_group("n-grams", "with --model ngram, which also accepts --min-count and --n-threads")
     add_options(group, {name: table[name] for name in NGRAM_ONLY}, checked_ngram_parameter)
+    group.add_argument(
+        "--max-bytes",
+        type=byte_count,
+        metavar="BYTES",
+        help="prune the counts of --model ngram to a file of at most this size, such as 400k or 1M; a pruned model "
+        "cannot count more text (default: keep all)",
+    )
     title, text = "detector", "with --model detector, which learns the lines of FILE for crnn detect"
     add_threshold_options(parser.add_argument_group(title, text))
 
@@ -528,7 +536,7 @@ def _save_and_report(
 class NGramJob(Job):
     """``--model ngram``: new counts, or more text for the counts of ``--from``."""
 
-    options = (*NGRAM_ONLY, "min_count", "n_threads", "verbose", "cache", "labels", "origin")
+    options = (*NGRAM_ONLY, "max_bytes", "min_count", "n_threads", "verbose", "cache", "labels", "origin")
 
     def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
         super().__init__(arguments, start, comm)
@@ -537,10 +545,13 @@ class NGramJob(Job):
         self._model = CharNGram(**parameters) if start.model is None else start.model.set_params(**parameters)
         self._text, others = _texts(arguments, self._model)
         self._y = others["y"]
+        self._max_bytes: int | None = arguments.max_bytes
 
     def train(self) -> None:
         """Count the n-grams of the text or of the labeled lines."""
         self._model.partial_fit(self._text, self._y)
+        if self._max_bytes is not None:
+            self._model = self._model.prune(self._max_bytes)
 
     def save(self, ending: Ending) -> int:
         """Save the counts, unless they are incomplete."""
@@ -549,7 +560,8 @@ class NGramJob(Job):
             return ending.code
         model = self._model
         n_grams = f"{sum(model.n_grams_):,} n-grams of up to {model.order_} {model.vocabulary_.kind}"
-        summary = f"{n_grams} in {ending.seconds:.1f} s"
+        n_bytes = "" if self._max_bytes is None else f", {len(model._file_content()):,} bytes"
+        summary = f"{n_grams}{n_bytes} in {ending.seconds:.1f} s"
         return _save_and_report(model, self._output, summary, ending, self._verbose)
 
 

@@ -1,0 +1,153 @@
+"""What does pruning cost? `python -m benchmarks.compact [--text TEXT] [--names NAMES]`.
+
+Counts, pruned to several sizes, on the held-out tenth of a text, of names (one a line), of generated domain names and
+of generated log lines. The columns are the bytes of the saved file before and after `quantize`, the nats lost by
+pruning and by both, the size of the exported C and JavaScript files with 8 bits, and the microseconds to score a
+character in Python and, where gcc and node exist, in C and JavaScript.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import io
+import itertools
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.domain_names import ordinary_names
+from benchmarks.log_lines import usual_lines
+from benchmarks.report import machine
+from crnn import CharNGram
+
+SIZES = (50_000, 100_000, 400_000, 1_000_000)
+COLUMNS = (
+    "texts", "bytes", "n-grams", "nats lost", "bytes, 8 bits", "nats lost", "C", "JavaScript", "µs", "µs in C",
+    "µs in JavaScript",
+)  # fmt: skip
+GENERATED = 30_000  # domain names and log lines
+TIMED = 500  # texts whose scores are timed
+PIECE = 500  # characters of a text's pieces
+
+Texts = list[str]
+
+
+def held_out(texts: Texts) -> tuple[Texts, Texts]:
+    """Return nine tenths of the texts, in random order, and the rest."""
+    order = np.random.default_rng(0).permutation(len(texts))
+    cut = len(texts) * 9 // 10
+    return [texts[i] for i in order[:cut]], [texts[i] for i in order[cut:]]
+
+
+def of_text(text: str) -> tuple[str, Texts]:
+    """Return nine tenths of a text, and the rest as one text."""
+    cut = len(text) * 9 // 10
+    return text[:cut], [text[cut:]]
+
+
+def file_size(model: CharNGram) -> int:
+    """Return the bytes of a model's file."""
+    model.save(file := io.BytesIO())
+    return len(file.getvalue())
+
+
+def loss(model: CharNGram, texts: Texts) -> float:
+    """Return the nats per symbol, ends of documents included."""
+    ends = 0 if model.vocabulary_.boundary is None else len(texts)
+    return float(-model.score_samples(texts).sum()) / (sum(map(len, texts)) + ends)
+
+
+def rows(name: str, known: str | Texts, others: Texts) -> Iterator[str]:
+    """Yield the rows of a table: the whole model, and the pruned ones."""
+    model = CharNGram().fit(known)
+    known_symbols = set(model.vocabulary_)
+    others = [text for text in others if known_symbols.issuperset(text)]
+    whole = loss(model, others)
+    yield (
+        f"| {name}, order {model.order_}: {whole:.4f} nats | {file_size(model):,} | {sum(model.n_grams_):,} |"
+        + " |" * 8
+    )
+    for size in SIZES:
+        if size >= file_size(model):
+            continue
+        small = model.prune(size)
+        tiny = small.quantize()
+        lost, lost_8 = loss(small, others) - whole, loss(tiny, others) - whole
+        sizes = f"{file_size(small):,} | {sum(small.n_grams_):,} | {lost:.4f} | {file_size(tiny):,} | {lost_8:.4f}"
+        yield f"| {name} | {sizes} | {' | '.join(exported(tiny, others))} |"
+
+
+def exported(model: CharNGram, texts: Texts) -> list[str]:
+    """Return the sizes of the exported files, and the time per character in Python, C and JavaScript."""
+    pieces = [text[i : i + PIECE] for text in texts for i in range(0, len(text), PIECE)][:TIMED]
+    n = sum(map(len, pieces))
+    start = time.perf_counter()
+    model.score_samples(pieces)
+    found = [f"{1e6 * (time.perf_counter() - start) / n:.2f}"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model.export_c(folder / "model.c")
+        model.export_js(folder / "model.mjs")
+        sizes = [f"{(folder / file).stat().st_size:,}" for file in ("model.c", "model.mjs")]
+        found.append(f"{1e6 * seconds_in_c(folder, pieces) / n:.2f}" if shutil.which("gcc") else "")
+        found.append(f"{1e6 * seconds_in_node(folder, pieces) / n:.2f}" if shutil.which("node") else "")
+    return [*sizes, *found]
+
+
+def seconds_in_c(folder: Path, texts: Texts) -> float:
+    """Return the time to score texts with the C file, compiled with -O2."""
+    flags = ["-O2", "-shared", "-fPIC", "-DCRNN_NO_MAIN"]
+    subprocess.run(["gcc", *flags, folder / "model.c", "-o", folder / "model.so"], check=True)
+    score = ctypes.CDLL(str(folder / "model.so")).crnn_score
+    score.restype, score.argtypes = ctypes.c_double, [ctypes.c_char_p, ctypes.c_size_t]
+    encoded = [text.encode() for text in texts]
+    start = time.perf_counter()
+    for text in encoded:
+        score(text, len(text))
+    return time.perf_counter() - start
+
+
+def seconds_in_node(folder: Path, texts: Texts) -> float:
+    """Return the time to score texts with the JavaScript module, once compiled."""
+    (folder / "run.mjs").write_text(
+        f'import {{ score }} from "./model.mjs";\nconst texts = {json.dumps(texts)};\ntexts.forEach(score);\n'
+        "const start = performance.now();\ntexts.forEach(score);\nconsole.log(performance.now() - start);\n"
+    )
+    done = subprocess.run(["node", folder / "run.mjs"], capture_output=True, check=True)
+    return float(done.stdout) / 1000
+
+
+def table(text: str | None, names: Texts | None) -> Iterator[str]:
+    """Yield the lines of the table."""
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "|" + "---|" * len(COLUMNS)
+    if text is not None:
+        yield from rows("text", *of_text(text))
+    if names is not None:
+        yield from rows("names", *held_out(names))
+    yield from rows("domain names", *held_out(list(itertools.islice(ordinary_names(), GENERATED))))
+    yield from rows("log lines", *held_out(list(itertools.islice(usual_lines(), GENERATED))))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--text", type=Path)
+    parser.add_argument("--names", type=Path)
+    arguments = parser.parse_args()
+    text = None if arguments.text is None else arguments.text.read_text("utf-8")
+    names = None if arguments.names is None else list(filter(None, arguments.names.read_text("utf-8").split("\n")))
+    print(machine())
+    for line in table(text, names):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
