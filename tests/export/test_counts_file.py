@@ -130,3 +130,39 @@ def test_javascript_gives_the_numbers_of_python(model, int8, tmp_path):
     if frozen and isinstance(text, str):
         assert found["sample"] == text
         assert found["complete"] == best
+
+
+def random_model(seed):
+    """Return pruned or quantized counts of random texts, with random symbols, order and size."""
+    random = np.random.default_rng(seed)
+    alphabet = random.choice(list("abcdefgh \0\n\té€😀ж"), random.integers(1, 12), replace=False)
+    weights = random.dirichlet(np.full(len(alphabet), 0.5))
+    texts = ["".join(random.choice(alphabet, random.integers(1, 40), p=weights)) for _ in range(random.integers(1, 60))]
+    model = CharNGram(int(random.integers(1, 8))).fit(texts if random.random() < 0.7 else "".join(texts))
+    if random.random() < 0.7:
+        try:
+            model = model.prune(int(random.integers(1400, 4000)))
+        except ValueError:  # too small
+            model = model.quantize()
+    return model.quantize() if random.random() < 0.5 or not hasattr(model._learned.counts, "arrays") else model
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("node") and shutil.which("gcc")), reason="no node or no gcc")
+def test_a_thousand_texts_of_random_models(tmp_path):
+    for seed in range(50):
+        model, folder = random_model(seed), tmp_path / str(seed)
+        folder.mkdir()
+        texts = texts_of(model)
+        wanted = model.score_samples(texts)
+        path = compiled(model, folder, "gcc", "-DCRNN_NO_MAIN", "-shared", "-fPIC")
+        score = ctypes.CDLL(str(path)).crnn_score
+        score.restype, score.argtypes = ctypes.c_double, [ctypes.c_char_p, ctypes.c_size_t]
+        found = [score(text.encode(), len(text.encode())) for text in texts]
+        np.testing.assert_allclose(found, wanted, atol=1e-5, rtol=0, err_msg=str(seed))
+        model.export_js(folder / "model.mjs")
+        (folder / "run.mjs").write_text(
+            f'import {{ score }} from "./model.mjs";\nconsole.log(JSON.stringify({json.dumps(texts)}.map(score)));\n'
+        )
+        done = subprocess.run(["node", "run.mjs"], cwd=folder, capture_output=True, check=True)
+        np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=1e-5, rtol=0, err_msg=str(seed))
