@@ -34,8 +34,8 @@ PAGES = {  # file: title, what it documents, a sentence
              "crnn.plot.find_units crnn.plot.FoundUnit crnn.plot.gradient_flow crnn.plot.gradient_norms "
              "crnn.plot.GradientNorms crnn.plot.states crnn.plot.compare crnn.report.write_report",
              "Plots need matplotlib: the extra `plot`."),
-    "errors": ("Functions and errors", "crnn.load_model crnn.longest_copies crnn.show_config crnn.InvalidInputError "
-               "crnn.NotFittedError crnn.DivergenceError crnn.ModelFileError",
+    "errors": ("Functions and errors", "crnn.load_model crnn.longest_copies crnn.learn_confusions crnn.show_config "
+               "crnn.InvalidInputError crnn.NotFittedError crnn.DivergenceError crnn.ModelFileError",
                "`crnn.BOUNDARY` is the symbol between documents, `crnn.UNKNOWN` the one for unknown characters."),
 }
 MEMBERS = {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .char_ngram import CharNGram
     from .char_rnn import CharRNN
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+    from .inference.learned_confusions import learn_confusions
     from .loading import load_model
     from .mixture import Mixture, train
     from .runtime.build_info import show_config
@@ -37,6 +38,7 @@ __all__ = [
     "TextClassifier",
     "TextFile",
     "__version__",
+    "learn_confusions",
     "load_model",
     "longest_copies",
     "show_config",
@@ -58,6 +60,7 @@ _HOMES = {
     "NotFittedError": "errors",
     "TextClassifier": "text_classifier",
     "TextFile": "text.text_files",
+    "learn_confusions": "inference.learned_confusions",
     "load_model": "loading",
     "longest_copies": "text.copies",
     "show_config": "runtime.build_info",
