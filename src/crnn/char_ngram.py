@@ -410,7 +410,7 @@ class CharNGram(LanguageModel):
         model._learned = learned
         return model
 
-    def export_c(self, path: FilePath, *, int8: bool = False) -> None:
+    def export_c(self, path: FilePath, *, int8: bool = False, guess_samples: int = 0, random_state: Any = None) -> None:
         """Write the model as one C99 file, which needs only a compiler; see ``docs/export.md``.
 
         The file writes the same texts as `sample` and gives the same scores, up to rounding. It allocates no memory.
@@ -422,6 +422,11 @@ class CharNGram(LanguageModel):
             The new file, usually with the suffix ``.c``.
         int8 : bool, default=False
             Whether to store the 8-bit probabilities of `quantize`. A quantized model always does.
+        guess_samples : int, default=0
+            For a password meter: the number of documents to draw for `guess_number`, such as 10,000, which take 8 bytes
+            each. The file then has a function ``crnn_guess_number`` that returns log10 of the estimate. 0: no function.
+        random_state : int, SeedSequence, Generator or None, default=None
+            The seed of these documents; with the same seed, `guess_number` of the exported counts has the same table.
 
         Raises
         ------
@@ -441,9 +446,11 @@ class CharNGram(LanguageModel):
 
         learned = self._fitted("export_c")
         self._require_no_labels("export_c", learned.vocabulary)
-        export_c(learned, path, int8=int8)
+        export_c(learned, path, int8=int8, guess_samples=guess_samples, random_state=random_state)
 
-    def export_js(self, path: FilePath, *, int8: bool = False) -> None:
+    def export_js(
+        self, path: FilePath, *, int8: bool = False, guess_samples: int = 0, random_state: Any = None
+    ) -> None:
         """Write the model as a JavaScript module with functions to sample, score, predict and complete.
 
         Errors are as for `export_c`.
@@ -452,8 +459,8 @@ class CharNGram(LanguageModel):
         ----------
         path : str, bytes or os.PathLike
             The new file, usually with the suffix ``.js``.
-        int8 : bool, default=False
-            As in `export_c`.
+        int8, guess_samples, random_state
+            As in `export_c`; the function is ``guessNumber``.
 
         Examples
         --------
@@ -466,7 +473,7 @@ class CharNGram(LanguageModel):
 
         learned = self._fitted("export_js")
         self._require_no_labels("export_js", learned.vocabulary)
-        export_js(learned, path, int8=int8)
+        export_js(learned, path, int8=int8, guess_samples=guess_samples, random_state=random_state)
 
     def export_arpa(self, path: FilePath, *, space: str = "|") -> None:
         """Write the model as an ARPA file, which KenLM and the decoders of OCR, handwriting and speech read.

@@ -166,3 +166,29 @@ def test_a_thousand_texts_of_random_models(tmp_path):
         )
         done = subprocess.run(["node", "run.mjs"], cwd=folder, capture_output=True, check=True)
         np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=1e-5, rtol=0, err_msg=str(seed))
+
+
+@pytest.mark.skipif(not (shutil.which("node") and shutil.which("gcc")), reason="no node or no gcc")
+def test_guess_numbers_are_pythons(tmp_path):
+    model = MODELS["quantized names"]()
+    texts = [*NAMES[:60], "hannabo", "", "tototototo"]
+    wanted = np.log10(model.guess_number(texts, 2000, random_state=4).estimate)
+    model.export_c(tmp_path / "model.c", guess_samples=2000, random_state=4)
+    flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-DCRNN_NO_MAIN", "-shared", "-fPIC"]
+    subprocess.run(["gcc", *flags, tmp_path / "model.c", "-o", tmp_path / "model.so"], check=True)
+    guess = ctypes.CDLL(str(tmp_path / "model.so")).crnn_guess_number
+    guess.restype, guess.argtypes = ctypes.c_double, [ctypes.c_char_p, ctypes.c_size_t]
+    found = [guess(text.encode(), len(text)) for text in texts]
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    assert guess("é".encode(), 2) == -1
+    model.export_js(tmp_path / "model.mjs", guess_samples=2000, random_state=4)
+    (tmp_path / "run.mjs").write_text(
+        'import { guessNumber } from "./model.mjs";\n'
+        f"console.log(JSON.stringify({json.dumps(texts)}.map(guessNumber)));\n"
+    )
+    done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, check=True)
+    np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=1e-3)
+    with pytest.raises(
+        ValueError, match="guess_samples is 9, but must be 0 or at least 2, and the model one of documents"
+    ):
+        CharNGram(2).fit("abab").export_c(tmp_path / "model.c", guess_samples=9)

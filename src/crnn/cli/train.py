@@ -533,6 +533,12 @@ def _save_and_report(
     return ending.code
 
 
+def _size_of(model: CharNGram) -> int:
+    """Return the bytes of a model's file."""
+    model.save(file := io.BytesIO())
+    return len(file.getvalue())
+
+
 class NGramJob(Job):
     """``--model ngram``: new counts, or more text for the counts of ``--from``."""
 
@@ -560,7 +566,7 @@ class NGramJob(Job):
             return ending.code
         model = self._model
         n_grams = f"{sum(model.n_grams_):,} n-grams of up to {model.order_} {model.vocabulary_.kind}"
-        n_bytes = "" if self._max_bytes is None else f", {len(model._file_content()):,} bytes"
+        n_bytes = "" if self._max_bytes is None else f", {_size_of(model):,} bytes"
         summary = f"{n_grams}{n_bytes} in {ending.seconds:.1f} s"
         return _save_and_report(model, self._output, summary, ending, self._verbose)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..errors import InvalidInputError
 from ..files.ngram_file import CountedText
+from ..inference.controls import root
+from ..inference.guess_numbers import MAX_LENGTH, GuessTable, sampled_log_likelihoods
+from ..ngram.counts_network import CountsNetwork
 from ..ngram.frozen import FrozenCounts, FrozenTrie, decoded
 from ..ngram.pruning import frozen_whole
-from ..parameters.checks import FilePath, checked_bool, checked_path
+from ..parameters.checks import FilePath, checked_bool, checked_int, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
 from .c_file import c_array, c_source
@@ -26,26 +30,55 @@ BYTES = ("extended", "sizes", "symbols", "escapes", "shares")  # in the order of
 RANK_BITS = 64  # entries between two sums of `crnn_rank`
 
 
-def export_c(learned: CountedText, path: FilePath, *, int8: bool) -> None:
+Table = NDArray[np.float32]  # of a password meter, see `guess_table`
+
+
+def guess_table(counts: FrozenCounts, n_samples: int, random_state: Any) -> Table | None:
+    """Return -log P of drawn documents, ascending, and log10 of the guesses for less probable ones, (2, n).
+
+    None without samples.
+    """
+    if checked_int("guess_samples", n_samples, 0) == 0:
+        return None
+    if counts.boundary is None or n_samples < 2:
+        raise InvalidInputError(
+            f"guess_samples is {n_samples}, but must be 0 or at least 2, and the model one of documents. "
+            "Fit it on a list."
+        )
+    network, bits = CountsNetwork(counts), root(random_state)
+    drawn = sampled_log_likelihoods(network, n_samples, end=counts.boundary, length=MAX_LENGTH, bits=bits, n_threads=1)
+    table = GuessTable.of(drawn)
+    return np.array([table.inverse, np.log10(1 + table.mean[1:])], np.float32)
+
+
+def export_c(
+    learned: CountedText, path: FilePath, *, int8: bool, guess_samples: int = 0, random_state: Any = None
+) -> None:
     """Write counts as one C99 file; see `crnn.CharNGram.export_c`."""
     name = checked_path("path", path)
     counts = _frozen(learned, int8)
+    guesses = guess_table(counts, guess_samples, random_state)
     trie = decoded(counts.arrays, counts.symbols, counts.boundary)
     parts = [
         _configuration(counts, learned.vocabulary),
         c_source("declarations.h"),
         "#ifndef CRNN_HEADER\n",
         *_tables(counts, trie, learned.vocabulary),
+        *_guess_tables(guesses),
         *(c_source(part) for part in C_CODE),
+        *([] if guesses is None else [c_source("guess_numbers.c")]),
         "#endif /* CRNN_HEADER */",
     ]
     write_atomically(name, "\n".join(parts).encode("ascii") + b"\n")
 
 
-def export_js(learned: CountedText, path: FilePath, *, int8: bool) -> None:
+def export_js(
+    learned: CountedText, path: FilePath, *, int8: bool, guess_samples: int = 0, random_state: Any = None
+) -> None:
     """Write counts as a JavaScript module; see `crnn.CharNGram.export_js`."""
     name = checked_path("path", path)
     counts = _frozen(learned, int8)
+    guesses = guess_table(counts, guess_samples, random_state)
     stored = [np.ascontiguousarray(counts.arrays[part]).view(np.uint8) for part in BYTES]
     vocabulary = learned.vocabulary
     data = {
@@ -68,6 +101,7 @@ def export_js(learned: CountedText, path: FilePath, *, int8: bool) -> None:
         f"const DATA = {embedded_json(data)};",
         f'const WEIGHTS = "{encoded}";',
         assets(__package__, MODULE),
+        *([] if guesses is None else [_guess_module(guesses)]),
     ]
     write_atomically(name, "\n".join(parts).encode("utf-8") + b"\n")
 
@@ -78,6 +112,19 @@ def _frozen(learned: CountedText, int8: bool) -> FrozenCounts:
     if learned.vocabulary.unknown is not None and counts.symbols == 1 + (learned.vocabulary.boundary is not None):
         raise InvalidInputError("the model has no known character to write. Fit it on texts with other characters.")
     return counts.quantized() if checked_bool("int8", int8) else counts
+
+
+def _guess_module(guesses: Table) -> str:
+    encoded = base64.b64encode(guesses.astype("<f4").tobytes()).decode("ascii")
+    return f'const GUESSES = "{encoded}";\n{assets(__package__, ["guess_numbers.js"])}'
+
+
+def _guess_tables(guesses: Table | None) -> Iterator[str]:
+    """Yield the definitions of a password meter's table."""
+    if guesses is not None:
+        yield f"enum {{ CRNN_GUESS_SAMPLES = {guesses.shape[1]} }};\n"
+        for name, row in zip(("crnn_guess_inverse", "crnn_guess_log10"), guesses, strict=True):
+            yield c_array("float", name, [f"{value:.9g}" if value % 1 else f"{value:.1f}" for value in row.tolist()])
 
 
 def _summary(counts: FrozenCounts) -> str:

@@ -74,6 +74,10 @@ double crnn_score(const char *text, size_t size);
  * Returns the number of bytes written; 0 also if the text contains an unknown symbol, or is not valid UTF-8. */
 size_t crnn_complete(const char *text, size_t size, char *out, size_t room);
 
+/* log10 of about how many guesses find a text if the most probable ones are tried first, as estimated from samples;
+ * -1 if the text contains a symbol unknown to the model. Only in files written with guess_samples. */
+double crnn_guess_number(const char *text, size_t size);
+
 /* Start the stream of sample number `sample` of the seed (Python's `random_state`; a single sample has number 0). */
 void crnn_seed(crnn_random *random, uint64_t seed, uint64_t sample);
 
