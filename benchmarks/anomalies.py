@@ -95,8 +95,8 @@ def detector_rows(texts: list[str], rate: float = RATE) -> Iterator[Row]:
 
 def network_rows(texts: list[str], seconds: float) -> Iterator[Row]:
     """Yield a network trained for some seconds, with each reduction."""
-    options = {"fit": True, "min_count": 2, "random_state": 0, "verbose": 0}
-    taken, model = least_time(lambda: CharRNN.recommended(texts, seconds, **options))
+    options = {"min_count": 2, "random_state": 0, "verbose": 0}
+    taken, model = least_time(lambda: CharRNN.recommended(texts, seconds, **options).fit(texts))
     for reduce in REDUCTIONS:
         name = f"{model.cell_} of {model.hidden_size} units, {reduce}"
         yield Row(name, taken, partial(model.score_samples, reduce=reduce))
