@@ -94,6 +94,9 @@ INVALID = {
     # sampling
     "prime": [*THINGS, None, 3, b"ab", ["ab"], np.array("ab"), "a\U0010ffff", "a\0", "a\ud800", "a" * 70_000 + "z"],
     "n_samples": integers(1),
+    "guess_samples": integers(0),
+    "max_bytes": integers(1),
+    "mask": [3],
     "max_length": integers(0, none=True),
     "unique": NOT_BOOLS,
     "exclude": [*THINGS, None, 3, "ab", b"ab", ["ab", 3]],
@@ -264,7 +267,7 @@ USUAL = {
     "X": NAMES, "texts": NAMES, "prefixes": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
     "n_documents": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
-    "pieces": ["a", "b", "e"],
+    "pieces": ["a", "b", "e"], "max_bytes": 10**6,
 }  # fmt: skip
 AFTER_DAMAGE = ("texts", "least", "beams", "prime", "changes", "label")
 USUAL_HERE = {

@@ -38,14 +38,15 @@ def guess_table(counts: FrozenCounts, n_samples: int, random_state: Any) -> Tabl
 
     None without samples.
     """
-    if checked_int("guess_samples", n_samples, 0) == 0:
+    n_samples, bits = checked_int("guess_samples", n_samples, 0), root(random_state)
+    if n_samples == 0:
         return None
     if counts.boundary is None or n_samples < 2:
         raise InvalidInputError(
             f"guess_samples is {n_samples}, but must be 0 or at least 2, and the model one of documents. "
             "Fit it on a list."
         )
-    network, bits = CountsNetwork(counts), root(random_state)
+    network = CountsNetwork(counts)
     drawn = sampled_log_likelihoods(network, n_samples, end=counts.boundary, length=MAX_LENGTH, bits=bits, n_threads=1)
     table = GuessTable.of(drawn)
     return np.array([table.inverse, np.log10(1 + table.mean[1:])], np.float32)
