@@ -41,13 +41,13 @@ PAGES = {  # file: title, what it documents, a sentence
 MEMBERS = {
     "Train": "from_fitted recommended fit partial_fit fit_weights resume stop calibrate",
     "Generate": "sample stream beam_search enumerate_documents match_probability restore",
-    "Score": "score score_samples score_batches bits_per_char perplexity surprisal rank guess_number "
-             "decision_function explain",
+    "Score": "score score_samples score_batches bits_per_char perplexity surprisal word_surprisal rank "
+             "guess_number decision_function explain",
     "Predict": "predict fit_predict predict_proba predict_log_proba",
     "Read step by step": "start adapt for_label",
     "Features and gradients": "hidden_states transform fit_transform get_feature_names_out gradient editing",
     "Save and load": "save load",
-    "Export": "quantize to_torch from_torch export_onnx export_c export_html export_js export_arpa",
+    "Export": "prune quantize to_torch from_torch export_onnx export_c export_html export_js export_arpa",
     "Get and set parameters": "get_params set_params",
 }
 # fmt: on
