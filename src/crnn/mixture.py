@@ -29,6 +29,7 @@ from .inference.text_scores import source_ids
 from .inference.text_state import FixedReading, Reading
 from .language_model import LanguageModel
 from .model.state import ModelState
+from .ngram.counts_network import AdaptiveCounts
 from .parameters.checks import (
     MAX_SIZE,
     FilePath,
@@ -128,7 +129,8 @@ class Mixture(LanguageModel):
 
     With ``adapt=True``, every model learns from the text it scores, as in ``mixture.start(adapt=True).feed(text)``.
     With ``adapt="counts"``, only counts do, which is cheap; networks stay unchanged. Either way, the weights move from
-    `weights_` toward the members that predict the text best.
+    `weights_` toward the members that predict the text best, and counts of nothing but the text read join with a weight
+    that starts from 0.
 
     Parameters
     ----------
@@ -832,7 +834,13 @@ class Mixture(LanguageModel):
                 of_counts = True if isinstance(model, CharNGram) else adapt
                 members.append(model._adaptive_reading(what, of_counts, scoring=scoring))
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
-        return MixedReading([reading for reading, _ in members], self.weights_, letters_of(vocabulary)), vocabulary
+        readings = [reading for reading, _ in members]
+        weights = np.array(self.weights_, np.float64, ndmin=2)
+        counting = [reading for reading in readings if isinstance(reading, AdaptiveCounts)]
+        if counting and len(readings) < MAX_MODELS:
+            readings.append(counting[0].fresh())
+            weights = np.column_stack([weights, np.zeros(len(weights))])
+        return MixedReading(readings, weights, letters_of(vocabulary)), vocabulary
 
 
 def train(

@@ -224,6 +224,9 @@ class Piece(NamedTuple):
         return cls(ids, flags, last)
 
 
+FRESH_ORDER = 7  # of counts of nothing but the text read; orders 5 and 9 differ little
+
+
 class AdaptiveCounts:
     """The immutable state of reading a text; `read` returns a new reading. The model's counts must no longer change.
 
@@ -238,6 +241,13 @@ class AdaptiveCounts:
         self._extended: Counts | None = counts.over()  # None after another reading took them over
         self._last: Piece | None = None
         self.state = CountsNetwork(counts).zero_state(1)
+
+    def fresh(self) -> AdaptiveCounts:
+        """Return a reading that counts nothing but the text it reads, with the model's symbols and discounts."""
+        order = min(FRESH_ORDER, self._base.order)
+        empty = Counts(order, self._base.symbols, self._base.boundary)
+        empty.set_discounts(self._base.discounts[:order].copy())
+        return AdaptiveCounts(empty)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reading_of, (CountsNetwork(self._base), self._history())
