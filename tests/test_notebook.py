@@ -20,8 +20,8 @@ def test_the_first_page_runs_as_a_notebook(tmp_path, monkeypatch):
     pytest.importorskip("ipykernel")
     monkeypatch.setenv("PYTHONPATH", str(Path(crnn.__file__).parent.parent))
     page = START.read_text(encoding="utf-8")
-    assert page.count("seconds=30)") == 1
-    book = nbformat.from_dict(tool("guides").notebook(page.replace("seconds=30)", "seconds=1)")))
+    assert page.count("seconds=30,") == 1
+    book = nbformat.from_dict(tool("guides").notebook(page.replace("seconds=30,", "seconds=1,")))
     nbformat.validate(book)
     resources = {"metadata": {"path": os.fspath(tmp_path)}}
     nbclient.NotebookClient(book, timeout=300, kernel_name="python3", resources=resources).execute()
