@@ -169,8 +169,9 @@ POLLS = {
     "inference.restoring": {"_search"},
     "ngram.counts": {"__init__", "add", "add_and_score", "losses", "rows"},
     "ngram.counts_network": {"log_probabilities", "string_log_likelihoods", "read", "log_likelihoods", "_of_long"},
-    "ngram.lookahead": {"of", "_solve", "probability", "run"},
+    "ngram.lookahead": {"_solve", "probability", "run"},
     "ngram.packed_counts": {"pack", "unpack"},
+    "ngram.unrolled": {"of"},
 }
 
 
