@@ -20,11 +20,23 @@ TEXT = "to be or not to be, that is the question. " * 60
 LONG_TEXT = TEXT * 100  # which has a held-out part
 NAMES = ["anna", "bob", "eve", "otto", "maximilian", "lena"] * 20
 KILLED = [
-    ({"max_steps": 900, "cell": "lstm", "optimizer": "adam", "hidden_size": 24}, TEXT, 20),
-    ({"epochs": 9, "batch_size": 8, "n_threads": 2, "cell": "gru", "dropout": 0.2, "hidden_size": 24}, TEXT, 10),
-    ({"max_steps": 1500, "batch_size": 3, "validation_fraction": 0.2, "optimizer": "rmsprop"}, NAMES, 0.01),
-    ({"max_steps": 900, "as_mixture": True, "optimizer": "adam"}, LONG_TEXT, 20),
-    ({"max_steps": 2000, "num_layers": 2, "schedule": "cosine", "warmup": 0.1, "dtype": "float64"}, TEXT.encode(), 30),
+    ({"max_steps": 900, "cell": "lstm", "optimizer": "adam", "hidden_size": 24}, TEXT, {"checkpoint_every": 20}),
+    (
+        {"epochs": 9, "batch_size": 8, "n_threads": 2, "cell": "gru", "dropout": 0.2, "hidden_size": 24},
+        TEXT,
+        {"checkpoint_every": 10},
+    ),
+    (
+        {"max_steps": 1500, "batch_size": 3, "validation_fraction": 0.2, "optimizer": "rmsprop"},
+        NAMES,
+        {"checkpoint_seconds": 0.01},
+    ),
+    ({"max_steps": 900, "as_mixture": True, "optimizer": "adam"}, LONG_TEXT, {"checkpoint_every": 20}),
+    (
+        {"max_steps": 2000, "num_layers": 2, "schedule": "cosine", "warmup_fraction": 0.1, "dtype": "float64"},
+        TEXT.encode(),
+        {"checkpoint_every": 30},
+    ),
 ]
 
 
@@ -43,7 +55,7 @@ def kills(count: int, seed: int = 0) -> Outcome:
     """Kill training `count` times at random moments."""
     rng, failures, done, i = np.random.default_rng(seed), [], 0, 0
     while done < count:
-        given, text, every = KILLED[i % len(KILLED)]
+        given, text, interval = KILLED[i % len(KILLED)]
         i += 1
         given = dict(given)
         as_mixture = given.pop("as_mixture", False)
@@ -57,7 +69,7 @@ def kills(count: int, seed: int = 0) -> Outcome:
         whole = make().fit(text)
         seconds = time.perf_counter() - start
         with tempfile.TemporaryDirectory(prefix="crnn-reliability-") as name:
-            killed, fault = finish(Path(name), make, text, every, rng, seconds)
+            killed, fault = finish(Path(name), make, text, interval, rng, seconds)
             done += killed
             if fault is None and learned(type(whole).load(Path(name) / "run")) != learned(whole):
                 fault = f"after {killed} kills the model is another one"
@@ -68,7 +80,7 @@ def kills(count: int, seed: int = 0) -> Outcome:
     return Outcome(done, failures)
 
 
-def finish(folder, make, text, every, rng, seconds):
+def finish(folder, make, text, interval, rng, seconds):
     """Train to the end in processes that get killed; return the number of kills, and a fault."""
     path, kills = folder / "run", 0
 
@@ -76,7 +88,7 @@ def finish(folder, make, text, every, rng, seconds):
         if path.exists():
             type(make()).resume(path, text)
         else:
-            make().fit(text, checkpoint=path, checkpoint_every=every)
+            make().fit(text, checkpoint=path, **interval)
 
     while True:
         child = forked(train)

@@ -181,8 +181,8 @@ def test_the_default_model_is_the_documented_one():
     assert (counts["forward"].order_, counts["forward"].min_count) == (5, 2)
     assert repr(model) == (
         "CharRNN(hidden_size=128, cell='lstm', min_count=2, init_scale=0.2, seq_length=24, batch_size=32, "
-        "optimizer='adam', learning_rate=0.03, schedule='cosine', warmup=0.02, clip=None, clip_norm=1.0, beta_2=0.99, "
-        "weight_decay=0.02, dropout=0.3, epochs=8, max_steps=1)"
+        "optimizer='adam', learning_rate=0.03, schedule='cosine', warmup_fraction=0.02, clip=None, clip_norm=1.0, "
+        "beta_2=0.99, weight_decay=0.02, dropout=0.3, epochs=8, max_steps=1)"
     )
 
 

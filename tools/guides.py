@@ -52,8 +52,8 @@ def documentation() -> str:
 def trained(text: str, cell: str, steps: int, **parameters: Any) -> CharRNN:
     """Return a network of 128 units after some steps of training, and print how long that took."""
     model = CharRNN(
-        128, cell=cell, max_steps=steps, optimizer="adam", schedule="cosine", warmup=0.02, clip=None, clip_norm=1.0,
-        random_state=0,
+        128, cell=cell, max_steps=steps, optimizer="adam", schedule="cosine", warmup_fraction=0.02, clip=None,
+        clip_norm=1.0, random_state=0,
     )  # fmt: skip
     start = time.perf_counter()
     model.set_params(**parameters).fit(text)
@@ -115,8 +115,8 @@ def learning(folder: Path, book: Path) -> None:
     cut = len(text) * 9 // 10
     model = CharRNN(
         192, cell="cifg", n_bigrams=1024, seq_length=24, batch_size=16, optimizer="adam", learning_rate=0.02,
-        beta_2=0.99, schedule="cosine", warmup=0.02, clip=None, clip_norm=1.0, init_scale=0.1, state_reset=0.01,
-        max_steps=0, eval_every=40, restore_best=False, n_threads=1, random_state=0,
+        beta_2=0.99, schedule="cosine", warmup_fraction=0.02, clip=None, clip_norm=1.0, init_scale=0.1,
+        state_reset=0.01, max_steps=0, eval_every=40, restore_best=False, n_threads=1, random_state=0,
     )  # fmt: skip
     stages: list[tuple[float, float, list[str]]] = []
     start = spent = 0.0

@@ -31,7 +31,7 @@ from .text.labels import label_number
 from .text.sources import TextLike, documents_of, require_rereadable, rereadable
 from .text.vocabulary import Special, Text, Vocabulary
 from .training.checkpoints import FINISHED, CheckpointFile, RunState
-from .training.fit import CHECKPOINT_SECONDS, Call, Validation, check_texts, plan_training
+from .training.fit import Call, Validation, check_texts, plan_training
 from .training.gradients import TextGradient, gradient_of_text
 from .training.progress import curves_of, describe_network
 from .training.run import TrainingRun
@@ -91,7 +91,8 @@ class CharRNN(LanguageModel):
         optimizer: str = "adagrad",
         learning_rate: float | None = None,
         schedule: str = "constant",
-        warmup: int | float = 0,
+        warmup_steps: int | None = None,
+        warmup_fraction: float | None = None,
         clip: float | None = 5.0,
         clip_norm: float | None = None,
         beta_1: float = 0.9,
@@ -105,7 +106,8 @@ class CharRNN(LanguageModel):
         max_steps: int | None = None,
         max_seconds: float | None = None,
         validation_fraction: float = 0.0,
-        eval_every: int | float | None = None,
+        eval_every: int | None = None,
+        eval_seconds: float | None = None,
         patience: int | None = None,
         restore_best: bool = True,
         callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
@@ -128,7 +130,8 @@ class CharRNN(LanguageModel):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.schedule = schedule
-        self.warmup = warmup
+        self.warmup_steps = warmup_steps
+        self.warmup_fraction = warmup_fraction
         self.clip = clip
         self.clip_norm = clip_norm
         self.beta_1 = beta_1
@@ -143,6 +146,7 @@ class CharRNN(LanguageModel):
         self.max_seconds = max_seconds
         self.validation_fraction = validation_fraction
         self.eval_every = eval_every
+        self.eval_seconds = eval_seconds
         self.patience = patience
         self.restore_best = restore_best
         self.callbacks = callbacks
@@ -161,7 +165,8 @@ class CharRNN(LanguageModel):
         validation: Validation | None = None,
         sample_weight: ArrayLike | None = None,
         checkpoint: FilePath | None = None,
-        checkpoint_every: int | float = CHECKPOINT_SECONDS,
+        checkpoint_every: int | None = None,
+        checkpoint_seconds: float | None = None,
         comm: Any = None,
     ) -> Self:
         """Train a new model on a text, or on many short ones, and return it.
@@ -186,8 +191,10 @@ class CharRNN(LanguageModel):
         checkpoint : str, bytes, os.PathLike or None, default=None
             A file for saving the run at intervals, and when it is interrupted. `resume` finishes the call from this
             file, and `load` reads the model as an interruption would have left it, or at the end the final model.
-        checkpoint_every : int or float, default=60.0
-            Steps (an int) or seconds (a float) between checkpoints.
+        checkpoint_every : int or None, default=None
+            Steps between checkpoints.
+        checkpoint_seconds : float or None, default=None
+            Seconds between checkpoints, instead of `checkpoint_every`. None: 60, unless `checkpoint_every` is given.
         comm : mpi4py.MPI.Comm, default=None
             The processes that train this model together; each makes the same call and ends with the same model.
             `batch_size` is their total. See ``docs/scale.md``. None: this process alone.
@@ -234,6 +241,7 @@ class CharRNN(LanguageModel):
             max_epochs=None if limited else self.epochs,
             checkpoint=checkpoint,
             checkpoint_every=checkpoint_every,
+            checkpoint_seconds=checkpoint_seconds,
             comm=comm,
         )
         return self._train(call, anew=True)
@@ -248,7 +256,8 @@ class CharRNN(LanguageModel):
         epochs: int | None = None,
         extend_vocabulary: bool = False,
         checkpoint: FilePath | None = None,
-        checkpoint_every: int | float = CHECKPOINT_SECONDS,
+        checkpoint_every: int | None = None,
+        checkpoint_seconds: float | None = None,
         comm: Any = None,
     ) -> Self:
         """Continue training on a text, from the model's weights, optimizer state and hidden state.
@@ -269,7 +278,7 @@ class CharRNN(LanguageModel):
         X, validation
             As in `fit`, with the model's symbols; documents only for a model fitted on documents, for which a single
             text is one document. The lowest validation loss is the lowest of this call.
-        y, sample_weight, checkpoint, checkpoint_every, comm
+        y, sample_weight, checkpoint, checkpoint_every, checkpoint_seconds, comm
             As in `fit`. A model fitted with labels requires labels, and accepts no new ones. The model must be the same
             in all processes of `comm`.
         epochs : int or None, default=None
@@ -298,6 +307,7 @@ class CharRNN(LanguageModel):
             extend_vocabulary=extend_vocabulary,
             checkpoint=checkpoint,
             checkpoint_every=checkpoint_every,
+            checkpoint_seconds=checkpoint_seconds,
             comm=comm,
         )
         return self._train(call)
@@ -370,6 +380,7 @@ class CharRNN(LanguageModel):
             validation=validation,
             checkpoint=path,
             checkpoint_every=run.checkpoint_every,
+            checkpoint_seconds=run.checkpoint_seconds,
             comm=comm,
             resumed=run,
         )

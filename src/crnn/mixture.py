@@ -41,13 +41,14 @@ from .parameters.checks import (
     has_items,
     is_int,
 )
+from .parameters.intervals import Interval
 from .text.documents import warn_caller
 from .text.held_out import MIN_LENGTH, HeldOut, Split, split_held_out
 from .text.labels import checked_labels, documents_by_label, label_numbers
 from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
 from .text.vocabulary import Ids, Vocabulary
-from .training.checkpoints import CheckpointFile, RunState, checked_every
-from .training.fit import CHECKPOINT_SECONDS, Call
+from .training.checkpoints import CheckpointFile, RunState, checkpoint_interval
+from .training.fit import Call
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 COUNTING_SPEED = 1e6  # symbols counted per second, as `recommended` assumes
@@ -245,7 +246,8 @@ class Mixture(LanguageModel):
         validation: Any = None,
         sample_weight: ArrayLike | None = None,
         checkpoint: FilePath | None = None,
-        checkpoint_every: int | float = CHECKPOINT_SECONDS,
+        checkpoint_every: int | None = None,
+        checkpoint_seconds: float | None = None,
     ) -> Self:
         """Train copies of the models on a text, find their weights, and return the mixture.
 
@@ -271,8 +273,8 @@ class Mixture(LanguageModel):
             A file for saving the mixture while its network trains, for mixtures of one `CharRNN` and any number of
             `CharNGram`. `resume` finishes the call from this file, and `load` reads the mixture as an interruption
             would have left it, or at the end the final mixture.
-        checkpoint_every : int or float, default=60.0
-            As in `CharRNN.fit`.
+        checkpoint_every, checkpoint_seconds : default=None
+            Steps or seconds between checkpoints, as in `CharRNN.fit`.
 
         Raises
         ------
@@ -297,6 +299,7 @@ class Mixture(LanguageModel):
             sample_weight=sample_weight,
             checkpoint=checkpoint,
             checkpoint_every=checkpoint_every,
+            checkpoint_seconds=checkpoint_seconds,
         )
 
     def _fit_since(
@@ -308,7 +311,8 @@ class Mixture(LanguageModel):
         validation: Any = None,
         sample_weight: ArrayLike | None = None,
         checkpoint: FilePath | None = None,
-        checkpoint_every: int | float = CHECKPOINT_SECONDS,
+        checkpoint_every: int | None = None,
+        checkpoint_seconds: float | None = None,
     ) -> Self:
         """Fit like `fit`, by a clock that was started before, such as to measure the machine."""
         shared_time = SharedTime(self.max_seconds, start)
@@ -324,7 +328,7 @@ class Mixture(LanguageModel):
         start_weights = _checked_weights(weights, len(members))
         saving = _Saving.of(
             checkpoint,
-            checkpoint_every,
+            checkpoint_interval(checkpoint_every, checkpoint_seconds),
             members,
             start_weights,
             {
@@ -359,7 +363,8 @@ class Mixture(LanguageModel):
         sample_weight: ArrayLike | None = None,
         epochs: int | None = None,
         checkpoint: FilePath | None = None,
-        checkpoint_every: int | float = CHECKPOINT_SECONDS,
+        checkpoint_every: int | None = None,
+        checkpoint_seconds: float | None = None,
     ) -> Self:
         """Train all models further on another text; their weights stay as they are.
 
@@ -375,7 +380,7 @@ class Mixture(LanguageModel):
             A held-out text, to which the weights are then fitted anew. None: the weights stay the same.
         epochs : int or None, default=None
             How often networks read the text, as in `CharRNN.partial_fit`.
-        checkpoint, checkpoint_every
+        checkpoint, checkpoint_every, checkpoint_seconds
             As in `fit`.
 
         Examples
@@ -394,6 +399,7 @@ class Mixture(LanguageModel):
                 sample_weight=sample_weight,
                 checkpoint=checkpoint,
                 checkpoint_every=checkpoint_every,
+                checkpoint_seconds=checkpoint_seconds,
             )
         shared_time = SharedTime(self.max_seconds, time.perf_counter())
         self._checked_parameters()
@@ -402,7 +408,7 @@ class Mixture(LanguageModel):
         members = [copy.deepcopy(model) for model in self.models_]
         saving = _Saving.of(
             checkpoint,
-            checkpoint_every,
+            checkpoint_interval(checkpoint_every, checkpoint_seconds),
             members,
             self.weights_,
             {
@@ -500,7 +506,7 @@ class Mixture(LanguageModel):
         if document["finished"]:
             return mixture
         mixture.verbose = verbose
-        saving = _Saving.of(path, CHECKPOINT_SECONDS, [*members], weights, document)
+        saving = _Saving.of(path, Interval(), [*members], weights, document)
         assert saving is not None
         shared_time = SharedTime(document["max_seconds"], time.perf_counter())
         shared_time.has_limit = False  # the orders are tried without a limit
@@ -1012,7 +1018,7 @@ class _Fitting:
         overrides = {"verbose": self._verbose}
         parameters, state, run = unfinished_run(stream, CharRNN._defaults(), overrides)
         network = CharRNN._from_state(parameters, state)
-        saving.checkpoint_every = run.checkpoint_every
+        saving.interval = Interval(run.checkpoint_every, run.checkpoint_seconds)
         arguments = saving.arguments(self._members)
         call = Call(self._split.X, y=self._split.y, resumed=run, **arguments)
         self._members[i] = network
@@ -1043,11 +1049,9 @@ class _Fitting:
 class _Saving:
     """How a call of `fit` or `partial_fit` saves itself: the network's run together with the counts."""
 
-    def __init__(
-        self, path: str, checkpoint_every: int | float, weights: NDArray[np.float64], document: dict[str, Any]
-    ) -> None:
+    def __init__(self, path: str, interval: Interval, weights: NDArray[np.float64], document: dict[str, Any]) -> None:
         self._path = path
-        self.checkpoint_every = checkpoint_every
+        self.interval = interval
         self._weights = weights
         self._document = document
 
@@ -1055,7 +1059,7 @@ class _Saving:
     def of(
         cls,
         path: FilePath | None,
-        checkpoint_every: int | float,
+        interval: Interval,
         models: list[LanguageModel],
         weights: NDArray[np.float64],
         document: dict[str, Any],
@@ -1069,13 +1073,17 @@ class _Saving:
                 "checkpoint needs a mixture of one CharRNN and any number of CharNGram. Omit checkpoint, or change "
                 "models."
             )
-        return cls(checked_path("checkpoint", path), checked_every(checkpoint_every), weights, document)
+        return cls(checked_path("checkpoint", path), interval, weights, document)
 
     def arguments(self, models: list[LanguageModel]) -> dict[str, Any]:
         """Return arguments of the network's `fit`, after the counts are complete."""
         counts = [file_of(model, i) if isinstance(model, CharNGram) else None for i, model in enumerate(models)]
         write = partial(self._write, counts)
-        return {"checkpoint": CheckpointFile(self._path, write), "checkpoint_every": self.checkpoint_every}
+        return {
+            "checkpoint": CheckpointFile(self._path, write),
+            "checkpoint_every": self.interval.steps,
+            "checkpoint_seconds": self.interval.seconds,
+        }
 
     def _write(
         self,

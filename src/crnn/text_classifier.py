@@ -38,7 +38,7 @@ OWN = ("class_weight", "min_steps")  # parameters that a file stores in addition
 COUNTS: dict[str, Any] = {"order": 5, "min_count": 2}
 SHORT_TEXTS: dict[str, Any] = {
     "hidden_size": 128, "cell": "lstm", "seq_length": 24, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.03,
-    "schedule": "cosine", "warmup": 0.02, "clip": None, "clip_norm": 1.0, "weight_decay": 0.02, "beta_2": 0.99,
+    "schedule": "cosine", "warmup_fraction": 0.02, "clip": None, "clip_norm": 1.0, "weight_decay": 0.02, "beta_2": 0.99,
     "dropout": 0.3, "epochs": 8, "init_scale": 0.2, "min_count": 2,
 }  # fmt: skip
 MIN_NETWORK_SECONDS = 2.0  # `recommended` only counts in less, since measuring the machine takes half a second

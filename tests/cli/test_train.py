@@ -25,8 +25,8 @@ from crnn.training import progress as progress_display
 def test_options_reach_the_model(folder):
     options = {
         "hidden_size": 5, "num_layers": 2, "cell": "gru", "seq_length": 3, "batch_size": 2, "optimizer": "adam",
-        "learning_rate": 0.05, "schedule": "cosine", "warmup": 0.25, "clip": None, "clip_norm": 3, "weight_decay": 0.1,
-        "beta_1": 0.8, "beta_2": 0.99,
+        "learning_rate": 0.05, "schedule": "cosine", "warmup_fraction": 0.25, "clip": None, "clip_norm": 3,
+        "weight_decay": 0.1, "beta_1": 0.8, "beta_2": 0.99,
         "dropout": 0.5, "weight_dropout": 0.25, "state_reset": 0.125, "sampled_softmax": 3,
         "epochs": 2, "max_steps": 7, "max_seconds": 50.5, "validation_fraction": 0.25, "eval_every": 3,
         "patience": 9, "init_scale": 0.1, "min_count": 2, "dtype": "float32",
@@ -37,6 +37,7 @@ def test_options_reach_the_model(folder):
     words += ["--no-restore-best", "--verbose", "0"]
     assert cli.main(["train", "text.txt", "-o", "new.crnn", *words]) == 0
     expected = {**options, "restore_best": False, "callbacks": None, "vocabulary": None, "verbose": 0}
+    expected |= {"warmup_steps": None, "eval_seconds": None}
     assert CharRNN.load("new.crnn").get_params() == expected
 
 

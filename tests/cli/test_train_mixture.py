@@ -67,7 +67,7 @@ def test_a_signal_while_weights_are_fitted_ends_the_command(folder, capsys, monk
 def test_an_interrupted_mixture_is_finished_by_resume(folder, capsys, monkeypatch):
     train = ["train", "text.txt", "-o", "both.crnn", "-q"]
     options = ["--model", "mixture", "--max-steps", "20", "--seed", "0", "--time", "20s", "--hidden-size", "5"]
-    options += ["--order", "3", "--schedule", "constant", "--warmup", "0"]  # these would depend on the time
+    options += ["--order", "3", "--schedule", "constant", "--warmup-fraction", "none"]  # these would depend on the time
     assert cli.main([*train, *options]) == 0
     expected = Mixture.load("both.crnn")
     (folder / "both.crnn").unlink()

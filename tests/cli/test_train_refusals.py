@@ -6,9 +6,10 @@ from command_line import error, usage_error
 from crnn import CharNGram
 from crnn.parameters.settings import PARAMETERS
 
-VALUES = {"--resume": [], "--from": ["model.crnn"], "--time": ["3s"], "--checkpoint-every": ["5m"], "--cache": ["."],
+VALUES = {"--resume": [], "--from": ["model.crnn"], "--time": ["3s"],
+          "--checkpoint-seconds": ["5m"], "--checkpoint-every": ["5"], "--cache": ["."],
           "--order": ["3"], "--max-memory": ["1e9"]}  # fmt: skip
-LABELS = ("--resume", "--labels", "--validation-labels", "--checkpoint-every")
+LABELS = ("--resume", "--labels", "--validation-labels", "--checkpoint-seconds", "--checkpoint-every")
 REFUSED = {
     "ngram": ("--time", "--validation", *(option for option in LABELS if option != "--labels")),
     "detector": ("--validation", "--cache", "--order", "--max-memory", *LABELS),
@@ -37,9 +38,9 @@ def test_refuses_parameters_of_networks(folder, capsys, kind, refused):
         assert message.endswith(f": error: argument {option}: not allowed with --model {kind}"), message
 
 
-@pytest.mark.parametrize("every", ["60s", "none"])
-def test_the_usual_checkpoints_are_allowed(folder, capsys, every):
+@pytest.mark.parametrize("seconds", ["60s", "none"])
+def test_the_usual_checkpoints_are_allowed(folder, capsys, seconds):
     """They are the default, or none: a model of another kind has no checkpoints."""
-    command = ["train", "missing.txt", "-o", "new.crnn", "--model", "ngram", "--checkpoint-every", every]
+    command = ["train", "missing.txt", "-o", "new.crnn", "--model", "ngram", "--checkpoint-seconds", seconds]
     assert "missing.txt: No such file" in error(capsys, *command)
     assert "argument --resume: not allowed" in usage_error(capsys, *command, "--resume")

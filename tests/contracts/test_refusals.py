@@ -145,7 +145,8 @@ INVALID = {
     "seconds": reals(0, 0.0),
     "fit": NOT_BOOLS,
     "extend_vocabulary": NOT_BOOLS,
-    "checkpoint_every": reals(),
+    "checkpoint_every": [*integers(1, none=True), 2.0],
+    "checkpoint_seconds": reals(0, 0.0, none=True),
     "comm": [*THINGS, {}, 3, "world"],
     "training_state": NOT_BOOLS,
     "state_dict": [*THINGS, None, 3, [1]],
@@ -185,7 +186,8 @@ INVALID = {
     "optimizer": NOT_CHOICES,
     "learning_rate": reals(0, 0.0, -0.0, none=True),
     "schedule": NOT_CHOICES,
-    "warmup": reals(-1, 1.0, 2.5),
+    "warmup_steps": [*integers(0, none=True), 0.5],
+    "warmup_fraction": reals(-1, 1.0, 2.5, none=True),
     "clip": reals(0, 0.0, none=True),
     "clip_norm": reals(0, 0.0, none=True),
     "beta_1": reals(1, 1.0, 2.5),
@@ -199,7 +201,8 @@ INVALID = {
     "max_steps": integers(0, none=True),
     "max_seconds": reals(0, 0.0, none=True),
     "validation_fraction": reals(1, 1.0, 2.5),
-    "eval_every": reals(0, -1, 0.0, none=True),
+    "eval_every": [*integers(1, none=True), 2.0],
+    "eval_seconds": reals(0, -1, 0.0, none=True),
     "patience": integers(1, none=True),
     "restore_best": NOT_BOOLS,
     "callbacks": [*THINGS, print, [3], "print", [print, None], 3, iter([print])],
@@ -274,9 +277,13 @@ USUAL_HERE = {
     "CharRNN.resume": {"path": "run", "X": TEXT},
     "Mixture.load": {"path": "mixture"},
     "Mixture.resume": {"path": "mixture run", "X": TEXT},
-    **{f"Mixture.{name}-checkpoint_every": {"checkpoint": "checkpoint"} for name in ("fit", "partial_fit")},
     **{f"{name}.restore-{parameter}": {"case": True} for name in RESTORING for parameter in AFTER_DAMAGE},
-    **{f"CharRNN.{name}-checkpoint_every": {"checkpoint": "checkpoint"} for name in ("fit", "partial_fit")},
+    **{
+        f"{owner}.{name}-checkpoint_{unit}": {"checkpoint": "checkpoint"}
+        for owner in ("CharRNN", "Mixture")
+        for name in ("fit", "partial_fit")
+        for unit in ("every", "seconds")
+    },
 }
 
 UNFITTED = (AnomalyDetector, CharNGram, CharRNN, TextClassifier)

@@ -16,8 +16,7 @@ from crnn.parameters.checks import (
     checked_floats,
     checked_int,
     checked_path,
-    checked_steps_or_seconds,
-    checked_steps_or_share,
+    checked_steps,
     checked_threads,
     checked_vocabulary,
     generator,
@@ -40,8 +39,7 @@ def rows(check, name, *table, **options):
     return [(partial(check, name, value, *more, **options), found) for value, *more, found in table]
 
 
-STEPS = [(value, value) for value in (1, 7, MAX_STEPS, 1e-9, 0.5)]
-OTHERS = [(-1,), (-0.5,), (MAX_STEPS + 1,), (math.nan,), (math.inf,), ("1",), (True,), (None,)]
+STEPS = [(value, value) for value in (0, 1, 7, MAX_STEPS)]
 
 # A check of a value that is accepted, and what it gives, with its type.
 ACCEPTED = [
@@ -49,9 +47,8 @@ ACCEPTED = [
     *rows(partial(checked_float, minimum=2), "x", (2, 2.0)), *rows(partial(checked_float, above=2), "x", (2.5, 2.5)),
     *((partial(checked_float, "x", value, minimum=0, **bounds), float(value)) for value, bounds in (
         (1.9, {"below": 2}), (2, {"maximum": 2}), (0, {"below": 1, "maximum": 3}))),
-    *(row for check in (checked_steps_or_share, checked_steps_or_seconds) for row in rows(
-        check, "n", *STEPS, *((np.asarray(value)[()], value) for value, _ in STEPS))),
-    *rows(checked_steps_or_share, "warmup", (0, 0), (0.0, 0.0)), *rows(checked_steps_or_seconds, "n", (60.0, 60.0)),
+    *rows(partial(checked_steps, minimum=0, otherwise="seconds"), "n", *STEPS,
+          *((np.asarray(value)[()], value) for value, _ in STEPS)),
     *rows(partial(checked_choice, known=["gru", "lstm"]), "cell", ("gru", "gru")),
     *rows(checked_dtype, "dtype", *((value, np.dtype("float32")) for value in (
         "float32", "f4", "<f4", np.float32, np.dtype("float32"))), (float, np.dtype("float64"))),
@@ -79,10 +76,10 @@ REFUSED = [
         (None, {}, ", not None"), (1j, {}, ", not 1j"),
         (2.5, {"below": 3, "maximum": 2}, " and below 3 and at most 2, not"),
         (2.5, {"below": 2, "maximum": 3}, " and below 2 and at most 3, not"))),
-    *(row for check in (checked_steps_or_share, checked_steps_or_seconds) for row in rows(
-        check, "n", *((*value, "^n must be (None, )?a whole number of steps of at least") for value in OTHERS))),
-    *rows(checked_steps_or_share, "warmup", (1.0, r"^warmup must be .* below 1, not 1\.0$")),
-    *rows(checked_steps_or_seconds, "n", *((n, "^n must be None, .* above 0 as a float, not 0") for n in (0, 0.0))),
+    *rows(partial(checked_steps, minimum=1, otherwise="seconds"), "n",
+          *((value, r"^n must be a whole number of steps of at least 1, not .*\. For a float, use seconds\.$")
+            for value in (1.0, 0.5, math.nan, np.float32(3))),
+          *((value, "^n must be a whole number of at least 1, not ") for value in (0, -1, "1", True, None))),
     *rows(partial(checked_choice, known=["gru", "lstm"]), "cell", *(
         (value, "^cell must be one of 'gru', 'lstm', not ") for value in ("GRU", "", None, 3, ["gru"]))),
     *rows(checked_callables, "callbacks", *((value, "^callbacks must be None or a list of functions, ") for value in (

@@ -18,7 +18,8 @@ def test_defaults_match_min_char_rnn():
     assert (settings.hidden_size, settings.seq_length, settings.batch_size) == (100, 25, 1)
     assert (settings.cell, settings.num_layers, settings.optimizer) == ("rnn", 1, "adagrad")
     assert (settings.learning_rate, settings.clip, settings.clip_norm) == (0.1, 5.0, math.inf)
-    assert (settings.schedule, settings.warmup, settings.weight_decay, settings.dropout) == ("constant", 0, 0.0, 0.0)
+    assert (settings.schedule, settings.weight_decay, settings.dropout) == ("constant", 0.0, 0.0)
+    assert settings.warmup_steps is settings.warmup_fraction is settings.eval_seconds is None
     assert settings.max_steps is settings.max_seconds is settings.n_threads is settings.random_state is None
     assert settings.init_scale is settings.eval_every is settings.patience is None
     assert (settings.validation_fraction, settings.restore_best, settings.callbacks) == (0.0, True, ())

@@ -17,13 +17,15 @@ from texts import TEXT
 
 from crnn import CharRNN, InvalidInputError
 from crnn.files.network_file import read_run
+from crnn.parameters.intervals import Interval
 from crnn.text.streams import DocumentsPosition, Queue
 from crnn.training.checkpoints import (
+    CHECKPOINT_SECONDS,
     MAX_COUNT,
     MAX_SHUFFLES,
     CheckpointWriter,
     RunState,
-    checked_every,
+    checkpoint_interval,
     position_from,
     position_parts,
 )
@@ -60,7 +62,7 @@ def disk():
 
 @pytest.fixture
 def writer(disk):
-    made = CheckpointWriter(disk, "book.run", 5)
+    made = CheckpointWriter(disk, "book.run", Interval(steps=5))
     made.begin(30, 2.0)
     return made
 
@@ -74,12 +76,12 @@ def test_steps_are_counted_from_the_checkpoint_before(writer, disk):
     assert disk.threads == ["crnn-checkpoint"]
     assert [writer.due(done, 1e9) for done in (40, 41)] == [False, True]
     assert writer.steps_left(36) == 5
-    writer = CheckpointWriter(disk, "book.run", 5)  # which counts from 0
+    writer = CheckpointWriter(disk, "book.run", Interval(steps=5))  # which counts from 0
     assert [writer.due(done, 1e9) for done in (4, 5)] == [False, True]
 
 
 def test_seconds_are_counted_from_the_checkpoint_before(disk):
-    writer = CheckpointWriter(disk, "book.run", 2.5)
+    writer = CheckpointWriter(disk, "book.run", Interval(seconds=2.5))
     writer.begin(30, 4.0)
     assert [writer.due(10**9, seconds) for seconds in (6.4, 6.5)] == [False, True]
     assert writer.steps_left(99) is None
@@ -152,9 +154,16 @@ def test_a_forked_child_leaves_the_file_to_its_parent(writer, disk):
     assert writer.due(99, 1e9)
 
 
-def test_checked_intervals_are_steps_or_seconds():
-    for every, kind in ((1, int), (np.int64(7), int), (1e-9, float), (np.float32(2), float)):
-        assert (checked_every(every), type(checked_every(every))) == (every, kind)
+def test_intervals_are_steps_or_seconds():
+    for every, seconds, interval in (
+        (np.int64(7), None, Interval(steps=7)),
+        (None, 60, Interval(seconds=60.0)),
+        (None, np.float32(2), Interval(seconds=2.0)),
+        (None, None, Interval(seconds=CHECKPOINT_SECONDS)),
+    ):
+        assert checkpoint_interval(every, seconds) == interval
+    with pytest.raises(InvalidInputError, match=r"^checkpoint_every is 7 and checkpoint_seconds is 3, but only one"):
+        checkpoint_interval(7, 3)
 
 
 FIRST, DONE, STEPS = 7, 41, 60  # steps before the call, and in it until it is interrupted, of those it may take
@@ -193,9 +202,9 @@ def changed(stored, place, value):
         ("dropout_seed", 0), ("dropout_seed", 2**63 - 1), ("seconds", 0), ("seconds", 1e300), ("last_loss", -1.0),
         ("polled.validation.last_step", -1), ("polled.validation.since_best", 0), ("polled.stopped", True),
         ("texts.X.symbols", 0),
-        ("texts.X.documents", 0), ("checkpoint_every", 3), ("checkpoint_every", 3.0), ("max_steps", 2**63 - 1),
+        ("texts.X.documents", 0), ("checkpoint_every", 3), ("checkpoint_seconds", 3.0), ("max_steps", 2**63 - 1),
         ("first_step", 0), ("max_seconds", 0.0), ("polled.recorded_seconds", 0), ("polled.validation.cost", 0),
-        ("polled.validation.last_seconds", 0), ("checkpoint_every", 0),
+        ("polled.validation.last_seconds", 0), ("checkpoint_seconds", 0.0),
     ],
 )  # fmt: skip
 def test_extreme_numbers_are_read(stored, place, value):
@@ -203,8 +212,6 @@ def test_extreme_numbers_are_read(stored, place, value):
     for name in place.split("."):
         found = found[name] if isinstance(found, dict) else getattr(found, name)
     assert found == value
-    if place in ("checkpoint_every", "max_seconds"):  # steps stay steps, and seconds stay seconds
-        assert type(found) is type(value)
 
 
 @pytest.mark.parametrize(

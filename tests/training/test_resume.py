@@ -56,7 +56,7 @@ def check_parts(tmp_path, monkeypatch, text, parameters, **rest):
 def test_resumed_again_and_again_it_is_the_same_to_the_bit(tmp_path, monkeypatch, shape):
     cell, optimizer, dtype, text, options = shape
     parameters = {"cell": cell, "optimizer": optimizer, "dtype": dtype, "num_layers": 2, **options}
-    parameters |= {"schedule": "linear", "warmup": 0.2, "clip_norm": 3.0, "learning_rate": RATES[optimizer]}
+    parameters |= {"schedule": "linear", "warmup_fraction": 0.2, "clip_norm": 3.0, "learning_rate": RATES[optimizer]}
     check_parts(tmp_path, monkeypatch, text, parameters)
 
 

@@ -12,7 +12,7 @@ from small_models import bits, learned_state, small
 from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
-from crnn.parameters.kinds import learning_rates
+from crnn.parameters.schedules import WarmUp, learning_rates
 from crnn.reference import network as reference
 from crnn.text import streams
 from crnn.training import run as training
@@ -74,11 +74,11 @@ def test_fit_matches_reference(cell, optimizer):
     }  # fmt: skip
     parameters = options | {
         "cell": cell, "num_layers": 2, "optimizer": optimizer, "batch_size": 3, "dtype": "float64",
-        "learning_rate": 0.02, "schedule": "cosine", "warmup": 3,
+        "learning_rate": 0.02, "schedule": "cosine", "warmup_steps": 3,
     }  # fmt: skip
     start = small(0, **parameters).fit(TEXT)
     first = learned_state(start)
-    rates = learning_rates("cosine", 0.02, 3, 0, np.arange(8) / 7, np.zeros(7))
+    rates = learning_rates("cosine", 0.02, WarmUp(steps=3), 0, np.arange(8) / 7, np.zeros(7))
     wanted = expected_run(
         first.layout, first.params, list(first.optimizer_state.values()), first.hidden,
         first.vocabulary.encode(TEXT), 7, T=5,
@@ -149,16 +149,18 @@ def test_a_resumed_run_trains_the_seconds_left(clock, tmp_path):
     assert resumed.n_steps_ == sum(clock.steps) == pytest.approx(40, abs=1)
 
 
-@pytest.mark.parametrize(("evaluation", "every"), [(0.001, 100), (0.7, 2.0), (5.0, None)])
-def test_evaluations_count_but_the_last_does_not(clock, evaluation, every):
+@pytest.mark.parametrize(
+    ("evaluation", "interval"), [(0.001, {"eval_every": 100}), (0.7, {"eval_seconds": 2.0}), (5.0, {})]
+)
+def test_evaluations_count_but_the_last_does_not(clock, evaluation, interval):
     clock.evaluation = evaluation
-    small(None, max_seconds=30.0, validation_fraction=0.2, eval_every=every).fit(TEXT)
+    small(None, max_seconds=30.0, validation_fraction=0.2, **interval).fit(TEXT)
     assert 0.99 * 30.0 <= clock.now - 100 <= 1.01 * 30.0 + evaluation
 
 
 def test_the_schedule_goes_by_the_time(clock):
     clock.step = lambda now: 0.005 if now < 115 else 0.02
-    model = small(None, max_seconds=30.0, schedule="linear", learning_rate=1.0, warmup=0.1).fit(TEXT)
+    model = small(None, max_seconds=30.0, schedule="linear", learning_rate=1.0, warmup_fraction=0.1).fit(TEXT)
     for record in model.history_:
         expected = min(1.0, record["seconds"] / 3.0) * (1 - record["seconds"] / 30.0)
         assert record["learning_rate"] == pytest.approx(expected, abs=0.02)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
+from crnn.parameters.intervals import Interval
 from crnn.reference import network as reference
 from crnn.text.streams import TextStreams
 from crnn.training import run
@@ -27,11 +28,12 @@ from crnn.training.run import (
 
 V, H = 7, 5
 BUDGET = Budget(1000)
+NOT_GIVEN = Interval()
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
 
-def made(n=100, budget=BUDGET, chunk=(25, 1), *, every=None, patience=None):
-    return Validation(symbols(V, n), budget, chunk, every=every, patience=patience, n_threads=1)
+def made(n=100, budget=BUDGET, chunk=(25, 1), *, interval=NOT_GIVEN, patience=None):
+    return Validation(symbols(V, n), budget, chunk, interval=interval, patience=patience, n_threads=1)
 
 
 # --- when
@@ -57,10 +59,10 @@ def test_evaluations_in_a_step_budget_depend_on_steps_only(n_steps, n, T, B):
 
 def test_every_so_many_steps_or_seconds():
     for budget in (Budget(1000), Budget(seconds=1e9), Budget(1000, 1e9)):
-        assert steps_due(made(budget=budget, every=7), 30) == [7, 14, 21, 28]
+        assert steps_due(made(budget=budget, interval=Interval(steps=7)), 30) == [7, 14, 21, 28]
     layout, params = network(V, H)
     for budget in (Budget(1000), Budget(seconds=1e9)):
-        subject = made(budget=budget, every=2.5)
+        subject = made(budget=budget, interval=Interval(seconds=2.5))
         assert not subject.due(3, 2.4, 0.1)
         assert subject.due(3, 2.5, 0.1)
         subject.measure(layout, params, 3, 2.5)
@@ -81,8 +83,8 @@ def test_costly_evaluations_are_rare_and_late_ones_skipped():
     assert not subject.due(10, 0.99 * cost / SHARE, 1.0)
     assert subject.due(10, 1.01 * cost / SHARE, 1.0)
     assert not subject.due(10, 100.0 - 0.99 * cost, 1.0)
-    assert not made(100, Budget(seconds=100.0), every=5).due(10, 99.9, 1.0)
-    assert not made(100, Budget(seconds=100.0), every=5.0).due(10, 99.9, 1.0)
+    assert not made(100, Budget(seconds=100.0), interval=Interval(steps=5)).due(10, 99.9, 1.0)
+    assert not made(100, Budget(seconds=100.0), interval=Interval(seconds=5.0)).due(10, 99.9, 1.0)
 
 
 def test_measured_cost_replaces_the_estimate(monkeypatch):

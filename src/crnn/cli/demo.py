@@ -142,15 +142,15 @@ def learn_mixture(mixture: Mixture, seconds: float) -> None:
             characters = network.n_steps_ * network.batch_size * network.seq_length
             _say(_report(network, held_out, elapsed, characters, "network"))
 
-    own.set_params(eval_every=seconds * STAGES[0], callbacks=[watch])
+    own.set_params(eval_seconds=seconds * STAGES[0], callbacks=[watch])
     try:
         with bar:
             mixture.fit(read)
     finally:
-        own.set_params(eval_every=None, callbacks=None)
+        own.set_params(eval_seconds=None, callbacks=None)
         for model in mixture.models_ if mixture.__sklearn_is_fitted__() else []:
             if isinstance(model, CharRNN):
-                model.set_params(eval_every=None, callbacks=None)
+                model.set_params(eval_seconds=None, callbacks=None)
                 characters = model.n_steps_ * model.batch_size * model.seq_length
     _say(_report(mixture, held_out, time.perf_counter() - start, characters, "network and counts"))
 

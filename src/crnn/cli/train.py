@@ -28,7 +28,7 @@ from ..ngram.counts import checked_ngram_parameter
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import GROUPS, PARAMETERS, checked_parameter
 from ..text.sources import TextLike
-from ..training.checkpoints import FINISHED, RUNNING, checked_every
+from ..training.checkpoints import CHECKPOINT_SECONDS, FINISHED, RUNNING, checkpoint_interval
 from ..training.recommended import CHOSEN_BY
 from .detect import add_threshold_options, threshold_options
 from .errors import ERROR, Ending, catch_ending, error_message, interruptible, say, say_warnings, uninterrupted
@@ -44,6 +44,7 @@ from .options import (
     parameter_table,
     refuse_two_standard_inputs,
     text_type,
+    value_type,
 )
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
@@ -52,7 +53,6 @@ OF_NETWORKS = ("epochs", "max_steps")  # options that mean a network alone
 MIXTURE_SECONDS = 60.0  # the default
 FIRST = ("hidden_size", "cell", "epochs", "random_state")  # parameters among the ten options that most people use
 NGRAM_ONLY = ("order", "max_memory")  # parameters of counts that a network lacks
-CHECKPOINT_TIME = "1m"
 SUFFIX = ".checkpoint"  # after the output's name
 INTERRUPTED = ".interrupted"  # after the output's name: the model of a failed run whose checkpoint failed, too
 UNCHECKED = {"verbose", "n_threads"}  # parameters that a resumed run may change: they do not affect the trained model
@@ -160,12 +160,18 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
         help="the same as --verbose 0",
     )  # fmt: skip
     group.add_argument(
-        "--checkpoint-every",
+        "--checkpoint-seconds",
         metavar="TIME",
-        type=text_type(checkpoint_every),
-        default=checkpoint_every(CHECKPOINT_TIME),
-        help="how often to save a checkpoint in MODEL.checkpoint, such as 10s, 3m, 1h, or a number of steps; none: "
-        "never. After training, MODEL is replaced and MODEL.checkpoint removed (default: 1m)",
+        type=text_type(checkpoint_seconds),
+        default=CHECKPOINT_SECONDS,
+        help="how often to save a checkpoint in MODEL.checkpoint, such as 10s, 3m or 1h; none: never. After training, "
+        f"MODEL is replaced and MODEL.checkpoint removed (default: {CHECKPOINT_SECONDS:.0f}s)",
+    )
+    group.add_argument(
+        "--checkpoint-every",
+        metavar="INT",
+        type=value_type(lambda steps: checkpoint_interval(steps, None)),
+        help="steps between checkpoints, instead of --checkpoint-seconds (default: none)",
     )
 
 
@@ -184,11 +190,9 @@ def _add_other_options(parser: argparse.ArgumentParser) -> None:
     add_threshold_options(parser.add_argument_group(title, text))
 
 
-def checkpoint_every(text: str) -> int | float | None:
-    """Return the checkpoint interval, in seconds or steps, or None for never."""
-    if text.lower() == "none":
-        return None
-    return checked_every(int(text)) if text.isdecimal() else duration(text)
+def checkpoint_seconds(text: str) -> float | None:
+    """Return the seconds between checkpoints, or None for never."""
+    return None if text.lower() == "none" else duration(text)
 
 
 def _check_parameter(name: str, value: Any) -> None:
@@ -386,7 +390,8 @@ class NetworkJob(Job):
     """``--model network``: a new network, the one of ``--from``, or the run that ``--resume`` finishes."""
 
     options = (
-        *PARAMETERS, "cache", "seconds", "resume", "validation_labels", "checkpoint_every", "labels", "validation",
+        *PARAMETERS, "cache", "seconds", "resume", "validation_labels", "checkpoint_every", "checkpoint_seconds",
+        "labels", "validation",
         "origin",
     )  # fmt: skip
 
@@ -408,7 +413,7 @@ class NetworkJob(Job):
             self._text, self._fit_options = _texts(arguments, model)
             if start.model is None and arguments.seconds is not None:
                 model = _recommend(self._text, arguments.seconds, parameters)
-            self._fit_options |= {"checkpoint": start.checkpoint, "checkpoint_every": arguments.checkpoint_every}
+            self._fit_options |= _checkpoint_options(arguments, start.checkpoint)
         self._fit_options["comm"] = comm
         self._model, self._first = model, model.n_steps_ if hasattr(model, "vocabulary_") else 0
 
@@ -606,9 +611,7 @@ class MixtureJob(Job):
         self._text, others = _texts(arguments, model)
         self._labels = others["y"]
         self._validation = others["validation"]
-        self._saving = {"checkpoint": start.checkpoint, "checkpoint_every": arguments.checkpoint_every}
-        if start.checkpoint is None:
-            self._saving = {}
+        self._saving = {} if start.checkpoint is None else _checkpoint_options(arguments, start.checkpoint)
 
     def train(self) -> None:
         """Choose the network and fit both models, all within the time; or continue."""
@@ -697,10 +700,19 @@ KINDS: dict[str, type[Job]] = {
 # ---------------------------------------------------------------- the checkpoint
 
 
+def _checkpoint_options(arguments: argparse.Namespace, checkpoint: str | None) -> dict[str, Any]:
+    """Return the arguments of `fit` for a checkpoint's path, which None disables, and its interval."""
+    every = arguments.checkpoint_every
+    seconds = arguments.checkpoint_seconds if every is None else None
+    return {"checkpoint": checkpoint, "checkpoint_every": every, "checkpoint_seconds": seconds}
+
+
 def _checkpoint_path(arguments: argparse.Namespace) -> str | None:
     """Return the path of the checkpoint; None if disabled, or if the output is not a regular file."""
     path: str = arguments.output
-    if path == STANDARD or arguments.checkpoint_every is None:
+    if arguments.checkpoint_every is not None and arguments.checkpoint_seconds != CHECKPOINT_SECONDS:
+        arguments.parser.error("argument --checkpoint-every: not allowed with argument --checkpoint-seconds")
+    if path == STANDARD or arguments.checkpoint_seconds is None:
         return None
     if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
         return None

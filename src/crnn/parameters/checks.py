@@ -103,28 +103,14 @@ def checked_choice(name: str, value: Any, known: Iterable[str]) -> str:
     )
 
 
-def checked_steps_or_share(name: str, value: Any) -> int | float:
-    """Return a number of steps as an int, or a share of the training run as a float below 1."""
-    try:
-        if is_int(value):
-            return checked_int(name, value, 0, MAX_STEPS)
-        return checked_float(name, value, minimum=0.0, below=1.0)
-    except InvalidInputError:
+def checked_steps(name: str, value: Any, minimum: int, *, otherwise: str) -> int:
+    """Return a number of steps; for a float, the error names the parameter `otherwise` that takes one."""
+    if isinstance(value, float | np.floating):
         raise InvalidInputError(
-            f"{name} must be a whole number of steps of at least 0, or a share of the training as a float of at least "
-            f"0 and below 1, not {short_repr(value)}"
-        ) from None
-
-
-def checked_steps_or_seconds(name: str, value: Any) -> int | float:
-    """Return a number of steps as an int, or seconds as a float."""
-    try:
-        return checked_int(name, value, 1, MAX_STEPS) if is_int(value) else checked_float(name, value, above=0.0)
-    except InvalidInputError:
-        raise InvalidInputError(
-            f"{name} must be None, a whole number of steps of at least 1, or a finite number of seconds above 0 as a "
-            f"float, not {short_repr(value)}"
-        ) from None
+            f"{name} must be a whole number of steps of at least {minimum}, not {short_repr(value)}. For a float, use "
+            f"{otherwise}."
+        )
+    return checked_int(name, value, minimum)
 
 
 def checked_callables(name: str, value: Any) -> tuple[Any, ...]:

@@ -1,13 +1,9 @@
-"""The tables of cells, optimizers and schedules, with every property that other code needs."""
+"""The tables of cells and optimizers, with every property that other code needs."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 # The arithmetic of the cells is in ``_kernels/cells/`` and ``reference/network.py``. ``docs/design.md`` lists the
 # places to touch for a new cell, and for a new optimizer.
@@ -81,37 +77,3 @@ OPTIMIZERS = {
         squares="exp_avg_sq", mean_factor=lambda steps, beta_2: 1.0 / (1.0 - beta_2**steps),
     ),
 }  # fmt: skip
-
-
-Array = NDArray[np.float64]
-
-DECAY = 0.97  # char-rnn's factor for each epoch
-DECAY_AFTER = 10  # char-rnn's epochs at the full rate
-
-
-# Factors of the learning rate, given the part of training completed, 0 … 1, and the epochs completed.
-SCHEDULES: dict[str, Callable[[Array, Array], Array]] = {
-    "constant": lambda progress, epochs: np.ones_like(progress),
-    "linear": lambda progress, epochs: 1 - progress,
-    "cosine": lambda progress, epochs: 0.5 * (1 + np.cos(math.pi * progress)),
-    # char-rnn's decay, for each epoch after those at the full rate
-    "exponential": lambda progress, epochs: np.asarray(DECAY ** np.maximum(np.floor(epochs) - (DECAY_AFTER - 1), 0)),
-}
-
-
-def learning_rates(
-    schedule: str, rate: float, warmup: int | float, done: int, progress: NDArray[Any], epochs: NDArray[Any]
-) -> Array:
-    """Return the learning rates of the next n steps, after `done` steps of this call: schedule times warm-up.
-
-    `progress` (n + 1,) is the part of training completed before each step and after the last; `epochs` (n,) are those
-    completed before each step. The warm-up is evaluated at a step's end, the schedule at its start: no rate is 0.
-    """
-    progress = np.clip(progress, 0.0, 1.0)
-    rates = rate * SCHEDULES[schedule](progress[:-1], epochs)
-    if isinstance(warmup, int):
-        if done < warmup:
-            rates *= np.minimum(done + 1.0 + np.arange(len(rates)), warmup) / warmup
-    elif warmup > 0:
-        rates *= np.minimum(progress[1:], warmup) / warmup
-    return rates

@@ -27,11 +27,12 @@ from .checks import (
     checked_dtype,
     checked_float,
     checked_int,
-    checked_steps_or_seconds,
-    checked_steps_or_share,
+    checked_steps,
     checked_vocabulary,
 )
-from .kinds import CELLS, MAX_LAYERS, OPTIMIZERS, SCHEDULES
+from .intervals import refuse_both
+from .kinds import CELLS, MAX_LAYERS, OPTIMIZERS
+from .schedules import SCHEDULES
 
 MATMUL_PRECISIONS = ("float32", "bfloat16")
 
@@ -161,10 +162,14 @@ class Settings:
         "How the learning rate changes during one call of `fit` or `partial_fit`. Linear and cosine fall to 0 at its "
         "end. Exponential is char-rnn's decay: constant for 10 epochs, then multiplied by 0.97 in each epoch.",
     )]
-    warmup: Annotated[int | float, Parameter(
-        "optimization", "int or float", 0, checked_steps_or_share,
-        "The number of first steps (an int), or the first fraction of the call (a float below 1), during which the "
-        "learning rate rises linearly from nearly 0 to the schedule's value.",
+    warmup_steps: Annotated[int | None, Parameter(
+        "optimization", "int or None", None, _or_none(partial(checked_steps, minimum=0, otherwise="warmup_fraction")),
+        "The number of steps at the start of a call during which the learning rate rises linearly from nearly 0 to the "
+        "schedule's value. None: no warm-up, unless `warmup_fraction` is given.",
+    )]
+    warmup_fraction: Annotated[float | None, Parameter(
+        "optimization", "float or None", None, _or_none(_float(minimum=0.0, below=1.0)),
+        "The warm-up as a fraction of the call, instead of `warmup_steps`.",
     )]
     clip: Annotated[float, Parameter(
         "optimization", "float or None", 5.0, _or_none(_float(above=0.0), math.inf),
@@ -231,11 +236,15 @@ class Settings:
         "validation", "float", 0.0, _float(minimum=0.0, below=1.0),
         "The fraction of the text, at its end, held out from training to measure the validation loss.",
     )]
-    eval_every: Annotated[int | float | None, Parameter(
-        "validation", "int, float or None", None, _or_none(checked_steps_or_seconds),
-        "Steps (an int) or seconds (a float) between two measurements of the validation loss. None: about 20 "
-        "measurements, fewer if they would take more than 5 % of the time. The loss is always measured at the end. "
-        "With seconds, the best weights may differ from run to run.",
+    eval_every: Annotated[int | None, Parameter(
+        "validation", "int or None", None, _or_none(partial(checked_steps, minimum=1, otherwise="eval_seconds")),
+        "Steps between two measurements of the validation loss. None: about 20 measurements, fewer if they would take "
+        "more than 5 % of the time, unless `eval_seconds` is given. The loss is always measured at the end.",
+    )]
+    eval_seconds: Annotated[float | None, Parameter(
+        "validation", "float or None", None, _or_none(_float(above=0.0)),
+        "Seconds between two measurements of the validation loss, instead of `eval_every`. The best weights may then "
+        "differ from run to run.",
     )]
     patience: Annotated[int | None, Parameter(
         "validation", "int or None", None, _or_none(_int(1)),
@@ -289,6 +298,8 @@ class Settings:
                 f"weight_decay is {values['weight_decay']:g}, but optimizer={values['optimizer']!r} does not decay "
                 f"weights. Set weight_decay to 0, or optimizer to {able}."
             )
+        for first, second in (("warmup_steps", "warmup_fraction"), ("eval_every", "eval_seconds")):
+            refuse_both(first, values[first], second, values[second])
         rounds_operands(values["matmul_precision"], values["dtype"])
         if values["learning_rate"] is None:
             values["learning_rate"] = OPTIMIZERS[values["optimizer"]].learning_rate

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
-from ..errors import InvalidInputError, short_repr
+from ..errors import InvalidInputError
 from ..model.state import ModelState
-from ..parameters.checks import MAX_SCALE, checked_steps_or_seconds
+from ..parameters.checks import MAX_SCALE, checked_float, checked_steps
+from ..parameters.intervals import Interval, refuse_both
 from ..runtime.signals import signals_deferred
 from ..text.id_cache import Fingerprint
 from ..text.streams import DocumentsPosition, Queue
@@ -59,7 +60,8 @@ class RunState:
     first_step: int  # the model's `n_steps` when the call began
     dropout_seed: int  # see `StepSettings`
     seconds: float  # time the call has taken
-    checkpoint_every: int | float  # steps or seconds between checkpoints
+    checkpoint_every: int | None  # steps between checkpoints; None: they go by seconds
+    checkpoint_seconds: float | None
     position: Any  # the streams' position before the current block
     block_step: int  # the model's `n_steps` when the current block began
     last_loss: float  # `last_loss`, `gradient_norm`: values at the last step; NaN if unknown
@@ -127,7 +129,8 @@ _NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "first_step": ((int,), False, 0),
     "dropout_seed": ((int,), False, 0),
     "seconds": ((float, int), False, 0),
-    "checkpoint_every": ((float, int), False, 0),
+    "checkpoint_every": ((int,), True, 1),
+    "checkpoint_seconds": ((float, int), True, 0),
     "block_step": ((int,), False, 0),
     "last_loss": ((float, int), True, -math.inf),
     "gradient_norm": ((float, int), True, -math.inf),
@@ -164,7 +167,7 @@ def _number(name: str, value: Any, types: tuple[type, ...], optional: bool, mini
         return _NOT_FINITE.get(name)
     good = type(value) in types and minimum <= value and abs(value) < (math.inf if type(value) is float else 2**63)
     _require(good, f"its {name} is {value!r:.40}, but must be a number of at least {minimum}")
-    return value if types == (int,) or types == (bool,) or name == "checkpoint_every" else float(value)
+    return value if types == (int,) or types == (bool,) else float(value)
 
 
 def _poll_state(document: Any) -> PollState:
@@ -272,11 +275,11 @@ class CheckpointWriter:
     """Writes checkpoints at intervals of steps or seconds, on a background thread.
 
     A checkpoint that cannot be written causes a warning: training matters more, and the next write may succeed.
-    `write` writes a state and, by keyword, its run. `every` is steps (an int) or seconds (a float) between checkpoints.
+    `write` writes a state and, by keyword, its run. `interval` is the distance between checkpoints.
     """
 
-    def __init__(self, write: Callable[..., None], path: str, every: int | float) -> None:
-        self._write, self._path, self.every = write, path, every
+    def __init__(self, write: Callable[..., None], path: str, interval: Interval) -> None:
+        self._write, self._path, self.interval = write, path, interval
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
@@ -288,15 +291,18 @@ class CheckpointWriter:
 
     def steps_left(self, done: int) -> int | None:
         """Return the number of steps until the next checkpoint, or None if checkpoints go by seconds."""
-        return max(1, self._last_step + self.every - done) if isinstance(self.every, int) else None
+        if self.interval.steps is None:
+            return None
+        return max(1, self._last_step + self.interval.steps - done)
 
     def due(self, done: int, seconds: float) -> bool:
         """Return whether a checkpoint is due and the previous one has been written."""
         self._report()
-        if isinstance(self.every, int):
-            is_due = done - self._last_step >= self.every
+        if self.interval.steps is not None:
+            is_due = done - self._last_step >= self.interval.steps
         else:
-            is_due = seconds - self._last_seconds >= self.every
+            assert self.interval.seconds is not None
+            is_due = seconds - self._last_seconds >= self.interval.seconds
         writing = self._thread is not None and self._thread.is_alive()
         # A process forked by a callback trains a copy: the file stays its parent's.
         return is_due and not writing and os.getpid() == self._process
@@ -341,12 +347,14 @@ class CheckpointWriter:
             warnings.warn(f"the checkpoint {self._path} was not written: {error}", stacklevel=2)
 
 
-def checked_every(value: int | float) -> int | float:
-    """Return a checked `checkpoint_every`: an int of steps, or a float of seconds."""
-    try:
-        return checked_steps_or_seconds("checkpoint_every", value)
-    except InvalidInputError:
-        raise InvalidInputError(
-            f"checkpoint_every is {short_repr(value)}. Pass a number of steps (an int of at least 1) or of seconds "
-            f"(a finite float above 0)."
-        ) from None
+CHECKPOINT_SECONDS = 60.0  # between checkpoints, unless an interval is given
+
+
+def checkpoint_interval(every: Any, seconds: Any) -> Interval:
+    """Return the checked interval of `checkpoint_every` and `checkpoint_seconds`; neither given means a minute."""
+    refuse_both("checkpoint_every", every, "checkpoint_seconds", seconds)
+    if every is not None:
+        return Interval(steps=checked_steps("checkpoint_every", every, 1, otherwise="checkpoint_seconds"))
+    if seconds is not None:
+        return Interval(seconds=checked_float("checkpoint_seconds", seconds, above=0.0))
+    return Interval(seconds=CHECKPOINT_SECONDS)

@@ -24,12 +24,10 @@ from ..text.id_cache import Fingerprint
 from ..text.labels import LabeledSource
 from ..text.sources import TextLike, TextSource, text_source
 from ..text.vocabulary import Ids, Vocabulary
-from .checkpoints import CheckpointWriter, RunState, checked_every
+from .checkpoints import CheckpointWriter, RunState, checkpoint_interval
 from .data import check_memory, data_summary, streams_for, training_and_validation_ids
 from .plan import Budget, TrainingPlan
 from .processes import Processes, processes_of
-
-CHECKPOINT_SECONDS = 60.0
 
 Validation = TextLike | tuple[TextLike, ArrayLike | None]  # a text, or documents and their labels
 
@@ -45,7 +43,8 @@ class Call:
     max_epochs: int | None = None
     extend_vocabulary: bool = False
     checkpoint: FilePath | None = None
-    checkpoint_every: int | float = CHECKPOINT_SECONDS
+    checkpoint_every: int | None = None
+    checkpoint_seconds: float | None = None
     comm: Any = None
     resumed: RunState | None = None
 
@@ -94,7 +93,9 @@ def _settings_and_writer(
     path = checked_path("checkpoint", call.checkpoint)
     check_writable(path)
     to_path = partial(write, parameters=parameters, path=path)
-    return settings, CheckpointWriter(to_path, path, checked_every(call.checkpoint_every))
+    return settings, CheckpointWriter(
+        to_path, path, checkpoint_interval(call.checkpoint_every, call.checkpoint_seconds)
+    )
 
 
 def _digest(values: ArrayLike) -> str:

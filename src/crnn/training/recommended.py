@@ -284,7 +284,7 @@ def recommend(
         "optimizer": "adam",
         "learning_rate": float(f"{rate:.3g}"),
         "schedule": "cosine",
-        "warmup": 0.02,
+        "warmup_fraction": 0.02,
         "clip": None,
         "clip_norm": _clip_norm(seq_length),
         "beta_2": 0.99,

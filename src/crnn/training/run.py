@@ -19,7 +19,8 @@ from ..inference.text_scores import cuts, parallel_log_likelihood
 from ..model.draft import ExclusiveUse
 from ..model.layout import Layout
 from ..model.state import ModelState
-from ..parameters.kinds import learning_rates
+from ..parameters.intervals import Interval
+from ..parameters.schedules import WarmUp, learning_rates
 from ..text.documents import n_unpredicted
 from ..text.vocabulary import Ids
 from .checkpoints import (
@@ -121,7 +122,7 @@ class TrainingRun:
             plan.validation_ids,
             self._budget,
             (plan.streams.seq_length, plan.streams.batch_size),
-            every=self._settings.eval_every,
+            interval=Interval(self._settings.eval_every, self._settings.eval_seconds),
             patience=self._settings.patience,
             n_threads=self._settings.n_threads,
             boundary=self.state.vocabulary.boundary,
@@ -280,7 +281,8 @@ class TrainingRun:
             first_step=self._first_step,
             dropout_seed=self._step_settings.dropout_seed,
             seconds=self._seconds,
-            checkpoint_every=writer.every,
+            checkpoint_every=writer.interval.steps,
+            checkpoint_seconds=writer.interval.seconds,
             position=block.position,
             block_step=block.n_steps,
             last_loss=cursor.last_loss,
@@ -320,8 +322,10 @@ class TrainingRun:
     def _rates(self, done: int, n: int) -> NDArray[np.float64]:
         """Return the learning rates of the next n steps of a call that has taken `done`."""
         progress = self._budget.progress(done, n, self._seconds, self._seconds_per_step)
-        epochs, s = (done + np.arange(n)) / self._per_epoch, self._settings
-        return learning_rates(s.schedule, s.learning_rate, s.warmup, done, progress, epochs)
+        epochs = (done + np.arange(n)) / self._per_epoch
+        settings = self._settings
+        warm_up = WarmUp(settings.warmup_steps, settings.warmup_fraction)
+        return learning_rates(settings.schedule, settings.learning_rate, warm_up, done, progress, epochs)
 
 
 # ---------------------------------------------------------------- validation
@@ -338,8 +342,8 @@ class Validation:
     """The loss of a held-out text during one training call.
 
     If training is limited by steps, the times of evaluation do not depend on the clock, so that every run finds the
-    same best weights. `chunk` is T and B in training. `every` is steps (an int) or seconds (a float) between
-    evaluations; None: about 20, fewer if they cost too much.
+    same best weights. `chunk` is T and B in training. `interval` is the distance between evaluations; if it is not
+    given, there are about 20, fewer if they cost too much.
     """
 
     def __init__(
@@ -348,7 +352,7 @@ class Validation:
         budget: Budget,
         chunk: tuple[int, int],
         *,
-        every: int | float | None,
+        interval: Interval,
         patience: int | None,
         n_threads: int | None,
         boundary: int | None = None,
@@ -360,9 +364,9 @@ class Validation:
         self._patience = math.inf if patience is None else patience
         self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimate, in training steps
         self.state = ValidationState() if state is None else state
-        self._every_seconds = every if isinstance(every, float) else None
-        self.every_steps: int | None = every if isinstance(every, int) else None
-        if every is None and budget.seconds is None and budget.n_steps:
+        self._every_seconds = interval.seconds
+        self.every_steps = interval.steps
+        if interval == Interval() and budget.seconds is None and budget.n_steps:
             affordable = int(SHARE * budget.n_steps / self._cost_in_steps)
             self.every_steps = -(-budget.n_steps // max(1, min(EVALUATIONS, affordable)))
 
