@@ -148,10 +148,11 @@ def learn_mixture(mixture: Mixture, seconds: float) -> None:
             mixture.fit(read)
     finally:
         own.set_params(eval_seconds=None, callbacks=None)
-        for model in mixture.models_ if mixture.__sklearn_is_fitted__() else []:
-            if isinstance(model, CharRNN):
-                model.set_params(eval_seconds=None, callbacks=None)
-                characters = model.n_steps_ * model.batch_size * model.seq_length
+        if mixture.__sklearn_is_fitted__():
+            for model in mixture.models_:
+                if isinstance(model, CharRNN):
+                    model.set_params(eval_seconds=None, callbacks=None)
+                    characters = model.n_steps_ * model.batch_size * model.seq_length
     _say(_report(mixture, held_out, time.perf_counter() - start, characters, "network and counts"))
 
 
@@ -229,7 +230,8 @@ class _TimedTraining:
 
 
 def _introduction(who: str, whole: str, held_out: str, kind: str) -> str:
-    V, n = len(set(whole)), len(held_out)
+    V = len(set(whole))
+    n = len(held_out)
     blind = math.log2(V)
     frequencies = -sum(k / n * math.log2(k / n) for k in Counter(held_out).values())
     name = who.split()[-1]

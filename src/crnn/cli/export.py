@@ -75,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.max_bytes is not None:
         arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js or OUT.arpa")
-    model, hint = require_network(loaded, kind, arguments.model, "crnn export"), ""
+    model = require_network(loaded, kind, arguments.model, "crnn export")
+    hint = ""
     if suffix == ".onnx":
         try:
             model.export_onnx(path)

@@ -84,13 +84,13 @@ def run(arguments: argparse.Namespace) -> int:
     excluded = read_documents(arguments.exclude, as_bytes=as_bytes) if arguments.exclude else []
     matching = None if arguments.matching is None else _text(arguments.matching, as_bytes=as_bytes)
     if documents or arguments.n_samples > 1 or arguments.unique or excluded or matching is not None:
-        k, which = arguments.n_samples, {"unique": arguments.unique, "exclude": excluded, "matching": matching}
+        which = {"unique": arguments.unique, "exclude": excluded, "matching": matching}
         length = arguments.length
         # The same limit, which for a document includes its prime.
         limited = documents and length is not None
         limit = {"max_length": length + len(options["prime"])} if limited else {"length": length}
-        samples = model.sample(**limit, n_samples=k, **which, **options)
-        for i, text in enumerate(samples if k > 1 else [samples]):
+        samples = model.sample(**limit, n_samples=arguments.n_samples, **which, **options)
+        for i, text in enumerate(samples if arguments.n_samples > 1 else [samples]):
             write("----\n" if i and not documents else "")
             write(text)
             write("\n")

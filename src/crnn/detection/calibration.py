@@ -45,7 +45,8 @@ class Calibration(NamedTuple):
         from scipy.special import betaincinv
 
         tail = (1 - CONFIDENCE) / 2
-        rank, n = self.rank / self.variance, self.n_texts / self.variance
+        rank = self.rank / self.variance
+        n = self.n_texts / self.variance
         low, high = betaincinv(rank, n + 1 - rank, [tail, 1 - tail]).tolist()
         return low, high
 

@@ -120,7 +120,8 @@ class SymbolCounts:
     """
 
     def __init__(self, whole: Whole, min_count: int) -> None:
-        self._texts, self._min_count = whole.texts, min_count
+        self._texts = whole.texts
+        self._min_count = min_count
         self._counts = Counter[Any]()
         repeated = zip(whole.texts, whole.counts.tolist(), strict=True)
         while batch := [text * n for text, n in islice(repeated, BATCH)]:

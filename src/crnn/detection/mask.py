@@ -24,7 +24,8 @@ BUILT_IN = {
     "digits": r"[0-9]+",
 }
 REPLACEMENT = "0"  # of the built-in masks
-MAX_RULES, MAX_LENGTH = 64, 1000  # of a mask, and of a pattern or replacement
+MAX_RULES = 64  # of a mask
+MAX_LENGTH = 1000  # characters of a pattern or replacement
 
 Rule = str | tuple[str, str]
 
@@ -90,7 +91,8 @@ class MaskedTexts:
     """Texts that are masked each time they are read."""
 
     def __init__(self, X: Iterable[Any], mask: Mask) -> None:
-        self._texts, self._mask = X, mask
+        self._texts = X
+        self._mask = mask
 
     def __iter__(self) -> Iterator[Any]:
         return map(self._mask.text, python_values(self._texts))
