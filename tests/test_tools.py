@@ -137,6 +137,16 @@ def test_what_is_true_only_before_a_release_is_found(tmp_path):
     assert release.unfinished(tmp_path) == [f"docs/recipes/page.md:{line}: {text!r}" for line, text in found]
 
 
+def test_what_the_publisher_must_fill_in_is_named(tmp_path):
+    release = tool("release")
+    (tmp_path / "packaging").mkdir()
+    (tmp_path / release.PUBLISHER).write_text('repository = "https://example.net/a"\nconduct = ""\nauthors = []\n')
+    assert release.blanks(tmp_path) == [
+        "packaging/publisher.toml: conduct is empty",
+        "packaging/publisher.toml: authors is empty",
+    ]
+
+
 def test_wheels_are_wanted_of_the_pythons_that_are_built():
     assert "cp311" in tool("release").pythons()
     assert tool("release").version() == crnn.__version__

@@ -12,9 +12,10 @@
 and installs it in a new virtual environment. Nothing is compiled there, so all dependencies must be wheels as well.
 The tests and guides are copied to an empty folder without the sources. While they run, no compiler is on the PATH.
 
-`tag` compares the tag, the package's version, the change log and the name of every file, and finds what the pages still
-say from before the release. Among files there must be the sources, and a wheel of every Python that pyproject.toml has
-cibuildwheel build for, for every platform. CONTRIBUTING.md lists what to fill in.
+`tag` compares the tag, the package's version, the change log and the name of every file. It also finds what the pages
+still say from before the release, and what is still empty in packaging/publisher.toml. Among files there must be the
+sources, and a wheel of every Python that pyproject.toml has cibuildwheel build for, for every platform. CONTRIBUTING.md
+lists what to fill in.
 """
 
 from __future__ import annotations
@@ -38,8 +39,17 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES = 4_000_000  # of the wheel, and
 MAX_BUILD_BYTES = 170_000  # of one instruction set and number type; gcc 16 writes 5 % more than gcc 12
 NEWEST_GLIBC = (2, 28)
-TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "SECURITY.md", "LICENSE")
+TEXTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CODE_OF_CONDUCT.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "SECURITY.md",
+    "LICENSE",
+)
 COPIED = ("tests", "docs", *TEXTS, "pyproject.toml")
+PUBLISHER = "packaging/publisher.toml"  # what only the publisher can fill in
 PACKAGED = ("pyproject.toml", "packaging/conda-forge/recipe.yaml")
 NO_ADDRESS = "https://example.org/crnn"  # until the repository is public
 UNFINISHED = (NO_ADDRESS, "on the package index", "the first release", "unreleased")  # said before a release
@@ -243,6 +253,13 @@ def unfinished(root: Path = ROOT) -> list[str]:
     return [f"{name}:{number}: {text!r}" for name, number, line in lines for text in UNFINISHED if text in line]
 
 
+def blanks(root: Path = ROOT) -> list[str]:
+    """Return what the publisher has not filled in yet."""
+    with open(root / PUBLISHER, "rb") as file:
+        values = tomllib.load(file)
+    return [f"{PUBLISHER}: {name} is empty" for name, value in values.items() if not value]
+
+
 def address(root: Path = ROOT) -> str:
     """Return the repository's address."""
     with open(root / "pyproject.toml", "rb") as file:
@@ -265,7 +282,7 @@ def set_address(new: str, root: Path = ROOT) -> int:
 def check_tag(tag: str, files: list[Path]) -> int:
     """Print what is wrong with a release; return the exit code."""
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    found = release_faults(tag, changes, [file.name for file in files]) + unfinished()
+    found = release_faults(tag, changes, [file.name for file in files]) + unfinished() + blanks()
     print("\n".join(found) or f"{tag}: nothing is missing, {len(files)} files")
     return int(bool(found))
 
