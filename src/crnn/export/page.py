@@ -120,7 +120,7 @@ def _hash(source: str) -> str:
 
 
 # The order matters: later files use definitions of earlier files.
-ENGINE = ("network.js", "random.js", "sampling.js", "engine.js")
+ENGINE = ("network.js", "network_module.js", "random.js", "sampling.js", "engine.js")
 INTERFACE = ("elements.js", "symbols.js", "text_view.js", "units_view.js", "live.js")
 STYLES = ("page.css", "live.css")
 MODULE = ("network.js", "network_module.js", "random.js", "sampling.js", "symbols.js", "module.js")

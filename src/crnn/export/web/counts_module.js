@@ -1,5 +1,5 @@
-// The counts of a module.
+// The model of a module or page: counts.
 
-function createNetwork() {
-  return new Counts(DATA.model, WEIGHTS);
+function createNetwork(model, weights) {
+  return new Counts(model, weights);
 }

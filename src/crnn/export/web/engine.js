@@ -91,7 +91,7 @@ class Engine {
   }
 
   load({ model, weights }) {
-    this.network = new Network(model, new StoredWeights(weights, model.weights));
+    this.network = createNetwork(model, weights);
     this.post({ type: "ready" });
   }
 

@@ -1,5 +1,5 @@
-// The network of a module.
+// The model of a module or page: a network.
 
-function createNetwork() {
-  return new Network(DATA.model, new StoredWeights(WEIGHTS, DATA.model.weights));
+function createNetwork(model, weights) {
+  return new Network(model, new StoredWeights(weights, model.weights));
 }
