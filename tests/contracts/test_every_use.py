@@ -3,7 +3,8 @@
 import pytest
 from texts import NAMES, PHRASES
 
-from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, plot
+import crnn
+from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture, TextClassifier, plot
 from crnn.cli import main as cli
 from crnn.report import write_report
 
@@ -89,3 +90,36 @@ def test_a_report_on_a_mixture_is_on_its_network(tmp_path):
     for other in (counts(PHRASES), Mixture.from_fitted([counts(PHRASES)])):
         with pytest.raises(InvalidInputError, match="report needs a network"):
             write_report(other, tmp_path / "never.html")
+
+
+LABELS = ["a", "b"] * 3
+WORDS = [first + second for first in NAMES for second in ("", "na", "no", *NAMES)]
+QUIET = {
+    "train": lambda path: crnn.train(PHRASES, 0.5, verbose=0, random_state=0),
+    "train on lines": lambda path: crnn.train(crnn.Lines(path), 0.5, verbose=0, random_state=0),
+    "recommended network": lambda path: CharRNN.recommended(PHRASES, 0.5, verbose=0, random_state=0),
+    "recommended bfloat16": lambda path: CharRNN.recommended(PHRASES * 99, 9, verbose=0, matmul_precision="bfloat16"),
+    "recommended mixture": lambda path: Mixture.recommended(PHRASES, 0.5, verbose=0, random_state=0),
+    "recommended classifier": lambda path: TextClassifier.recommended(NAMES, LABELS, 0.5, verbose=0, random_state=0),
+    "network": lambda path: network(PHRASES).partial_fit(PHRASES).sample(9, random_state=0),
+    "counts": lambda path: counts(PHRASES).partial_fit(PHRASES).sample(9, random_state=0),
+    "mixture": lambda path: mixture(PHRASES).partial_fit(PHRASES).sample(9, random_state=0),
+    "classifier": lambda path: TextClassifier(CharNGram(3)).fit(NAMES, LABELS).predict(NAMES),
+    "detector": lambda path: AnomalyDetector(contamination=0.2, random_state=0).fit(WORDS).predict([*NAMES, "xyz"]),
+    "detector out of fold": lambda path: AnomalyDetector(CharNGram(3), 0.2, random_state=0).fit_predict(WORDS),
+    "restore": lambda path: network(NAMES).restore(["AnNa"], case=True, typos=0.01),
+    "matching": lambda path: counts(NAMES).sample(matching="a.*", random_state=0),
+    "guess number": lambda path: counts(NAMES).guess_number(["anna"], 50, random_state=0),
+    "command": lambda path: cli.main(["train", str(path), "-o", f"{path}.crnn", "--time", "0.5", "-q", "--seed", "0"]),
+    "network's command": lambda path: cli.main(
+        ["train", str(path), "--lines", "-o", f"{path}.crnn", "--model", "network", "--time", "0.5", "--verbose", "0"]
+    ),
+}
+
+
+@pytest.mark.parametrize("use", QUIET)
+def test_quiet_uses_print_nothing(tmp_path, capfd, use):
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(NAMES * 20))
+    QUIET[use](path)
+    assert capfd.readouterr() == ("", "")

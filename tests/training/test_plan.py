@@ -50,7 +50,8 @@ def test_the_progress_of_steps_is_a_function_of_the_step_alone(n_steps, done, n)
 def test_the_progress_of_seconds_is_predicted_by_the_speed():
     progress = Budget(10, seconds=8.0).progress(3, 4, 2.0, 0.5)
     np.testing.assert_allclose(progress, [0.25, 0.3125, 0.375, 0.4375, 0.5])
-    assert Budget(10, seconds=8.0).part_done(3, 2.0) == 0.25
+    assert Budget(10, seconds=8.0).part_done(3, 2.0) == 0.3  # of the steps, which end first
+    assert Budget(10, seconds=8.0).part_done(1, 2.0) == 0.25  # of the seconds
 
 
 def test_budgets_used_up_unknown_too_short_or_huge():

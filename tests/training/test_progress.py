@@ -133,6 +133,35 @@ def test_line_in_a_log(capsys):
     assert capsys.readouterr().err.splitlines()[1].startswith("100%  75.0/75.0 ")
 
 
+def stop_after_20_steps(model, record):
+    return record["step"] >= 20
+
+
+@terminal_and_log
+@pytest.mark.parametrize(
+    "ending",
+    [
+        {"max_steps": 30, "max_seconds": 1e6},  # the steps end first
+        {"max_steps": 10**6, "callbacks": [stop_after_20_steps], "eval_every": 10, "validation_fraction": 0.2},
+        {"max_steps": 10**6, "eval_every": 1, "validation_fraction": 0.2, "patience": 1, "learning_rate": 1e-30},
+    ],
+    ids=["steps", "callback", "patience"],
+)
+def test_the_bar_is_full_however_a_call_ends(kind, ending):
+    with redirect_stderr(kind()) as shown:
+        train(1, **ending)
+    assert re.split("[\r\n]+", shown.getvalue().strip())[-1].startswith("100%")
+
+
+def test_the_bar_of_an_interrupted_call_is_not_full():
+    def interrupt(model, record):
+        raise KeyboardInterrupt
+
+    with redirect_stderr(io.StringIO()) as shown, pytest.raises(KeyboardInterrupt):
+        train(1, max_steps=10**6, callbacks=[interrupt], eval_every=10, validation_fraction=0.2)
+    assert shown.getvalue().splitlines()[-1].startswith("  0%")
+
+
 def test_characters_of_all_streams_and_of_short_chunks_count(capsys):
     train(1, "abcdefghijklmnop", seq_length=100, batch_size=3, max_steps=4)  # chunks of 5
     assert capsys.readouterr().err.splitlines()[1].startswith("100%  60.0/60.0 ")
@@ -292,8 +321,8 @@ def test_showing_does_not_change_training(stream, monkeypatch):
 def test_display_is_closed_when_training_is_interrupted(kind, monkeypatch):
     show = Progress.show
 
-    def stop(self, steps_done, loss, validation_loss):
-        show(self, steps_done, loss, validation_loss)
+    def stop(self, *arguments, **named):
+        show(self, *arguments, **named)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Progress, "show", stop)

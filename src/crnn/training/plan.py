@@ -42,10 +42,11 @@ class Budget:
         return left
 
     def part_done(self, done: int, seconds: float) -> float:
-        """Return the part of the budget used, 0 … 1: of the seconds if limited, otherwise of the steps."""
-        if self.seconds is not None:
-            return min(1.0, seconds / self.seconds)
-        return done / self.n_steps if self.n_steps else 0.0
+        """Return the part of the budget used, 0 … 1: of the limit, steps or seconds, that is closer to its end."""
+        steps_part = done / self.n_steps if self.n_steps else 0.0
+        if self.seconds is None:
+            return steps_part
+        return min(1.0, max(steps_part, seconds / self.seconds))
 
     def progress(self, done: int, n: int, seconds: float, seconds_per_step: float) -> NDArray[Any]:
         """Return the part used before each of the next n steps and after the last one, (n + 1,)."""

@@ -218,8 +218,11 @@ class Progress(_Shown):
             self._try(self._open, sys.stderr)
         return self
 
-    def show(self, steps_done: int, loss: float, validation_loss: float | None = None) -> None:
-        """Show the progress of this call; losses are in nats per character. The last validation loss stays visible."""
+    def show(self, steps_done: int, loss: float, validation_loss: float | None = None, *, ended: bool = False) -> None:
+        """Show the progress of this call; losses are in nats per character. The last validation loss stays visible.
+
+        `ended`: whether training is over, so that the bar is full even if the budget is not used up.
+        """
         if self._display is None:
             return
         now = time.perf_counter()
@@ -228,7 +231,7 @@ class Progress(_Shown):
             self._validation = f", validation {validation_loss:.3f} nats"
         chars = steps_done * self._chars_per_step
         text = f"{rate_of(chars, seconds)}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
-        part = self._budget.part_done(steps_done, seconds)
+        part = 1.0 if ended else self._budget.part_done(steps_done, seconds)
         self._try(self._display.update, part, chars, seconds, text, (loss, validation_loss))
         due = max(SAMPLE_SECONDS, seconds * GROWTH)
         if self._verbose > 1 and self._display is not None and now - self._last_sample > due:

@@ -208,7 +208,8 @@ class TrainingRun:
         if validation and (over or validation.due(done, seconds, self._seconds_per_step)):
             loss = self._validate(validation, over=over)
             self._stopped = validation.exhausted
-        self._progress.show(done, self.state.smooth_loss / self._settings.seq_length, loss)
+        shown_as_ended = over or self._stopped
+        self._show_progress(loss, ended=shown_as_ended)
         if over or loss is not None or self._record_due(done, seconds):
             record = self._record(loss)
             changes = self.state.gate.changes
@@ -218,9 +219,15 @@ class TrainingRun:
             if self.state.gate.changes != changes:  # a callback has edited the model
                 self._driver.resume_from_arrays()
         self._stopped |= self._stop.stopped
+        if self._stopped and not shown_as_ended:
+            self._show_progress(None, ended=True)
         self._history_length = len(self.state.history)
         measured = validation.state if validation else ValidationState()
         self._polled = PollState(done, *self._recorded, self._recorded_seconds, self._stopped, measured)
+
+    def _show_progress(self, validation_loss: float | None, *, ended: bool) -> None:
+        loss = self.state.smooth_loss / self._settings.seq_length
+        self._progress.show(self._done, loss, validation_loss, ended=ended)
 
     def _validate(self, validation: Validation, *, over: bool) -> float:
         """Return the validation loss, and keep a snapshot if it is the lowest."""
