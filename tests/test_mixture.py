@@ -237,9 +237,8 @@ def test_a_model_that_was_fitted_again_is_checked_again(adapt):
 
 def test_methods_of_networks_say_what_to_do_instead(models):
     for name, message in (
-        ("export_js", r"a Mixture has no export_js\. A Mixture cannot be exported\. Export one of its networks, "
-         r"mixture\.models_\[1\]\.export_js, or train a small network on texts drawn from the mixture"),
-        ("export_c", "A Mixture cannot be exported"),
+        ("export_html", r"a Mixture has no export_html\. Export the mixture with export_js, one of its networks with "
+         r"mixture\.models_\[1\]\.export_html, or train a small network on texts drawn from the mixture"),
         ("quantize", r"a Mixture has no quantize\. Use a single network's: mixture\.models_\[1\]\.quantize\.$"),
     ):  # fmt: skip
         with pytest.raises(AttributeError, match=message):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,13 +22,16 @@ from .ngram.counts import Counts, NGramSettings
 from .ngram.counts_network import AdaptiveCounts, CountsNetwork, LabeledCounts
 from .ngram.frozen import FrozenCounts
 from .ngram.packed_counts import shortened, without_text
-from .ngram.pruning import pruned, quantized
+from .ngram.pruning import frozen_whole, pruned, quantized
 from .parameters.checks import FilePath, checked_int
 from .text.labels import CountedSource, Numbers, checked_labels, documents_by_label, label_number, label_numbers
 from .text.sources import TextLike, TextSource, text_source
 from .text.vocabulary import Ids, Vocabulary
 from .training.data import data_summary
 from .training.progress import CountingProgress
+
+if TYPE_CHECKING:
+    from .export.models import ExportedCounts
 
 LABELED_ORDER = 5  # of counts with labels, if none is given: the most accurate in `benchmarks.classify`
 
@@ -410,71 +413,6 @@ class CharNGram(LanguageModel):
         model._learned = learned
         return model
 
-    def export_c(self, path: FilePath, *, int8: bool = False, guess_samples: int = 0, random_state: Any = None) -> None:
-        """Write the model as one C99 file, which needs only a compiler; see ``docs/export.md``.
-
-        The file writes the same texts as `sample` and gives the same scores, up to rounding. It allocates no memory.
-        A model that was not pruned keeps all its n-grams.
-
-        Parameters
-        ----------
-        path : str, bytes or os.PathLike
-            The new file, usually with the suffix ``.c``.
-        int8 : bool, default=False
-            Whether to store the 8-bit probabilities of `quantize`. A quantized model always does.
-        guess_samples : int, default=0
-            For a password meter: the number of documents to draw for `guess_number`, such as 10,000, which take 8 bytes
-            each. The file then has a function ``crnn_guess_number`` that returns log10 of the estimate. 0: no function.
-        random_state : int, SeedSequence, Generator or None, default=None
-            The seed of these documents; with the same seed, `guess_number` of the exported counts has the same table.
-
-        Raises
-        ------
-        ValueError
-            If the model has labels (export ``model.for_label(label)``), or a parameter is invalid.
-        OSError
-            If the file cannot be written; an existing file then stays.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> model = CharNGram(order=3).fit(["anna", "hanna"])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model.export_c(f"{folder}/names.c")
-        """
-        from .export.counts_file import export_c
-
-        learned = self._fitted("export_c")
-        self._require_no_labels("export_c", learned.vocabulary)
-        export_c(learned, path, int8=int8, guess_samples=guess_samples, random_state=random_state)
-
-    def export_js(
-        self, path: FilePath, *, int8: bool = False, guess_samples: int = 0, random_state: Any = None
-    ) -> None:
-        """Write the model as a JavaScript module with functions to sample, score, predict and complete.
-
-        Errors are as for `export_c`.
-
-        Parameters
-        ----------
-        path : str, bytes or os.PathLike
-            The new file, usually with the suffix ``.js``.
-        int8, guess_samples, random_state
-            As in `export_c`; the function is ``guessNumber``.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> model = CharNGram(order=3).fit(["anna", "hanna"])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model.export_js(f"{folder}/names.js")
-        """
-        from .export.counts_file import export_js
-
-        learned = self._fitted("export_js")
-        self._require_no_labels("export_js", learned.vocabulary)
-        export_js(learned, path, int8=int8, guess_samples=guess_samples, random_state=random_state)
-
     def export_arpa(self, path: FilePath, *, space: str = "|") -> None:
         """Write the model as an ARPA file, which KenLM and the decoders of OCR, handwriting and speech read.
 
@@ -622,6 +560,18 @@ class CharNGram(LanguageModel):
         networks = [CountsNetwork(counts) for counts in labeled.parts]
         starts = [network.start() for network in networks]
         return LabelNetworks(networks, starts, labeled.log_prior), vocabulary
+
+    def _compact(self, *, int8: bool) -> Self:
+        vocabulary, counts, _ = self._fitted("export")
+        found = quantized(counts) if int8 else frozen_whole(counts)
+        return self._with_attributes(_learned=CountedText(vocabulary, found))
+
+    def _exported(self, what: str, *, int8: bool) -> ExportedCounts:
+        from .export.models import ExportedCounts
+
+        learned = self._fitted(what)
+        self._require_no_labels(what, learned.vocabulary)
+        return ExportedCounts.of(learned, int8=int8)
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[AdaptiveCounts, Vocabulary]:
         if adapt is not True:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .adaptation.reading import Adapt, AdaptationOptions, AdaptiveReading, adapted_state, adaptive_reading
 from .arrays import Array
-from .errors import NotFittedError
+from .errors import InvalidInputError, NotFittedError
 from .export.weights import require_package
 from .files import network_file
 from .files.network_file import unfinished_run, write_run
@@ -24,7 +24,7 @@ from .inference.packed_network import NetworkCache, PackedNetwork
 from .language_model import LanguageModel
 from .model.draft import ExclusiveUse, LearnedArrays, begin_use, draft_of, editing, request_stop
 from .model.state import ModelState, state_of_label
-from .parameters.checks import FilePath, checked_int, checked_threads, has_items
+from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands, with_parameters
 from .runtime.signals import call_at_end
 from .text.labels import label_number
@@ -37,6 +37,7 @@ from .training.progress import curves_of, describe_network
 from .training.run import TrainingRun
 
 if TYPE_CHECKING:
+    from .export.models import ExportedNetwork
     from .export.pytorch import TorchCharRNN
 
 
@@ -839,38 +840,6 @@ class CharRNN(LanguageModel):
         self._require_no_labels("export_onnx")
         export_onnx(self, path)
 
-    def export_c(self, path: FilePath, *, int8: bool = False) -> None:
-        """Write the model as one C99 file without dependencies.
-
-        The comment at the start of the file documents its functions and how to compile it. Without arguments the
-        program writes ``model.sample(200, random_state=0)``, or one document per line for a model of documents.
-
-        Parameters
-        ----------
-        path : str, bytes or os.PathLike
-            The new file, usually with the suffix ``.c``. Weights of float64 are rounded to float32.
-        int8 : bool, default=False
-            Whether to store the 8-bit weights of `quantize`: a quarter of the memory. A quantized model always does.
-
-        Raises
-        ------
-        ValueError
-            If a weight is not finite.
-        OSError
-            If the file cannot be written; an existing file is then unchanged.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model.export_c(f"{folder}/abc.c")
-        """
-        from .export.c_file import export_c
-
-        self._require_no_labels("export_c")
-        export_c(self, path, int8=int8)
-
     def export_html(
         self, path: FilePath, *, float16: bool = False, int8: bool = False, title: str | None = None
     ) -> None:
@@ -901,32 +870,10 @@ class CharRNN(LanguageModel):
         from .export.page import export_html
 
         self._require_no_labels("export_html")
-        export_html(self, path, float16=float16, int8=int8, title=title)
-
-    def export_js(self, path: FilePath, *, float16: bool = False, int8: bool = False) -> None:
-        """Write the model as a JavaScript module for browsers, Node.js and games; see ``docs/export.md``.
-
-        The module has no dependencies and exports the functions ``sample``, ``score`` and ``predict``. A seed gives the
-        same text as in `sample`, except for the rounding of float32. Errors are as for `export_html`.
-
-        Parameters
-        ----------
-        path : str, bytes or os.PathLike
-            The new file, usually with the suffix ``.js``.
-        float16, int8
-            As for `export_html`.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model.export_js(f"{folder}/abc.js")
-        """
-        from .export.page import export_js
-
-        self._require_no_labels("export_js")
-        export_js(self, path, float16=float16, int8=int8)
+        if checked_bool("float16", float16) and (checked_bool("int8", int8) or self.scales_ is not None):
+            weights = "int8=True stores 8-bit weights" if int8 else "the model's weights are already 8-bit"
+            raise InvalidInputError(f"float16=True stores 16-bit weights, but {weights}. Omit float16.")
+        export_html(self._exported("export_html", int8=int8), path, float16=float16, title=title)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the contents of a pickle: the attributes, with the learned state as the bytes of a model file.
@@ -1003,6 +950,16 @@ class CharRNN(LanguageModel):
         bfloat16 = self._bfloat16(state)
         networks = self._networks.label_networks(state, what, one_row=one_row, bfloat16=bfloat16, n_threads=n_threads)
         return networks, state.vocabulary
+
+    def _compact(self, *, int8: bool) -> Self:
+        is_float32 = self.scales_ is None and self.params_["Why"].dtype == np.float32
+        return self.quantize() if int8 and is_float32 else self
+
+    def _exported(self, what: str, *, int8: bool) -> ExportedNetwork:
+        from .export.models import ExportedNetwork
+
+        self._require_no_labels(what)
+        return ExportedNetwork.of(self, int8=int8)
 
     def _adaptive_reading(
         self, what: str, adapt: Adapt, *, scoring: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,10 +39,23 @@ from .inference.search import (
 from .inference.string_scores import Reduce, TextScorer
 from .inference.text_state import FixedReading, Reading, TextState
 from .inference.text_states import TextStates, start_sessions
-from .parameters.checks import MAX_SIZE, checked_bool, checked_choice, checked_int, checked_threads, has_items, is_int
+from .parameters.checks import (
+    MAX_SIZE,
+    FilePath,
+    checked_bool,
+    checked_choice,
+    checked_int,
+    checked_threads,
+    has_items,
+    is_int,
+)
 from .text.documents import Errors
 from .text.sources import TextLike, text_source
 from .text.vocabulary import Text, Vocabulary
+
+if TYPE_CHECKING:
+    from .export.guess_table import Table
+    from .export.models import Exported
 
 MAX_BEAMS = 1 << 16  # hypotheses of a text
 MAX_EXPONENT = 709  # exp of a larger number exceeds float64
@@ -54,8 +67,8 @@ class LanguageModel(Estimator):
     For a model of running text, a string starts from the zero state, which predicts its first symbol, and has no end.
     For a model of documents, a string starts after a boundary and ends with a boundary.
 
-    A subclass defines `_vocabulary` and `_network`, and also `for_label` and `_adaptive_reading` if it has labels or
-    can adapt to the text it reads. Everything here builds on these.
+    A subclass defines `_vocabulary`, `_network` and `_exported`, and also `for_label` and `_adaptive_reading` if it has
+    labels or can adapt to the text it reads. Everything here builds on these.
     """
 
     n_threads: int | None
@@ -80,6 +93,14 @@ class LanguageModel(Estimator):
         raise InvalidInputError(
             f"adapt is {short_repr(adapt)}, but a {type(self).__name__} cannot adapt. Omit adapt from {what}."
         )
+
+    def _compact(self, *, int8: bool) -> Self:
+        """Return the model whose predictions an exported file has; with `int8`, that of `quantize`."""
+        raise NotImplementedError
+
+    def _exported(self, what: str, *, int8: bool) -> Exported:
+        """Return what an exported file contains of the model, which must have no labels."""
+        raise InvalidInputError(f"a {type(self).__name__} cannot be exported. Use its networks and counts.")
 
     # ----------------------------------------- for estimators that fit copies of a model
 
@@ -914,6 +935,98 @@ class LanguageModel(Estimator):
         return estimated_guess_numbers(self, network, vocabulary, X, n_samples, **rest)
 
     # ------------------------------------------------------------------ labels
+
+    # ---------------------------------------------------------------- exports
+
+    def export_c(self, path: FilePath, *, int8: bool = False, guess_samples: int = 0, random_state: Any = None) -> None:
+        """Write the model as one C99 file without dependencies; see ``docs/export.md``.
+
+        The comment at the start of the file documents its functions and how to compile it; they allocate no memory. The
+        file gives the same scores as the model, and with a seed the same texts, up to rounding. Without arguments the
+        program writes ``model.sample(200, random_state=0)``, or one document per line for a model of documents.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.c``. Weights of float64 are rounded to float32. Counts that were
+            not pruned keep all their n-grams.
+        int8 : bool, default=False
+            Whether to store the 8-bit numbers of `quantize`. A quantized model always does.
+        guess_samples : int, default=0
+            For a password meter: the number of documents to draw for `guess_number`, such as 10,000, which take 8 bytes
+            each. The file then has a function ``crnn_guess_number`` that returns log10 of the estimate. 0: no function.
+        random_state : int, SeedSequence, Generator or None, default=None
+            The seed of these documents; with the same seed, `guess_number` of the exported model has the same table.
+
+        Raises
+        ------
+        ValueError
+            If the model has labels (export ``model.for_label(label)``), a weight is not finite, or a parameter is
+            invalid.
+        OSError
+            If the file cannot be written; an existing file then stays.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit(["anna", "hanna"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_c(f"{folder}/names.c")
+        """
+        from .export.c_file import export_c
+
+        exported, guesses = self._for_export("export_c", int8, guess_samples, random_state)
+        export_c(exported, path, guesses=guesses)
+
+    def export_js(
+        self,
+        path: FilePath,
+        *,
+        float16: bool = False,
+        int8: bool = False,
+        guess_samples: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        """Write the model as a JavaScript module for browsers, Node.js and games; see ``docs/export.md``.
+
+        The module has no dependencies and exports the functions ``nextProba``, ``score``, ``sample`` and ``complete``.
+        A seed gives the same text as in `sample`, except for rounding. Errors are as for `export_c`; also a ValueError
+        if a weight is too large for 16 bits, or `float16` is requested with 8-bit weights or without a network.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.js``.
+        float16 : bool, default=False
+            Whether to store the weights of networks in 16 bits: half the size, with rounded weights.
+        int8, guess_samples, random_state
+            As in `export_c`; the function is ``guessNumber``.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit(["anna", "hanna"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_js(f"{folder}/names.js")
+        """
+        from .export.js_file import export_js
+
+        exported, guesses = self._for_export("export_js", int8, guess_samples, random_state)
+        export_js(exported, path, float16=float16, guesses=guesses)
+
+    def _for_export(
+        self, what: str, int8: bool, guess_samples: int, random_state: Any
+    ) -> tuple[Exported, Table | None]:
+        """Return what a file contains of the model, and the table of a password meter, if any."""
+        from .export.guess_table import guess_table
+
+        exported = self._exported(what, int8=int8)
+        if is_int(guess_samples) and guess_samples == 0:
+            return exported, None
+        network, _ = self._compact(int8=int8)._network(what, one_row=False)
+        return exported, guess_table(network, guess_samples, random_state)
 
     def _text_network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[InferenceNetwork, Vocabulary]:
         """Return the `_network` of a model without labels; otherwise an error names the requested method `what`."""

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,6 +49,9 @@ from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
 from .text.vocabulary import Ids, Vocabulary
 from .training.checkpoints import CheckpointFile, RunState, checkpoint_interval
 from .training.fit import Call
+
+if TYPE_CHECKING:
+    from .export.models import ExportedMixture
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 COUNTING_SPEED = 1e6  # symbols counted per second, as `recommended` assumes
@@ -126,7 +129,7 @@ class Mixture(LanguageModel):
     You can also mix networks with different seeds, or models that are already fitted, with `from_fitted`.
 
     A mixture has its models' sampling and scoring methods. For what only a network has, such as `params_`, use the
-    network itself: ``mixture.models_[0]``. A mixture cannot be exported, but a network trained on its samples can.
+    network itself: ``mixture.models_[0]``.
 
     With ``adapt=True``, every model learns from the text it scores, as in ``mixture.start(adapt=True).feed(text)``.
     With ``adapt="counts"``, only counts do, which is cheap; networks stay unchanged. Either way, the weights move from
@@ -774,8 +777,8 @@ class Mixture(LanguageModel):
             member = f"mixture.models_[{next(networks, 0)}].{name}"
             if name.startswith("export_"):
                 advice = (
-                    f"A Mixture cannot be exported. Export one of its networks, {member}, or train a small network on "
-                    "texts drawn from the mixture, and export that."
+                    f"Export the mixture with export_js, one of its networks with {member}, or train a small network "
+                    "on texts drawn from the mixture, and export that."
                 )
             else:
                 advice = f"Use a single network's: {member}."
@@ -824,6 +827,18 @@ class Mixture(LanguageModel):
         if self.n_threads is not None and isinstance(network, PackedNetwork):
             network = network._replace(n_threads=checked_threads(self.n_threads))
         return network, vocabulary
+
+    def _compact(self, *, int8: bool) -> Self:
+        return self._with_attributes(models_=[model._compact(int8=int8) for model in self._fitted("export")])
+
+    def _exported(self, what: str, *, int8: bool) -> ExportedMixture:
+        from .export.models import ExportedMixture
+
+        self._vocabulary(what)
+        self._require_no_labels(what)
+        models = self._fitted(what)
+        _check_members(models)
+        return ExportedMixture.of([model._exported(what, int8=int8) for model in models], self.weights_)
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[Reading, Vocabulary]:
         counts_alone = isinstance(adapt, str) and adapt == "counts"

@@ -1,6 +1,5 @@
 """The exported page and the exported module run the network in headless Chromium."""
 
-import base64
 import math
 import time
 
@@ -11,7 +10,9 @@ from examples import random_language_model
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
-from crnn.export.page import encoded_weights, export_html, export_js, live_data, page_weights
+from crnn.export.models import ExportedNetwork
+from crnn.export.page import live_data
+from crnn.export.script import script_of
 from crnn.inference.controls import Uniforms, root
 
 TEXTS = {
@@ -33,8 +34,7 @@ MODELS = list(TEXTS)
 # In the page: a network of its own, and what it makes of ids.
 LOGITS = """
 const data = JSON.parse(document.getElementById("data").textContent);
-const stored = new StoredWeights(document.getElementById("weights").textContent, data.model.weights);
-const network = new Network(data.model, stored);
+const network = createModel(data.model, new StoredNumbers(document.getElementById("weights").textContent));
 const state = network.start();
 return arguments[0].map((id) => { const y = Array.from(network.predict(state)); network.read(state, id); return y; });
 """
@@ -68,7 +68,7 @@ def text_for(name):
 @pytest.fixture
 def page_of(driver, tmp_path):
     def make(model, *, float16=False, int8=False, **view):
-        export_html(model, tmp_path / "page.html", float16=float16, int8=int8)
+        model.export_html(tmp_path / "page.html", float16=float16, int8=int8)
         return opened(driver, tmp_path / "page.html", **view)
 
     return make
@@ -79,7 +79,7 @@ def module_of(driver, tmp_path):
     """Return a function that calls a function of a model's module."""
 
     def make(model, **options):
-        export_js(model, tmp_path / "model.js", **options)
+        model.export_js(tmp_path / "model.js", **options)
         (tmp_path / "blank.html").write_text("<!doctype html><title>blank</title>")
         driver.get((tmp_path / "blank.html").as_uri())
         source = (tmp_path / "model.js").read_text("utf-8")
@@ -157,11 +157,11 @@ def test_a_weight_too_large_for_float16_is_named(tmp_path):
     model = model_of("rnn")
     with model.editing():
         model.params_["by"][1] = 65504
-    encoded_weights(page_weights(model, float16=True), float16=True)
+    script_of(ExportedNetwork.of(model, int8=False), float16=True)
     with model.editing():
         model.params_["by"][1] = 1e5
     with pytest.raises(InvalidInputError, match=r"1e\+05, too large for float16\. Omit float16"):
-        export_html(model, tmp_path / "page.html", float16=True)
+        model.export_html(tmp_path / "page.html", float16=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,10 +176,10 @@ def test_stored_weights_follow_each_other(embedding_size):
         return array.T if name == "Wxh_l0" and embedding_size is None else array
 
     for dtype, options in (("<f4", {}), ("<f2", {"float16": True})):
-        found = base64.b64decode(encoded_weights(page_weights(model, **options), **options))
+        found = script_of(ExportedNetwork.of(model, int8=False), **options).numbers
         expected = np.concatenate([shown(name, model.params_[name]).ravel() for name in parts])
         np.testing.assert_array_equal(np.frombuffer(found, dtype), expected.astype(dtype))
-    left = base64.b64decode(encoded_weights(page_weights(model, int8=True)))
+    left = script_of(ExportedNetwork.of(model, int8=True)).numbers
     small = model.quantize()
     for name in parts:
         if (scale := small.scales_.get(name)) is not None:
@@ -208,7 +208,8 @@ def test_the_page_names_its_weights_and_the_model_that_has_them(dtype, options, 
     model = random_language_model("abcab", dtype="float32").quantize() if dtype == "int8" else (
         random_language_model("abcab", dtype=dtype)
     )  # fmt: skip
-    data = live_data(model, page_weights(model, **options), float16=options.get("float16", False))
+    exported = ExportedNetwork.of(model, int8=options.get("int8", False))
+    data = live_data(exported, script_of(exported, float16=options.get("float16", False)))
     assert (data["model"]["weights"], data["python"]) == (weights, python)
 
 
@@ -488,7 +489,7 @@ def test_page_fits_a_phone_screen(page_of):
 
 
 def test_a_title_shows_what_it_holds(driver, tmp_path):
-    export_html(model_of("rnn"), tmp_path / "page.html", title="<b>{live}\u202e\ud800")
+    model_of("rnn").export_html(tmp_path / "page.html", title="<b>{live}\u202e\ud800")
     assert opened(driver, tmp_path / "page.html").title == "<b>{live}��"
     assert driver.find_element("css selector", "h1").text == "<b>{live}��"
 

@@ -1,195 +1,71 @@
-"""Export a model as one C99 file that contains the weights, samples and scores, and needs only a compiler."""
+"""Export a model as one C99 file that contains the model, samples and scores, and needs only a compiler."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import resources
-
-import numpy as np
-from numpy.typing import NDArray
 
 from .._version import __version__
-from ..arrays import Array
-from ..model.layout import LARGEST, integers_of
-from ..parameters.checks import FilePath, checked_bool, checked_path
-from ..parameters.kinds import CELLS
+from ..errors import InvalidInputError
+from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
-from .weights import NOTICE, FittedModel, Weights
+from .c_parts import c_array, c_source
+from .counts_c import counts_tables
+from .guess_table import Table
+from .models import Exported, ExportedCounts, ExportedNetwork
+from .network_c import network_sizes, network_tables
+from .weights import NOTICE
 
-CODE = (
-    "arithmetic.c",
-    "network.c",
-    "random_numbers.c",
-    "symbols.c",
-    "texts.c",
-    "program.c",
-)  # in c_source; they follow the weights
-COLUMNS = 64  # columns of a matrix stored together
-WIDTH = 110  # maximum length of a line of numbers
+COMMON_CODE = ("random_numbers.c", "symbols.c", "texts.c", "program.c")  # in c_source
 
 
-def export_c(model: FittedModel, path: FilePath, *, int8: bool) -> None:
-    """Write a model as one C99 file; see `crnn.CharRNN.export_c`."""
+def export_c(model: Exported, path: FilePath, *, guesses: Table | None = None) -> None:
+    """Write a language model as one C99 file; see `crnn.LanguageModel.export_c`."""
     name = checked_path("path", path)
-    weights = Weights.of(model, np.float32, int8=checked_bool("int8", int8)).for_engine()
+    sizes: dict[str, object]
+    if isinstance(model, ExportedNetwork):
+        sizes = network_sizes(model)
+        tables = network_tables(model)
+        code = "network.c"
+    elif isinstance(model, ExportedCounts):
+        sizes = {"CRNN_ORDER": model.counts.order}
+        tables = counts_tables(model)
+        code = "counts.c"
+    else:
+        raise InvalidInputError("a Mixture cannot be exported to C. Use export_js, or export one of its models.")
     parts = [
-        _configuration(weights, model.vocabulary_),
+        _configuration(model, sizes | vocabulary_sizes(model.vocabulary)),
         c_source("declarations.h"),
         "#ifndef CRNN_HEADER\n",
-        *_tables(weights, model.vocabulary_),
-        *(c_source(part) for part in CODE),
+        *tables,
+        *_guess_tables(guesses),
+        *(c_source(part) for part in ("arithmetic.c", code, *COMMON_CODE)),
+        *([] if guesses is None else [c_source("guess_numbers.c")]),
         "#endif /* CRNN_HEADER */",
     ]
     write_atomically(name, "\n".join(parts).encode("ascii") + b"\n")
 
 
-def c_source(name: str) -> str:
-    """Return a part of the C code that is the same for all models."""
-    return resources.files(__package__).joinpath("c_source", name).read_text("ascii")
-
-
-def _configuration(weights: Weights, vocabulary: Vocabulary) -> str:
+def _configuration(model: Exported, macros: dict[str, object]) -> str:
     """Return the head of the file, which describes the model in a comment and in macros."""
-    cell = CELLS[weights.cell]
-    numbers = {
-        **{f"CRNN_{name.upper()}": kind.number for name, kind in CELLS.items() if kind.c_order},
-        "CRNN_ORDER": 0,  # of counts
-        "CRNN_CELL": f"CRNN_{weights.cell.upper()}",
-        "CRNN_LAYERS": len(weights.layers),
-        "CRNN_HIDDEN": weights.hidden_size,
-        "CRNN_EMBEDDING": 0 if weights.embedding is None else weights.embedding.shape[1],
-        "CRNN_PAIRS": len(_used_pairs(weights)),
-        "CRNN_GATES": cell.gates,
-        "CRNN_SUMS": cell.gates + cell.separate_bias,
+    title = f"/* {model.summary}, written by crnn {__version__}. */\n/* {NOTICE} */\n"
+    return "".join([title, *(f"#define {name} {value}\n" for name, value in macros.items())])
+
+
+def vocabulary_sizes(vocabulary: Vocabulary) -> dict[str, object]:
+    """Return the macros that describe the symbols."""
+    return {
         "CRNN_CHARACTERS": len(vocabulary.codes),
         "CRNN_SYMBOLS": len(vocabulary),
         "CRNN_UNKNOWN": "(-1)" if vocabulary.unknown is None else vocabulary.unknown,
         "CRNN_BOUNDARY": "(-1)" if vocabulary.boundary is None else vocabulary.boundary,
         "CRNN_BYTES": int(vocabulary.kind == "bytes"),
-        "CRNN_INT8": int(weights.scales is not None),
-        "CRNN_COLUMNS": COLUMNS,
     }
-    sizes = f"layers: {len(weights.layers)}, units: {weights.hidden_size}, symbols: {len(vocabulary)}"
-    title = f"/* A character-level language model, written by crnn {__version__}: {weights.cell}, {sizes}. */\n"
-    title += f"/* {NOTICE} */\n"
-    return "".join([title, *(f"#define {name} {value}\n" for name, value in numbers.items())])
 
 
-def _tables(weights: Weights, vocabulary: Vocabulary) -> Iterator[str]:
-    """Yield the definitions of the symbols and the weights."""
-    scales = weights.scales or {}  # empty for float weights
-    codes = vocabulary.codes if len(vocabulary.codes) else np.zeros(1, np.uint32)  # C has no array of length 0
-    used = _used_pairs(weights)
-    largest = weights.pair_keys()[used[-1]] if len(used) else 0  # sorted by key
-    yield f"typedef uint{32 if largest < 1 << 32 else 64}_t crnn_number; /* a code point or the key of a pair */\n"
-    yield "/* Code points or byte values, in id order. */\n"
-    yield c_array("crnn_number", "crnn_codes", [str(code) for code in codes])
-    yield "/* A table has one row per symbol or pair. The multiplying functions document the layout of a matrix. */\n"
-    yield f"typedef {'signed char' if scales else 'float'} crnn_weight;\n"
-    if weights.embedding is not None:
-        yield from _table("crnn_embedding", weights.embedding, scales.get("embedding"))
-    if len(used):
-        yield from _pair_tables(weights)
-    layers = []
-    for k, layer in enumerate(weights.layers):
-        inputs, scale = _ordered(weights, layer.Wx), scales.get(f"Wxh_l{k}")
-        scale = None if scale is None else _ordered(weights, scale)
-        if k:
-            yield from _state_matrix(f"crnn_input_{k}", inputs, scale)
-        elif weights.embedding is None:
-            yield from _table("crnn_input_0", inputs.T, scale)
-        else:
-            integers = inputs if scale is None else integers_of(inputs, scale)
-            yield from _stored("crnn_input_0", _panels(integers), scale)
-        yield from _state_matrix(f"crnn_recurrent_{k}", layer.Wh, scales.get(f"Whh_l{k}"))
-        biases = [_ordered(weights, layer.bh), *([] if layer.bhn is None else [layer.bhn])]
-        yield c_array("float", f"crnn_bias_{k}", _floats(np.concatenate(biases)))
-        names = [f"crnn_input_{k}", f"crnn_recurrent_{k}"]
-        of_names = [f"{name}_scale" if scales else "NULL" for name in names]
-        layers.append(f"    {{{', '.join([names[0], of_names[0], names[1], of_names[1], f'crnn_bias_{k}'])}}},\n")
-    yield from _state_matrix("crnn_output", weights.Why, scales.get("Why"))
-    yield "" if scales else "#define crnn_output_scale NULL\n"
-    yield c_array("float", "crnn_output_bias", _floats(weights.by))
-    yield (
-        "typedef struct crnn_layer {\n"
-        "    const crnn_weight *input;\n"
-        "    const float *input_scale;\n"
-        "    const crnn_weight *recurrent;\n"
-        "    const float *recurrent_scale, *bias;\n"
-        "} crnn_layer;\n"
-    )
-    yield f"static const crnn_layer crnn_layers[CRNN_LAYERS] = {{\n{''.join(layers)}}};\n"
-
-
-def _used_pairs(weights: Weights) -> NDArray[np.intp]:
-    """Return the rows of the pair table that have a pair, sorted by key."""
-    if weights.pair_table is None:
-        return np.empty(0, np.intp)
-    keys = weights.pair_keys()
-    order = np.argsort(keys, kind="stable")
-    return order[keys[order] >= 0]
-
-
-def _pair_tables(weights: Weights) -> Iterator[str]:
-    """Yield the definitions of the sorted pair keys and of each pair's contribution to the gate sums."""
-    assert weights.pair_table is not None
-    used, scale = _used_pairs(weights), (weights.scales or {}).get("bigrams")
-    yield c_array("crnn_number", "crnn_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
-    rows = _ordered(weights, weights.pair_table[used].T).T
-    yield from _table("crnn_pair_rows", rows, None if scale is None else _ordered(weights, scale))
-
-
-def _ordered(weights: Weights, of_gates: Array) -> Array:
-    """Return an array with one row per unit of each gate, (G H, ...), with the gates in the C code's order."""
-    H = weights.hidden_size
-    return np.concatenate([of_gates[g * H : (g + 1) * H] for g in CELLS[weights.cell].c_order])
-
-
-def _table(name: str, rows: Array, scale: Array | None) -> Iterator[str]:
-    """Yield the definition of a lookup table, and of its column scales if the weights are 8-bit."""
-    yield from _stored(name, rows if scale is None else integers_of(rows.T, scale).T, scale)
-    yield "" if scale is not None else f"#define {name}_scale {name}\n"
-
-
-def _state_matrix(name: str, matrix: Array, scale: Array | None) -> Iterator[str]:
-    """Yield the definition of a matrix (outputs, H) that multiplies states, laid out for `crnn_multiply_state`.
-
-    The scales of 8-bit weights are divided by 127, since a state of 1 is represented by the integer 127.
-    """
-    if scale is None:
-        yield from _stored(name, _panels(matrix), None)
-    else:
-        yield from _stored(name, integers_of(matrix, scale), scale / np.float32(LARGEST))
-
-
-def _stored(name: str, numbers: Array, scale: Array | None) -> Iterator[str]:
-    """Yield the definitions of a matrix's numbers and, for integers, of its scales."""
-    flat = numbers.ravel()
-    yield c_array("crnn_weight", name, _floats(flat) if scale is None else list(map(str, flat.tolist())))
-    if scale is not None:
-        yield c_array("float", f"{name}_scale", _floats(scale))
-
-
-def _panels(matrix: Array) -> Array:
-    """Return a matrix in PyTorch's shape, (output, input), laid out for `crnn_multiply`."""
-    stored = matrix.T
-    return np.concatenate([stored[:, i : i + COLUMNS].ravel() for i in range(0, stored.shape[1], COLUMNS)])
-
-
-def _floats(array: Array) -> list[str]:
-    """Return float32 numbers as hexadecimal constants, which every compiler reads identically."""
-    parts = (value.hex().split("p") for value in array.ravel().tolist())
-    return [f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits}p{exponent}f" for digits, exponent in parts]
-
-
-def c_array(kind: str, name: str, numbers: list[str]) -> str:
-    """Return the definition of an array, wrapped into lines."""
-    lines, line = [], "   "
-    for number in numbers:
-        if len(line) + len(number) > WIDTH:
-            lines.append(line)
-            line = "   "
-        line += f" {number},"
-    lines.append(line)
-    return f"static const {kind} {name}[{len(numbers)}] = {{\n" + "\n".join(lines) + "\n};\n"
+def _guess_tables(guesses: Table | None) -> Iterator[str]:
+    """Yield the definitions of a password meter's table."""
+    if guesses is not None:
+        yield f"enum {{ CRNN_GUESS_SAMPLES = {guesses.shape[1]} }};\n"
+        for name, row in zip(("crnn_guess_inverse", "crnn_guess_log10"), guesses, strict=True):
+            yield c_array("float", name, [f"{value:.9g}" if value % 1 else f"{value:.1f}" for value in row.tolist()])

@@ -16,18 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..arrays import Array
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
-from ..export.page import (
-    ENGINE,
-    INTERFACE,
-    assets,
-    encoded_weights,
-    fill_in,
-    html_page,
-    live_data,
-    page_weights,
-    printable_title,
-    summary,
-)
+from ..export.models import ExportedNetwork
+from ..export.page import ENGINE, INTERFACE, fill_in, html_page, live_data, printable_title
+from ..export.script import assets, script_of
 from ..mixture import Mixture
 from ..model.layout import describe_network
 from ..parameters.checks import FilePath, checked_path, has_items
@@ -149,22 +140,23 @@ def write_report(
     """
     name = checked_path("path", path)
     subject = subject_of(model, X, y)
-    weights = page_weights(subject.model, int8=True)  # a quarter of the size of float32
+    exported = ExportedNetwork.of(subject.model, int8=True)  # a quarter of the size of float32
+    script = script_of(exported)
     title = printable_title(title)
     body = fill_in(
         assets(__package__, ["report.html"]),
         title=escape(title),
-        summary=escape(summary(subject.model, weights)),
+        summary=escape(exported.summary),
         live=assets(EXPORT, ["live.html"]),
     )
     page = html_page(
         title=title,
         body=body,
         style="\n".join([assets(EXPORT, STYLES), assets(__package__, ["report.css"])]),
-        engine=assets(EXPORT, ENGINE),
+        engine=assets(EXPORT, [*script.files, *ENGINE]),
         script="\n".join([assets(EXPORT, INTERFACE), assets(__package__, SCRIPTS)]),
-        data=live_data(subject.model, weights) | report_data(subject),
-        weights=encoded_weights(weights),
+        data=live_data(exported, script) | report_data(subject),
+        weights=script.encoded,
     )
     write_atomically(name, page)
 

@@ -1,5 +1,3 @@
-"use strict";
-
 // Counts of n-grams with stored probabilities, read one symbol at a time.
 // The kept symbols of a context divide 1 / (1 + odds) by their shares; the others share the rest in proportion to their
 // probabilities after a shorter context. So the probabilities always sum to one.
@@ -23,13 +21,10 @@ function unpacked(bytes) {
 
 class Counts {
   // `model` has lengths (the numbers of n-grams of 1, 2, ... symbols), symbols, bits (of a number), bytes (of each of
-  // the arrays in base64: extended, sizes, symbols, escapes, shares), scales, boundary and unknown.
-  constructor(model, base64) {
+  // the stored arrays: extended, sizes, symbols, escapes, shares), scales, boundary and unknown.
+  constructor(model, stored) {
     this.model = model;
-    const characters = atob(base64.trim());
-    const bytes = Uint8Array.from(characters, (character) => character.charCodeAt(0));
-    let used = 0;
-    const [extended, sizes, deltas, escapes, shares] = model.bytes.map((n) => bytes.slice(used, (used += n)));
+    const [extended, sizes, deltas, escapes, shares] = model.bytes.map((n) => new Uint8Array(stored.take(n)));
     const Numbers = model.bits === 16 ? Uint16Array : Uint8Array;
     const [escapeLow, escapeStep, shareLow, shareStep] = model.scales;
     this.order = model.lengths.length;
@@ -69,6 +64,10 @@ class Counts {
     state[0] = 0;
     if (this.model.boundary !== null) this.read(state, this.model.boundary);
     return state;
+  }
+
+  copy(state) {
+    return state.slice();
   }
 
   // The context formed by a context and a symbol, or -1.
@@ -112,3 +111,5 @@ class Counts {
     return this.logits;
   }
 }
+
+KINDS.set("counts", (model, stored) => new Counts(model, stored));

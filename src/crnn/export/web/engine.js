@@ -13,7 +13,7 @@ class ReadText {
     this.state = network.start();
     this.ids = [];
     this.units = []; // the activations after each symbol, layer by layer
-    this.snapshots = [this.state.copy()];
+    this.snapshots = [network.copy(this.state)];
   }
 
   // Report the bits of a symbol and the most likely symbols at its position, then read the symbol.
@@ -25,7 +25,7 @@ class ReadText {
     this.network.read(this.state, id);
     this.ids.push(id);
     if (this.ids.length * model.layers * model.hidden <= MAX_UNITS) this.units.push(this.activations());
-    if (this.ids.length % SNAPSHOT_EVERY === 0) this.snapshots.push(this.state.copy());
+    if (this.ids.length % SNAPSHOT_EVERY === 0) this.snapshots.push(this.network.copy(this.state));
   }
 
   activations() {
@@ -41,7 +41,7 @@ class ReadText {
     while (same < Math.min(ids.length, this.ids.length) && ids[same] === this.ids[same]) same++;
     if (same === this.ids.length) return same;
     const snapshot = Math.floor(same / SNAPSHOT_EVERY);
-    this.state = this.snapshots[snapshot].copy();
+    this.state = this.network.copy(this.snapshots[snapshot]);
     for (const id of this.ids.slice(snapshot * SNAPSHOT_EVERY, same)) this.network.read(this.state, id);
     this.snapshots.length = snapshot + 1;
     this.ids.length = same;
@@ -91,7 +91,7 @@ class Engine {
   }
 
   load({ model, weights }) {
-    this.network = createNetwork(model, weights);
+    this.network = createModel(model, new StoredNumbers(weights));
     this.post({ type: "ready" });
   }
 

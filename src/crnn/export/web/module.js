@@ -1,6 +1,6 @@
-// The module written by `crnn export MODEL model.js`: three functions, which use the definitions above.
+// The functions of an exported language model, which use the definitions above.
 
-const network = createNetwork(DATA.model, WEIGHTS);
+const network = createModel(DATA.model, new StoredNumbers(NUMBERS));
 const symbols = new Symbols(DATA.vocabulary);
 
 // The ids of a text; a character that the model does not know is an error.

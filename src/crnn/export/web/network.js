@@ -1,5 +1,3 @@
-"use strict";
-
 // The network reads one symbol at a time and returns the logits of the next symbol.
 // Weights are 32-bit and sums are 64-bit floats, so the logits agree with Python's to about 1e-6. 8-bit matrices that
 // multiply states stay integer matrices, and their products are the same as a quantized model's in Python.
@@ -61,20 +59,16 @@ function sigmoid(x) {
   return 1 / (1 + Math.exp(-x));
 }
 
-// A model's weights, read one array after another. `kind` is "float32", "float16" or "int8". For "int8", a matrix is
+// A network's weights, read one array after another. `kind` is "float32", "float16" or "int8". For "int8", a matrix is
 // stored as integers followed by one scale per output, and biases are float32.
 class StoredWeights {
-  constructor(base64, kind) {
-    const characters = atob(base64.trim());
-    this.bytes = new Uint8Array(characters.length);
-    for (let i = 0; i < this.bytes.length; i++) this.bytes[i] = characters.charCodeAt(i);
+  constructor(stored, kind) {
+    this.stored = stored;
     this.kind = kind;
-    this.used = 0;
   }
 
-  // The next bytes, copied so that they are aligned for any number type.
   take(count) {
-    return this.bytes.slice(this.used, (this.used += count)).buffer;
+    return this.stored.take(count);
   }
 
   floats(count) {
@@ -137,9 +131,10 @@ class Network {
   // `model` has cell, gates, separateBias (whether the last gate has a second bias), layers, hidden (units per layer),
   // symbols, embedding (the size of a symbol's vector, or null), pairs (the key of each row of the pair table, see
   // `addPair`) and boundary (an id or null).
-  // `stored` is a StoredWeights: the pair table; the embedding, one row per symbol; Wx, Wh, bh and (for a GRU) bhn of
-  // each layer; then Why and by. Without an embedding, the first Wx has one row per symbol.
-  constructor(model, stored) {
+  // `numbers` contain the pair table; the embedding, one row per symbol; Wx, Wh, bh and (for a GRU) bhn of each layer;
+  // then Why and by. Without an embedding, the first Wx has one row per symbol.
+  constructor(model, numbers) {
+    const stored = new StoredWeights(numbers, model.weights);
     this.model = model;
     const H = model.hidden;
     const G = model.gates * H;
@@ -169,6 +164,10 @@ class Network {
     const state = new NetworkState(this.model.layers, this.model.hidden);
     if (this.model.boundary !== null) this.read(state, this.model.boundary);
     return state;
+  }
+
+  copy(state) {
+    return state.copy();
   }
 
   // Read a symbol. The boundary starts a new document, so it is always read from a state of zeros.
@@ -257,3 +256,5 @@ class Network {
     return this.logits;
   }
 }
+
+KINDS.set("network", (model, stored) => new Network(model, stored));

@@ -1,0 +1,34 @@
+"""The table of a password meter: how many guesses find a text, by its log-probability."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..inference.controls import root
+from ..inference.guess_numbers import MAX_LENGTH, GuessTable, sampled_log_likelihoods
+from ..inference.network import InferenceNetwork
+from ..parameters.checks import checked_int
+
+Table = NDArray[np.float32]  # see `guess_table`
+
+
+def guess_table(network: InferenceNetwork, n_samples: int, random_state: Any) -> Table | None:
+    """Return -log P of drawn documents, ascending, and log10 of the guesses for less probable ones, (2, n).
+
+    None without samples.
+    """
+    n_samples, bits = checked_int("guess_samples", n_samples, 0), root(random_state)
+    if n_samples == 0:
+        return None
+    if network.boundary is None or n_samples < 2:
+        raise InvalidInputError(
+            f"guess_samples is {n_samples}, but must be 0 or at least 2, and the model one of documents. "
+            "Fit it on a list."
+        )
+    drawn = sampled_log_likelihoods(network, n_samples, end=network.boundary, length=MAX_LENGTH, bits=bits, n_threads=1)
+    table = GuessTable.of(drawn)
+    return np.array([table.inverse, np.log10(1 + table.mean[1:])], np.float32)

@@ -1,0 +1,97 @@
+"""What exported files contain of models: networks, counts and their mixtures, with the numbers as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..files.ngram_file import CountedText
+from ..inference.mixed_network import letters_of
+from ..ngram.frozen import FrozenCounts
+from ..ngram.pruning import frozen_whole
+from ..parameters.checks import checked_bool
+from ..text.vocabulary import Vocabulary
+from .weights import FittedModel, Weights
+
+
+class ExportedNetwork(NamedTuple):
+    """A network, with float32 or 8-bit weights."""
+
+    vocabulary: Vocabulary
+    weights: Weights
+    n_weights: int
+    is_rounded: bool  # whether `quantize` would give the same network, which the model itself is not
+
+    @classmethod
+    def of(cls, model: FittedModel, *, int8: bool) -> Self:
+        """Return a fitted model's network, with 8-bit weights if wanted."""
+        weights = Weights.of(model, np.float32, int8=checked_bool("int8", int8)).for_engine()
+        is_rounded = weights.scales is not None and model.scales_ is None and model.params_["Why"].dtype == np.float32
+        n_weights = sum(array.size for array in model.params_.values())
+        return cls(model.vocabulary_, weights, n_weights, is_rounded)
+
+    @property
+    def summary(self) -> str:
+        """What the model is, in one line."""
+        layers, hidden_size = len(self.weights.layers), self.weights.hidden_size
+        units = f"{hidden_size} hidden units" if layers == 1 else f"{layers} layers of {hidden_size} units"
+        return f"{self.weights.cell.upper()}, {units}, {len(self.vocabulary)} symbols, {self.n_weights:,} weights"
+
+
+class ExportedCounts(NamedTuple):
+    """Frozen counts, with numbers of 16 or 8 bits."""
+
+    vocabulary: Vocabulary
+    counts: FrozenCounts
+
+    @classmethod
+    def of(cls, learned: CountedText, *, int8: bool) -> Self:
+        """Return counts with numbers of 8 bits if wanted; counts that are not frozen keep all n-grams."""
+        vocabulary = learned.vocabulary
+        counts = frozen_whole(learned.counts)
+        if vocabulary.unknown is not None and counts.symbols == 1 + (vocabulary.boundary is not None):
+            raise InvalidInputError("the model has no known character to write. Fit it on texts with other characters.")
+        return cls(vocabulary, counts.quantized() if checked_bool("int8", int8) else counts)
+
+    @property
+    def summary(self) -> str:
+        """What the model is, in one line."""
+        counts = self.counts
+        return f"Counts of {sum(counts.n_grams):,} n-grams of up to {counts.order} of {counts.symbols} symbols"
+
+
+class ExportedMixture(NamedTuple):
+    """Models that read the same text, mixed log-linearly as in `crnn.inference.mixed_network`."""
+
+    vocabulary: Vocabulary
+    members: tuple[Exported, ...]
+    weights: NDArray[np.float64]  # (C, K): of each member, after 0, 1, …, and C - 1 or more letters of a word
+    letters: list[tuple[int, int]]  # the ids of letters, as ranges: the first, and one more than the last
+
+    @classmethod
+    def of(cls, members: Sequence[Exported], weights: NDArray[np.float64]) -> Self:
+        """Return a mixture of models with the same symbols."""
+        rows = np.array(weights, np.float64, ndmin=2)
+        if rows.shape[1] != len(members):
+            raise InvalidInputError(
+                f"the mixture has {rows.shape[1]} members, but exported files can contain only {len(members)} of them: "
+                "its networks and counts. Make a mixture of these: Mixture.from_fitted(mixture.models_)."
+            )
+        vocabulary = members[0].vocabulary
+        is_letter = letters_of(vocabulary).astype(np.int8)
+        firsts = np.flatnonzero(np.diff(is_letter, prepend=0) == 1)
+        ends = np.flatnonzero(np.diff(is_letter, append=0) == -1) + 1
+        letters = [*zip(firsts.tolist(), ends.tolist(), strict=True)]
+        return cls(vocabulary, tuple(members), rows, letters)
+
+    @property
+    def summary(self) -> str:
+        """What the model is, in one line."""
+        return f"Mixture of {len(self.members)} models: {'; '.join(member.summary for member in self.members)}"
+
+
+Exported = ExportedNetwork | ExportedCounts | ExportedMixture

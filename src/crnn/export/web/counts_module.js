@@ -1,5 +1,0 @@
-// The model of a module or page: counts.
-
-function createNetwork(model, weights) {
-  return new Counts(model, weights);
-}
