@@ -1023,9 +1023,10 @@ class LanguageModel(Estimator):
         from .export.guess_table import guess_table
 
         exported = self._exported(what, int8=int8)
-        if is_int(guess_samples) and guess_samples == 0:
-            return exported, None
-        network, _ = self._compact(int8=int8)._network(what, one_row=False)
+
+        def network() -> InferenceNetwork:
+            return self._compact(int8=int8)._network(what, one_row=False)[0]
+
         return exported, guess_table(network, guess_samples, random_state)
 
     def _text_network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[InferenceNetwork, Vocabulary]:

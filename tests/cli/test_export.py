@@ -8,7 +8,7 @@ from command_line import feed_standard_input
 from examples import random_language_model
 from scipy.special import rel_entr
 
-from crnn import CharNGram
+from crnn import CharNGram, Mixture
 from crnn.cli.export import int8_cost
 from crnn.cli.main import main
 
@@ -134,3 +134,11 @@ def test_export_writes_pruned_counts(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main(["export", "counts.crnn", "counts.c", "--max-bytes", "many"])
     assert "'many' is not a number of bytes" in capsys.readouterr().err
+
+
+def test_a_mixture_becomes_a_module(model, tmp_path, capsys):
+    Mixture.from_fitted([model, CharNGram(2).fit(["abc", "cb", ""])]).save("both.crnn")
+    assert main(["export", "both.crnn", "both.js", "--int8"]) == 0
+    size = (tmp_path / "both.js").stat().st_size
+    assert capsys.readouterr().err == f"crnn: wrote both.js: {size:,} bytes\n"
+    assert '"kind":"mixture"' in (tmp_path / "both.js").read_text("utf-8")

@@ -11,13 +11,13 @@ import numpy as np
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..mixture import Mixture
 from .errors import ERROR, say, say_warnings
 from .files import STANDARD, check_writable, load_and_name, require_network
 from .options import add_model, byte_count
 
 SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
 SUFFIXES_WITH = {"space": (".arpa",), "int8": (".c", ".html", ".js"), "float16": (".html", ".js")}  # by option
-COUNTS_TOO = (".c", ".js")  # what counts can be written as, apart from OUT.arpa
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
         "runtime; OUT.html: a page that runs the network in any browser; OUT.js: a JavaScript module with "
         "functions that sample, score, predict and complete; OUT.arpa: a CharNGram's n-grams for KenLM. "
-        "Counts can be OUT.c, OUT.js or OUT.arpa",
+        "Counts can be OUT.c, OUT.js or OUT.arpa, mixtures OUT.js",
     )
     parser.add_argument("--space", metavar="TOKEN", help="for OUT.arpa: the word that represents a space (default: |)")
     parser.add_argument(
@@ -70,11 +70,16 @@ def run(arguments: argparse.Namespace) -> int:
         _export_arpa(arguments)
         return 0
     loaded, kind = load_and_name(arguments.model, arguments.label)
-    if suffix in COUNTS_TOO and isinstance(loaded, CharNGram) and "detector" not in kind:
+    is_plain = "detector" not in kind
+    if suffix in (".c", ".js") and isinstance(loaded, CharNGram) and is_plain:
         _export_counts(loaded, arguments, suffix)
         return 0
     if arguments.max_bytes is not None:
         arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js or OUT.arpa")
+    if suffix == ".js" and isinstance(loaded, Mixture) and is_plain:
+        loaded.export_js(path, float16=arguments.float16, int8=arguments.int8)
+        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
+        return 0
     model = require_network(loaded, kind, arguments.model, "crnn export")
     hint = ""
     if suffix == ".onnx":

@@ -20,7 +20,7 @@ COMMON_CODE = ("random_numbers.c", "symbols.c", "texts.c", "program.c")  # in c_
 
 
 def export_c(model: Exported, path: FilePath, *, guesses: Table | None = None) -> None:
-    """Write a language model as one C99 file; see `crnn.LanguageModel.export_c`."""
+    """Write a language model as one C99 file; see `crnn.CharRNN.export_c`."""
     name = checked_path("path", path)
     sizes: dict[str, object]
     if isinstance(model, ExportedNetwork):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,16 @@ from ..parameters.checks import checked_int
 Table = NDArray[np.float32]  # see `guess_table`
 
 
-def guess_table(network: InferenceNetwork, n_samples: int, random_state: Any) -> Table | None:
+def guess_table(make_network: Callable[[], InferenceNetwork], n_samples: int, random_state: Any) -> Table | None:
     """Return -log P of drawn documents, ascending, and log10 of the guesses for less probable ones, (2, n).
 
     None without samples.
     """
-    n_samples, bits = checked_int("guess_samples", n_samples, 0), root(random_state)
+    n_samples = checked_int("guess_samples", n_samples, 0)
+    bits = root(random_state)
     if n_samples == 0:
         return None
+    network = make_network()
     if network.boundary is None or n_samples < 2:
         raise InvalidInputError(
             f"guess_samples is {n_samples}, but must be 0 or at least 2, and the model one of documents. "

@@ -20,7 +20,7 @@ GUESS_NUMBERS = "guess_numbers.js"
 
 
 def export_js(model: Exported, path: FilePath, *, float16: bool = False, guesses: Table | None = None) -> None:
-    """Write a language model as a JavaScript module; see `crnn.LanguageModel.export_js`."""
+    """Write a language model as a JavaScript module; see `crnn.CharRNN.export_js`."""
     name = checked_path("path", path)
     script = script_of(model, float16=checked_float16(model, float16))
     data = {
