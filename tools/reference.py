@@ -51,6 +51,16 @@ MEMBERS = {
     "Get and set parameters": "get_params set_params",
 }
 # fmt: on
+EXIT_CODES = """## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | The command did what it was asked to. `crnn detect` ends with 0 whether it finds anomalies or not. |
+| 1 | An error, described by one line on standard error; without it, if the output's reader stops, as `head` does. |
+| 2 | Wrong usage: an unknown command or option, or a value that the option does not take. |
+| 130 | Ctrl-C. `crnn train` and `crnn demo` save the model first. |
+| 143, 129 | `crnn train` was ended by SIGTERM or SIGHUP, and has saved the model. |
+"""
 EXAMPLES = "Examples of methods and plots need `from crnn import CharNGram, CharRNN, plot`."
 
 
@@ -146,10 +156,10 @@ def pages() -> dict[str, str]:
     from crnn.cli.main import COMMANDS
 
     index = [f"| [{title}]({file}.md) | {sentence} |" for file, (title, _, sentence) in PAGES.items()]
-    index.append("| [The command line](command_line.md) | The options of every command of `crnn`. |")
+    index.append("| [The command line](command_line.md) | Exit codes, and the options of every command of `crnn`. |")
     return {
         "index.md": "\n".join(["# Reference", "", EXAMPLES, "", "| page | contents |", "|---|---|", *index, ""]),
-        "command_line.md": "\n".join(["# The command line\n", *map(command_help, ("", *COMMANDS))]),
+        "command_line.md": "\n".join(["# The command line\n", EXIT_CODES, *map(command_help, ("", *COMMANDS))]),
         **{f"{file}.md": page(*content) for file, content in PAGES.items()},
     }
 

@@ -121,8 +121,9 @@ class AnomalyDetector(Estimator):
     ----------
     estimator : CharRNN, CharNGram, Mixture or None, default=None
         The language model. `fit` trains a copy of a `CharRNN` or `CharNGram`; `calibrate` takes a fitted model of any
-        kind as it is. None: a `CharNGram`, which found more anomalies than networks (``docs/anomalies.md``). Even with
-        a `min_count` of 1, a model fitted by `fit` has a symbol for unknown characters, so it scores any text.
+        kind as it is. None: a `CharNGram` of order 12, which found more anomalies than networks
+        (``docs/anomalies.md``). Even with a `min_count` of 1, a model fitted by `fit` has a symbol for unknown
+        characters, so it scores any text.
     contamination : float or "auto", default="auto"
         The fraction of clean texts that may count as anomalies, above 0 and at most 0.5. "auto": 0.001, or 3 divided by
         the number of texts that set the threshold if these are fewer than 3,000. A warning names the rate if fewer than

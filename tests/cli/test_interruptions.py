@@ -1,5 +1,6 @@
 """Signals while a command trains, and while it saves."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -7,8 +8,17 @@ import threading
 
 import pytest
 from command_line import POSIX
+from source_tree import ROOT
 
-from crnn.cli.errors import SIGNALS, Interruption, catch_ending, interruptible, uninterrupted
+from crnn.cli.errors import (
+    ERROR,
+    INTERRUPTED,
+    SIGNALS,
+    Interruption,
+    catch_ending,
+    interruptible,
+    uninterrupted,
+)
 
 pytestmark = POSIX
 
@@ -107,3 +117,11 @@ def test_any_other_interruption_is_ctrl_c():
     with catch_ending() as ending:
         raise KeyboardInterrupt
     assert (ending.code, ending.reason) == (130, "stopped by Ctrl-C")
+
+
+def test_the_reference_lists_every_exit_code():
+    table = (ROOT / "docs/reference/command_line.md").read_text(encoding="utf-8").partition("## crnn\n")[0]
+    codes = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(", ")}
+    by_signal = {Interruption(number).code for number in SIGNALS}
+    assert by_signal <= codes
+    assert codes - by_signal == {0, ERROR, 2, INTERRUPTED} - by_signal
