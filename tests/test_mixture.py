@@ -237,8 +237,8 @@ def test_a_model_that_was_fitted_again_is_checked_again(adapt):
 
 def test_methods_of_networks_say_what_to_do_instead(models):
     for name, message in (
-        ("export_html", r"a Mixture has no export_html\. Export the mixture with export_js, one of its networks with "
-         r"mixture\.models_\[1\]\.export_html, or train a small network on texts drawn from the mixture"),
+        ("export_onnx", r"a Mixture has no export_onnx\. Export the mixture with export_js, one of its networks with "
+         r"mixture\.models_\[1\]\.export_onnx, or train a small network on texts drawn from the mixture"),
         ("quantize", r"a Mixture has no quantize\. Use a single network's: mixture\.models_\[1\]\.quantize\.$"),
     ):  # fmt: skip
         with pytest.raises(AttributeError, match=message):

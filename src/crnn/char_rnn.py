@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .adaptation.reading import Adapt, AdaptationOptions, AdaptiveReading, adapted_state, adaptive_reading
 from .arrays import Array
-from .errors import InvalidInputError, NotFittedError
+from .errors import NotFittedError
 from .export.weights import require_package
 from .files import network_file
 from .files.network_file import unfinished_run, write_run
@@ -24,7 +24,7 @@ from .inference.packed_network import NetworkCache, PackedNetwork
 from .language_model import LanguageModel
 from .model.draft import ExclusiveUse, LearnedArrays, begin_use, draft_of, editing, request_stop
 from .model.state import ModelState, state_of_label
-from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
+from .parameters.checks import FilePath, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands, with_parameters
 from .runtime.signals import call_at_end
 from .text.labels import label_number
@@ -840,41 +840,6 @@ class CharRNN(LanguageModel):
         self._require_no_labels("export_onnx")
         export_onnx(self, path)
 
-    def export_html(
-        self, path: FilePath, *, float16: bool = False, int8: bool = False, title: str | None = None
-    ) -> None:
-        """Write the model as one HTML page that runs the network; see ``docs/look_inside.md``.
-
-        The page needs neither network access nor a server: open it from the disk. A seed gives the same text as in
-        `sample`, except for the rounding of float32. Errors are as for `export_c`; also a ValueError if a weight is too
-        large for 16 bits, or `float16` is requested with 8-bit weights.
-
-        Parameters
-        ----------
-        path : str, bytes or os.PathLike
-            The new file, usually with the suffix ``.html``.
-        float16 : bool, default=False
-            Whether to store weights in 16 bits: half the size, with rounded weights.
-        int8 : bool, default=False
-            Whether to store the 8-bit weights of `quantize`: a quarter of the size. A quantized model always does.
-        title : str or None, default=None
-            The page's title. None: "A character model".
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model.export_html(f"{folder}/abc.html")
-        """
-        from .export.page import export_html
-
-        self._require_no_labels("export_html")
-        if checked_bool("float16", float16) and (checked_bool("int8", int8) or self.scales_ is not None):
-            weights = "int8=True stores 8-bit weights" if int8 else "the model's weights are already 8-bit"
-            raise InvalidInputError(f"float16=True stores 16-bit weights, but {weights}. Omit float16.")
-        export_html(self._exported("export_html", int8=int8), path, float16=float16, title=title)
-
     def __getstate__(self) -> dict[str, Any]:
         """Return the contents of a pickle: the attributes, with the learned state as the bytes of a model file.
 
@@ -950,6 +915,9 @@ class CharRNN(LanguageModel):
         bfloat16 = self._bfloat16(state)
         networks = self._networks.label_networks(state, what, one_row=one_row, bfloat16=bfloat16, n_threads=n_threads)
         return networks, state.vocabulary
+
+    def _exported_expression(self, *, int8: bool) -> str:
+        return "model.quantize()" if self._exported("export_html", int8=int8).is_rounded else "model"
 
     def _compact(self, *, int8: bool) -> Self:
         is_float32 = self.scales_ is None and self.params_["Why"].dtype == np.float32

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .export.models import Exported
 
 MAX_BEAMS = 1 << 16  # hypotheses of a text
+MAX_SHOWN_WIDTH = 60  # characters of a document on a page
 MAX_EXPONENT = 709  # exp of a larger number exceeds float64
 
 
@@ -101,6 +102,10 @@ class LanguageModel(Estimator):
     def _exported(self, what: str, *, int8: bool) -> Exported:
         """Return what an exported file contains of the model, which must have no labels."""
         raise InvalidInputError(f"a {type(self).__name__} cannot be exported. Use its networks and counts.")
+
+    def _exported_expression(self, *, int8: bool) -> str:
+        """Return the Python expression for the model that an exported page runs, which is ``model`` here."""
+        return "model.quantize()" if int8 else "model"
 
     # ----------------------------------------- for estimators that fit copies of a model
 
@@ -934,8 +939,6 @@ class LanguageModel(Estimator):
         rest: Any = {"length": length, "random_state": random_state, "n_threads": checked_threads(self.n_threads)}
         return estimated_guess_numbers(self, network, vocabulary, X, n_samples, **rest)
 
-    # ------------------------------------------------------------------ labels
-
     # ---------------------------------------------------------------- exports
 
     def export_c(self, path: FilePath, *, int8: bool = False, guess_samples: int = 0, random_state: Any = None) -> None:
@@ -1015,6 +1018,69 @@ class LanguageModel(Estimator):
 
         exported, guesses = self._for_export("export_js", int8, guess_samples, random_state)
         export_js(exported, path, float16=float16, guesses=guesses)
+
+    def export_html(
+        self,
+        path: FilePath,
+        *,
+        float16: bool = False,
+        int8: bool = False,
+        title: str | None = None,
+        exclude: Iterable[Any] = (),
+    ) -> None:
+        """Write the model as one HTML page that runs it; see ``docs/export.md``.
+
+        The page of a model of documents shows twenty new ones, more of them, and those with a given beginning. Every
+        page writes and completes texts, and colors them by surprisal. A page needs neither network access nor a server:
+        open it from the disk. A seed gives the same text as in `sample`, except for rounding. Errors are as for
+        `export_js`.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.html``.
+        float16 : bool, default=False
+            Whether to store the weights of networks in 16 bits: half the size, with rounded weights.
+        int8 : bool, default=False
+            Whether to store the 8-bit numbers of `quantize`: a quarter of the size of a network. A quantized model
+            always does.
+        title : str or None, default=None
+            The page's title. None: "A character model".
+        exclude : iterable of str or bytes, default=()
+            For a model of documents: texts that the page does not show, such as the training documents. It recognizes
+            them by hashes, two bytes a text, which also exclude 1 of 1,000 other texts. The hashes of a list can show
+            whether it contains a text, but not which texts it contains.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from crnn import CharNGram
+        >>> names = ["Anna", "Hannah", "Otto"]
+        >>> model = CharNGram(order=3).fit(names)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_html(f"{folder}/names.html", title="Names", exclude=names)
+        """
+        from .export.page import export_html
+        from .export.text_filter import TextFilter
+
+        exported = self._exported("export_html", int8=int8)
+        vocabulary = exported.vocabulary
+        excluded = TextFilter.of(exclude, vocabulary)
+        width = 0
+        if vocabulary.boundary is not None:
+            drawn = self.sample(n_samples=20, max_length=MAX_SHOWN_WIDTH, temperature=0.8, top_p=0.9, random_state=0)
+            width = sorted(map(len, drawn))[16]  # a few are wider
+        elif excluded is not None:
+            raise InvalidInputError("exclude is for models of documents. Omit it for a model of running text.")
+        export_html(
+            exported,
+            path,
+            float16=float16,
+            title=title,
+            python=self._exported_expression(int8=int8),
+            excluded=excluded,
+            width=width,
+        )
 
     def _for_export(
         self, what: str, int8: bool, guess_samples: int, random_state: Any

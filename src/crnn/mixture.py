@@ -828,6 +828,11 @@ class Mixture(LanguageModel):
             network = network._replace(n_threads=checked_threads(self.n_threads))
         return network, vocabulary
 
+    def _exported_expression(self, *, int8: bool) -> str:
+        if not int8:
+            return "model"
+        return "crnn.Mixture.from_fitted([member.quantize() for member in model.models_], model.weights_)"
+
     def _compact(self, *, int8: bool) -> Self:
         return self._with_attributes(models_=[model._compact(int8=int8) for model in self._fitted("export")])
 

@@ -1,5 +1,6 @@
 """`crnn export`."""
 
+import itertools
 import sys
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_export_writes_a_file(model, tmp_path, capsys, words, hint, content):
     first, *others = err.splitlines()
     assert (out, first) == ("", f"crnn: wrote {path}: {(tmp_path / path).stat().st_size:,} bytes{hint}")
     assert content in text
-    assert ("<title>names.crnn</title>" in text) == path.lower().endswith(".html")
+    assert ("<title>names</title>" in text) == path.lower().endswith(".html")
     assert others == [
         f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol on text that the model generates"
     ] * ("--int8" in options)
@@ -51,6 +52,40 @@ def test_a_page_of_a_model_from_standard_input_has_no_name(model, tmp_path, monk
     feed_standard_input(monkeypatch, (tmp_path / "names.crnn").read_bytes())
     assert main(["export", "-", "names.html"]) == 0
     assert "<title>A character model</title>" in (tmp_path / "names.html").read_text("utf-8")
+
+
+def test_a_page_with_a_title_and_without_the_lines_of_a_file(model, tmp_path, capsys):
+    (tmp_path / "names.txt").write_text("abc\ncb\n\n")
+    assert main(["export", "names.crnn", "names.html", "--title", "Three <names>", "--exclude", "names.txt"]) == 0
+    page = (tmp_path / "names.html").read_text("utf-8")
+    assert "<title>Three &lt;names&gt;</title>" in page
+    model.export_html("same.html", title="Three <names>", exclude=["abc", "cb", ""])
+    assert page == (tmp_path / "same.html").read_text("utf-8")
+    for words, message in (
+        (["names.js", "--title", "a"], "argument --title: only for OUT.html"),
+        (["names.c", "--exclude", "names.txt"], "argument --exclude: only for OUT.html"),
+        (["names.html", "--max-bytes", "4k"], "argument --max-bytes: only for counts"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["export", "names.crnn", *words])
+        assert message in capsys.readouterr().err
+
+
+def test_pages_of_counts_and_mixtures(model, tmp_path, capsys):
+    counts = CharNGram(5).fit(["".join(each) for each in itertools.product("abc", repeat=5)])
+    counts.save("counts.crnn")
+    Mixture.from_fitted([model, CharNGram(2).fit(["abc", "cb", ""])]).save("both.crnn")
+    for words in (
+        ["counts.crnn", "counts.html"],
+        ["counts.crnn", "counts.html", "--max-bytes", "2k", "--int8"],
+        ["both.crnn", "both.html", "--int8"],
+        ["both.crnn", "both.html", "--float16"],
+    ):
+        assert main(["export", *words]) == 0
+        said = capsys.readouterr().err
+        assert said == f"crnn: wrote {words[1]}: {(tmp_path / words[1]).stat().st_size:,} bytes; open it in a browser\n"
+    assert main(["export", "counts.crnn", "counts.html", "--float16"]) == 1
+    assert "float16 is True, but the model has no network" in capsys.readouterr().err
 
 
 def test_a_quantized_model_exports_its_own_weights(model, tmp_path, capsys):

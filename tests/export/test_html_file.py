@@ -69,7 +69,11 @@ def text_for(name):
 def page_of(driver, tmp_path):
     def make(model, *, float16=False, int8=False, **view):
         model.export_html(tmp_path / "page.html", float16=float16, int8=int8)
-        return opened(driver, tmp_path / "page.html", **view)
+        opened(driver, tmp_path / "page.html", **view)
+        if model.vocabulary_.boundary is not None:  # a page of names, with the live page inside
+            driver.execute_script("document.getElementById('inside').open = true")
+            wait(driver, "return document.getElementById('python').textContent")
+        return driver
 
     return make
 
@@ -209,7 +213,8 @@ def test_the_page_names_its_weights_and_the_model_that_has_them(dtype, options, 
         random_language_model("abcab", dtype=dtype)
     )  # fmt: skip
     exported = ExportedNetwork.of(model, int8=options.get("int8", False))
-    data = live_data(exported, script_of(exported, float16=options.get("float16", False)))
+    shown = model._exported_expression(int8=options.get("int8", False))
+    data = live_data(exported, script_of(exported, float16=options.get("float16", False)), shown)
     assert (data["model"]["weights"], data["python"]) == (weights, python)
 
 
@@ -375,6 +380,22 @@ def test_the_page_writes_at_once(page_of, symbols, opening, placeholder):
         assert shown.replace("\u21b5\n", "\n").replace("\u220e\n", "") == opening + (
             written.decode() if isinstance(written, bytes) else written
         )
+
+
+def test_complete_writes_the_most_probable_characters(page_of):
+    model = random_language_model("to be or not to be", cell="gru", scale=2.0)
+    driver = page_of(model)
+    fill(driver, "beginning", "to")
+    fill(driver, "length", "20")
+    fill(driver, "rate", "0")
+    driver.execute_script("document.getElementById('progress').removeAttribute('data-speed')")
+    driver.find_element("id", "complete").click()
+    wait(driver, "return document.getElementById('progress').dataset.speed")
+    best = model.sample(20, prime="to", temperature=0)
+    assert "".join(driver.execute_script(SHOWN)) == "to" + best
+    assert eval(text_of(driver, "python"), {"model": model}) == best
+    fill(driver, "temperature", "0.5")
+    assert "temperature=0.5" in text_of(driver, "python")
 
 
 def test_typing_stops_the_writing(page_of):

@@ -5,19 +5,28 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..language_model import LanguageModel
 from ..mixture import Mixture
 from .errors import ERROR, say, say_warnings
-from .files import STANDARD, check_writable, load_and_name, require_network
-from .options import add_model, byte_count
+from .files import STANDARD, check_writable, load_and_name, read_documents, require_network
+from .options import add_model, byte_count, refuse_two_standard_inputs
 
 SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
-SUFFIXES_WITH = {"space": (".arpa",), "int8": (".c", ".html", ".js"), "float16": (".html", ".js")}  # by option
+SUFFIXES_WITH = {  # by option
+    "title": (".html",),
+    "exclude": (".html",),
+    "space": (".arpa",),
+    "int8": (".c", ".html", ".js"),
+    "float16": (".html", ".js"),
+}
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
 
@@ -28,9 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "output",
         metavar="OUT",
         help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
-        "runtime; OUT.html: a page that runs the network in any browser; OUT.js: a JavaScript module with "
+        "runtime; OUT.html: a page that runs the model in any browser; OUT.js: a JavaScript module with "
         "functions that sample, score, predict and complete; OUT.arpa: a CharNGram's n-grams for KenLM. "
-        "Counts can be OUT.c, OUT.js or OUT.arpa, mixtures OUT.js",
+        "Counts can be OUT.c, OUT.js, OUT.html or OUT.arpa, mixtures OUT.js or OUT.html",
+    )
+    parser.add_argument(
+        "--title", metavar="TEXT", help="for OUT.html: the page's title (default: the name of MODEL without its suffix)"
+    )
+    parser.add_argument(
+        "--exclude",
+        metavar="FILE",
+        help="for OUT.html and a model of lines: never show a line of this file, such as the training file",
     )
     parser.add_argument("--space", metavar="TOKEN", help="for OUT.arpa: the word that represents a space (default: |)")
     parser.add_argument(
@@ -69,13 +86,17 @@ def run(arguments: argparse.Namespace) -> int:
     if suffix == ".arpa":
         _export_arpa(arguments)
         return 0
+    refuse_two_standard_inputs(arguments, model="MODEL", exclude="--exclude")
     loaded, kind = load_and_name(arguments.model, arguments.label)
     is_plain = "detector" not in kind
+    if suffix == ".html" and is_plain:
+        _export_page(loaded, arguments)
+        return 0
     if suffix in (".c", ".js") and isinstance(loaded, CharNGram) and is_plain:
         _export_counts(loaded, arguments, suffix)
         return 0
     if arguments.max_bytes is not None:
-        arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js or OUT.arpa")
+        arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js, OUT.html or OUT.arpa")
     if suffix == ".js" and isinstance(loaded, Mixture) and is_plain:
         loaded.export_js(path, float16=arguments.float16, int8=arguments.int8)
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
@@ -88,10 +109,6 @@ def run(arguments: argparse.Namespace) -> int:
         except ModuleNotFoundError as error:
             say(f"crnn: error: {error}")
             return ERROR
-    elif suffix == ".html":
-        title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
-        model.export_html(path, float16=arguments.float16, int8=arguments.int8, title=title)
-        hint = "; open it in a browser"
     elif suffix == ".js":
         model.export_js(path, float16=arguments.float16, int8=arguments.int8)
     else:
@@ -99,9 +116,33 @@ def run(arguments: argparse.Namespace) -> int:
         program = shlex.quote(os.path.splitext(path)[0])
         hint = f"; cc -O3 -march=native {shlex.quote(path)} -o {program}"
     say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes{hint}")
-    if arguments.int8 and model.scales_ is None and model.params_["Why"].dtype == "float32":
-        say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol on text that the model generates")
+    if arguments.int8:
+        _say_int8_cost(model)
     return 0
+
+
+def _say_int8_cost(model: CharRNN) -> None:
+    if model.scales_ is None and model.params_["Why"].dtype == "float32":
+        say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol on text that the model generates")
+
+
+def _export_page(model: LanguageModel, arguments: argparse.Namespace) -> None:
+    """Write a model as a page."""
+    path = arguments.output
+    title = arguments.title
+    if title is None and arguments.model != STANDARD:
+        title, _ = os.path.splitext(os.path.basename(arguments.model))
+    if arguments.max_bytes is not None:
+        if not isinstance(model, CharNGram):
+            arguments.parser.error("argument --max-bytes: only for counts")
+        model = model.prune(arguments.max_bytes)
+    excluded: Iterable[Any] = ()
+    if arguments.exclude is not None:
+        excluded = read_documents(arguments.exclude, as_bytes=model.vocabulary_.kind == "bytes")
+    model.export_html(path, float16=arguments.float16, int8=arguments.int8, title=title, exclude=excluded)
+    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
+    if arguments.int8 and isinstance(model, CharRNN):
+        _say_int8_cost(model)
 
 
 def _export_counts(counts: CharNGram, arguments: argparse.Namespace, suffix: str) -> None:

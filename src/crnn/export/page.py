@@ -10,10 +10,12 @@ from html import escape
 from typing import Any
 
 from ..errors import InvalidInputError, short_repr
-from ..parameters.checks import FilePath, checked_bool, checked_path
+from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
-from .models import ExportedNetwork
+from .js_file import checked_float16
+from .models import Exported
 from .script import Script, assets, embedded_json, opening, script_of
+from .text_filter import TextFilter
 from .weights import NOTICE, vocabulary_data
 
 # The page fetches nothing and runs only its own scripts and styles, identified by hashes. The worker's source
@@ -86,39 +88,58 @@ def _hash(source: str) -> str:
 
 
 # The order matters: later files use definitions of earlier files.
-ENGINE = ("random.js", "sampling.js", "engine.js")  # after the files of the model
-INTERFACE = ("elements.js", "symbols.js", "text_view.js", "units_view.js", "live.js")
+ENGINE = ("random.js", "sampling.js", "text_filter.js", "engine.js")  # after the files of the model
+INTERFACE = ("elements.js", "symbols.js", "worker.js", "text_view.js", "units_view.js", "live.js")
 STYLES = ("page.css", "live.css")
 
 
-def export_html(model: ExportedNetwork, path: FilePath, *, float16: bool = False, title: str | None = None) -> None:
-    """Write a model as one HTML page that runs the network; see `crnn.CharRNN.export_html`."""
+def export_html(
+    model: Exported,
+    path: FilePath,
+    *,
+    float16: bool = False,
+    title: str | None = None,
+    python: str = "model",
+    excluded: TextFilter | None = None,
+    width: int = 0,
+) -> None:
+    """Write a language model as one HTML page that runs it; see `crnn.LanguageModel.export_html`.
+
+    `python` is the Python expression for the model as exported. The page of a model of documents lists new documents,
+    usually at most `width` characters wide, without the `excluded` ones.
+    """
     name = checked_path("path", path)
-    script = script_of(model, float16=checked_bool("float16", float16))
+    script = script_of(model, float16=checked_float16(model, float16))
     title = printable_title(title)
-    body = fill_in(
-        assets(__package__, ["live_page.html"]),
-        title=escape(title),
-        summary=escape(model.summary),
-        live=assets(__package__, ["live.html"]),
-    )
+    live = assets(__package__, ["live.html"])
+    data = live_data(model, script, python)
+    if model.vocabulary.boundary is None:
+        body = fill_in(
+            assets(__package__, ["live_page.html"]), title=escape(title), summary=escape(model.summary), live=live
+        )
+        styles, scripts = list(STYLES), [*INTERFACE, "live_page.js"]
+    else:
+        names = fill_in(assets(__package__, ["names.html"]), summary=escape(model.summary), live=live)
+        body = fill_in(assets(__package__, ["names_page.html"]), title=escape(title), names=names)
+        data |= {"width": width, "filter": None if excluded is None else excluded.data()}
+        styles, scripts = [*STYLES, "names.css"], [*INTERFACE, "names.js", "names_page.js"]
     page = html_page(
         title=title,
         body=body,
-        style=assets(__package__, STYLES),
+        style=assets(__package__, styles),
         engine=assets(__package__, [*script.files, *ENGINE]),
-        script=assets(__package__, [*INTERFACE, "live_page.js"]),
-        data=live_data(model, script),
+        script=assets(__package__, scripts),
+        data=data,
         weights=script.encoded,
     )
     write_atomically(name, page)
 
 
-def live_data(model: ExportedNetwork, script: Script) -> dict[str, Any]:
-    """Return a model's data for the engine and the live page, except the weights."""
+def live_data(model: Exported, script: Script, python: str) -> dict[str, Any]:
+    """Return a model's data for the engine and the live page, except the weights; see `export_html`."""
     return {
         "model": script.data,
         "opening": opening(model.vocabulary),
-        "python": "model.quantize()" if model.is_rounded else "model",  # the model that the page runs
+        "python": python,
         "vocabulary": vocabulary_data(model.vocabulary),
     }

@@ -6,10 +6,16 @@ const SLICE = 30; // milliseconds of work between checks for messages
 const SNAPSHOT_EVERY = 32; // symbols between saved states
 const MAX_UNITS = 1 << 22; // maximum number of stored activations per text, 16 MB
 
+// The model whose units are shown: a network, or the first network of a mixture; null if there is none.
+function modelWithUnits(model) {
+  return model.kind === "mixture" ? model.members.find((member) => member.kind === "network") || null : model.kind === "network" ? model : null;
+}
+
 // A text read by the model, with the model's predictions.
 class ReadText {
   constructor(network) {
     this.network = network;
+    this.shown = modelWithUnits(network.model);
     this.state = network.start();
     this.ids = [];
     this.units = []; // the activations after each symbol, layer by layer
@@ -18,20 +24,22 @@ class ReadText {
 
   // Report the bits of a symbol and the most likely symbols at its position, then read the symbol.
   add(id, report) {
-    const { model } = this.network;
     const p = probabilities(this.network.predict(this.state));
     report.bits.push(-Math.log2(p[id]));
     for (const guess of likeliest(p)) report.guesses.push(guess, p[guess]);
     this.network.read(this.state, id);
     this.ids.push(id);
-    if (this.ids.length * model.layers * model.hidden <= MAX_UNITS) this.units.push(this.activations());
+    if (this.shown && this.ids.length * this.shown.layers * this.shown.hidden <= MAX_UNITS) this.units.push(this.activations());
     if (this.ids.length % SNAPSHOT_EVERY === 0) this.snapshots.push(this.network.copy(this.state));
   }
 
   activations() {
-    const { hidden } = this.network.model;
-    const out = new Float32Array(this.state.h.length * hidden);
-    this.state.h.forEach((h, layer) => out.set(h, layer * hidden));
+    if (!this.shown) return new Float32Array(0);
+    const { layers, hidden } = this.shown;
+    const { model } = this.network;
+    const state = model === this.shown ? this.state : this.state.parts[model.members.indexOf(this.shown)];
+    const out = new Float32Array(layers * hidden);
+    state.h.forEach((h, layer) => out.set(h, layer * hidden));
     return out;
   }
 
@@ -87,11 +95,15 @@ class Engine {
       const current = () => this.newest.get(text) === turn;
       if (type === "read") await this.read(request, current);
       if (type === "write") await this.write(request, current);
+      if (type === "draw") await this.draw(request, current);
     }
   }
 
-  load({ model, weights }) {
+  // `filter` is the list of texts that a draw can exclude, or null; `codes` are those of the symbols.
+  load({ model, weights, filter = null, codes = [] }) {
     this.network = createModel(model, new StoredNumbers(weights));
+    this.filter = filter && new TextFilter(filter);
+    this.codes = codes;
     this.post({ type: "ready" });
   }
 
@@ -137,6 +149,41 @@ class Engine {
     }
     const seconds = (performance.now() - start) / 1000;
     this.post({ type: "done", text, turn, written, ended, stopped: !current(), seconds });
+  }
+
+  // Draw documents that begin with `ids`, from sample `first` on, until `n` were found that were not drawn since sample
+  // 0 and are not excluded, or `last` samples were drawn. A document has at most `length` symbols.
+  async draw({ text, turn, ids: beginning, first, last, n, length, seed, controls, excludes }, current) {
+    const { boundary, unknown } = this.network.model;
+    if (first === 0) this.taken = new Set();
+    const taken = this.taken;
+    const begun = this.network.start();
+    for (const id of beginning) this.network.read(begun, id);
+    let sample = first;
+    let found = 0;
+    while (found < n && sample < last && current()) {
+      const documents = [];
+      const end = performance.now() + SLICE;
+      do {
+        const random = new Uniforms(seed, sample++);
+        const state = this.network.copy(begun);
+        const ids = [...beginning];
+        while (ids.length < length) {
+          const id = pick(weigh(this.network.predict(state), controls, unknown), random.next());
+          if (id === boundary) break;
+          ids.push(id);
+          this.network.read(state, id);
+        }
+        const key = ids.join();
+        if (taken.has(key) || (excludes && this.filter.has(ids.map((id) => this.codes[id])))) continue;
+        taken.add(key);
+        documents.push(ids);
+        found++;
+      } while (found < n && sample < last && performance.now() < end);
+      this.post({ type: "drawn", text, turn, documents, sample });
+      await pause(0);
+    }
+    if (current()) this.post({ type: "done", text, turn, found, sample });
   }
 
   // The next symbol's predictions, and the units' activations.

@@ -1,42 +1,11 @@
 // The live page: the model starts writing when the page opens, and reads typed text immediately.
 
-// Send requests to the engine, in a worker if possible. `receive` gets the answers.
-function startEngine(receive) {
-  const requests = []; // sent before the first answer; the page handles these if the worker fails
-  let answered = false;
-  let pass = null;
-  const workHere = () => {
-    answered = true;
-    const engine = new Engine((answer) => queueMicrotask(() => receive(answer))); // never before the request returns
-    pass = (request) => engine.handle(request);
-    requests.forEach(pass);
-  };
-  const url = URL.createObjectURL(new Blob([byId("engine").textContent], { type: "text/javascript" }));
-  try {
-    const worker = new Worker(url);
-    worker.onmessage = (event) => {
-      answered = true;
-      receive(event.data);
-    };
-    worker.onerror = () => {
-      if (!answered) workHere();
-    };
-    pass = (request) => worker.postMessage(request);
-  } catch {
-    workHere();
-  }
-  return (request) => {
-    if (!answered) requests.push(request);
-    pass(request);
-  };
-}
-
 // Where the model starts for each opening, in words.
 const STARTS = { "\n": "a new line", " ": "a new word", "": "a text" };
 
 class Live {
   constructor(data, send) {
-    this.model = data.model;
+    this.shown = modelWithUnits(data.model);
     this.symbols = new Symbols(data.vocabulary);
     this.send = send;
     this.ids = [];
@@ -47,10 +16,12 @@ class Live {
     this.next = [];
     this.opening = data.opening; // the implied text before an empty box
     this.expression = data.python; // the equivalent model in Python
+    this.completes = false; // whether the last text continues with the most probable characters
     this.turn = 0; // number of the current writing request; answers to earlier ones are ignored
     this.writing = false;
     this.text = new TextView(byId("live-text"), this.symbols, (at) => this.explain(at));
-    this.units = new UnitsView(byId("live-units"), this.model, (unit) => this.colorBy(unit));
+    byId("live-hidden").hidden = !this.shown;
+    this.units = this.shown && new UnitsView(byId("live-units"), this.shown, (unit) => this.colorBy(unit));
     this.connect();
     surprisalKey(byId("live-key"));
     const start = this.symbols.boundary === null ? STARTS[this.opening] : "a new document";
@@ -68,14 +39,26 @@ class Live {
     topK.max = String(this.symbols.size);
     const unit = byId("live-unit");
     unit.append(new Option("surprisal", "-1"));
-    for (let i = 0; i < this.model.layers * this.model.hidden; i++) unit.append(new Option(this.unitName(i), String(i)));
+    const { layers, hidden } = this.shown || { layers: 0, hidden: 0 };
+    for (let i = 0; i < layers * hidden; i++) unit.append(new Option(this.unitName(i), String(i)));
     unit.addEventListener("change", () => this.colorBy(Number(unit.value)));
     byId("beginning").addEventListener("input", () => this.read());
     for (const id of ["temperature", "top-k", "top-p", "seed", "sample", "length"]) {
-      byId(id).addEventListener("input", () => this.showControls());
+      byId(id).addEventListener("input", () => {
+        this.completes = false;
+        this.showControls();
+      });
     }
-    byId("write").addEventListener("click", () => this.write());
+    byId("write").addEventListener("click", () => {
+      this.completes = false;
+      this.write();
+    });
+    byId("complete").addEventListener("click", () => {
+      this.completes = true;
+      this.write();
+    });
     byId("another").addEventListener("click", () => {
+      this.completes = false;
       byId("sample").value = String(this.settings().sample + 1);
       this.showControls();
       this.write();
@@ -85,12 +68,13 @@ class Live {
   }
 
   unitName(unit) {
-    const { hidden, layers } = this.model;
+    const { hidden, layers } = this.shown;
     return layers > 1 ? `layer ${Math.floor(unit / hidden)}, unit ${unit % hidden}` : `unit ${unit}`;
   }
 
   controls() {
     const number = (id) => Number(byId(id).value);
+    if (this.completes) return { temperature: 0, topK: 0, topP: 1 };
     return { temperature: number("temperature"), topK: number("top-k"), topP: number("top-p") };
   }
 
@@ -108,8 +92,9 @@ class Live {
   }
 
   showControls() {
-    const { temperature, topK, topP } = this.controls();
-    byId("temperature-value").textContent = temperature.toFixed(2);
+    const topK = Number(byId("top-k").value);
+    const topP = Number(byId("top-p").value);
+    byId("temperature-value").textContent = Number(byId("temperature").value).toFixed(2);
     byId("top-k-value").textContent = topK ? String(topK) : "off";
     byId("top-p-value").textContent = topP < 1 ? topP.toFixed(2) : "off";
     byId("python").textContent = this.python();
@@ -140,6 +125,7 @@ class Live {
   read() {
     const { ids, strangers } = this.symbols.encode(this.typed());
     this.writing = false;
+    this.completes = false;
     byId("stop").disabled = true;
     byId("strangers").textContent = strangers.length
       ? `Ignored, since the model does not know them: ${strangers.join(" ")}`
@@ -152,6 +138,7 @@ class Live {
   write() {
     this.writing = true;
     this.turn++;
+    byId("python").textContent = this.python();
     byId("progress").textContent = "Writing \u2026";
     byId("stop").disabled = false;
     this.send({ type: "write", text: "live", turn: this.turn, ids: this.beginning, ...this.settings() });
@@ -184,7 +171,7 @@ class Live {
     this.guesses.push(...guesses);
     this.text.write(first, ids.map((id) => this.symbols.code(id)), (i) => this.classOf(i));
     this.next = next;
-    this.units.show(units);
+    if (this.units) this.units.show(units);
     this.showNext();
     if (type === "written") byId("live-text").scrollTop = byId("live-text").scrollHeight;
     if (finished && this.unit >= 0) this.send({ type: "unit", text: "live", unit: this.unit });
