@@ -337,5 +337,14 @@ def test_counts_of_a_class_with_one_text_and_of_empty_texts():
     assert empty.predict(["", "a"]).tolist() == [0, 0]
 
 
-def test_a_classifier_with_counts_is_quantized():
-    assert TextClassifier([counts(), tiny()]).fit(X, Y).quantize().predict(X).shape == (24,)
+@pytest.mark.parametrize("make", [lambda: [counts(), tiny()], lambda: counts()])
+def test_a_classifier_with_counts_is_quantized(make):
+    model = TextClassifier(make()).fit(X, Y)
+    small = model.quantize()
+    assert [part.bits for part in small.models_[0]["forward"]._learned.labeled.parts] == [8] * len(model.classes_)
+    np.testing.assert_allclose(small.predict_proba(X), model.predict_proba(X), atol=0.05)
+
+
+def test_networks_are_quantized_once():
+    with pytest.raises(InvalidInputError, match="8-bit"):
+        TextClassifier([counts(), tiny()]).fit(X, Y).quantize().quantize()

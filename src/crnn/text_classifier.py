@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,9 @@ from .text.labels import NumberedLabels
 from .text.vocabulary import Text, Vocabulary
 from .training.data import ClassData, class_prior
 from .training.progress import curves_of
+
+if TYPE_CHECKING:
+    from .export.models import ExportedClassifier
 
 Model = CharRNN | CharNGram
 
@@ -391,9 +394,10 @@ class TextClassifier(Estimator):
         return [{**record, "direction": name} for name, model in networks for record in model.history_]
 
     def quantize(self) -> Self:
-        """Return a classifier whose networks have 8-bit weights: smaller and faster; see `CharRNN.quantize`.
+        """Return a classifier whose models have 8-bit numbers: see `CharRNN.quantize` and `CharNGram.quantize`.
 
-        It predicts, saves and loads like any other. A classifier without networks raises a ValueError.
+        It predicts, saves, loads and exports like any other. A classifier whose networks already have 8-bit weights
+        raises a ValueError.
 
         Examples
         --------
@@ -401,15 +405,61 @@ class TextClassifier(Estimator):
         >>> model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"]).quantize().predict(["aaaa", "bbbb"])
         array(['a', 'b'], dtype='<U1')
         """
-        if not self._networks("quantize"):
-            raise InvalidInputError("the classifier has no network, and counts cannot be quantized. Save it as it is.")
+        models = self._fitted("quantize")
         small = type(self)().set_params(**self.get_params(deep=False))
-        small._models = [
-            {name: model.quantize() if isinstance(model, CharRNN) else model for name, model in by_direction.items()}
-            for by_direction in self._models
-        ]
+        small._models = [{name: model.quantize() for name, model in by_direction.items()} for by_direction in models]
         small._weights, small._prior = self._weights.copy(), self._prior.copy()
         return small
+
+    def export_js(self, path: FilePath, *, float16: bool = False, int8: bool = False) -> None:
+        """Write the classifier as a JavaScript module for browsers and Node.js; see ``docs/export.md``.
+
+        The module has no dependencies and exports the function ``classify``, which gives the labels and probabilities
+        of `predict_proba`, up to rounding.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.js``.
+        float16 : bool, default=False
+            Whether to store the weights of networks in 16 bits.
+        int8 : bool, default=False
+            Whether to store the 8-bit numbers of `quantize`. A quantized classifier always does.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or a weight is invalid, or a label is an integer beyond 2**53.
+        OSError
+            If the file cannot be written; an existing file then stays.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> model = TextClassifier(CharNGram(order=3)).fit(["anna", "eva", "bob", "tom"], ["f", "f", "m", "m"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_js(f"{folder}/names.js")
+        """
+        from .export.js_file import export_classifier_js
+
+        export_classifier_js(self._exported("export_js", int8=int8), path, float16=float16)
+
+    def _exported(self, what: str, *, int8: bool) -> ExportedClassifier:
+        """Return what an exported file contains of the classifier."""
+        from .export.models import ExportedClassifier, ExportedReader
+
+        readers = []
+        for by_direction in self._fitted(what):
+            of_estimator = []
+            for name, model in by_direction.items():
+                is_backward = name == "backward"
+                if isinstance(model, CharRNN):
+                    reader = ExportedReader.of_network(model, is_backward=is_backward, int8=int8)
+                else:
+                    reader = ExportedReader.of_counts(model._fitted(what), is_backward=is_backward, int8=int8)
+                of_estimator.append(reader)
+            readers.append(of_estimator)
+        return ExportedClassifier(self.classes_.tolist(), self._prior, self._weights, readers)
 
     def _networks(self, what: str) -> list[tuple[str, CharRNN]]:
         """Return the networks with their directions."""

@@ -395,7 +395,6 @@ REFUSED = [
         (3, "estimator is of type int. Pass a CharNGram, a CharRNN, a list of both, or None."),
         ([CharNGram(2), "lstm"], r"estimator\[1\] is of type str"), ([], "estimator has 0 models. Pass from 1 to 32."),
         ([CharNGram(2)] * 33, "estimator has 33 models. Pass from 1 to 32."))),
-    ("classifier", lambda m: m.quantize(), "the classifier has no network"),
     ("nothing", lambda: TextClassifier.recommended(NAMES, LABELS, 0.3, droput=0.0),
      "no model of estimator has a parameter 'droput'"),
     ("nothing", lambda: TextClassifier.recommended(NAMES, LABELS, 0.3, estimator=CharRNN()),

@@ -11,18 +11,19 @@ from ..errors import InvalidInputError
 from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..runtime.atomic_file import write_atomically
 from .guess_table import Table
-from .models import Exported
-from .script import Script, assets, embedded_json, has_network, opening, script_of
+from .models import Exported, ExportedClassifier, ExportedNetwork
+from .script import Script, assets, embedded_json, has_network, opening, script_of, script_of_classifier
 from .weights import NOTICE, vocabulary_data
 
-LANGUAGE_MODEL = ("random.js", "sampling.js", "symbols.js", "module.js")
+LANGUAGE_MODEL = ("random.js", "sampling.js", "scoring.js", "symbols.js", "module.js")
+CLASSIFIER = ("scoring.js", "symbols.js", "classifier.js", "classifier_module.js")
 GUESS_NUMBERS = "guess_numbers.js"
 
 
 def export_js(model: Exported, path: FilePath, *, float16: bool = False, guesses: Table | None = None) -> None:
     """Write a language model as a JavaScript module; see `crnn.CharRNN.export_js`."""
     name = checked_path("path", path)
-    script = script_of(model, float16=checked_float16(model, float16))
+    script = script_of(model, float16=checked_float16(float16, has_network(model)))
     data = {
         "model": script.data,
         "opening": opening(model.vocabulary),
@@ -33,9 +34,17 @@ def export_js(model: Exported, path: FilePath, *, float16: bool = False, guesses
     write_atomically(name, js_module(model.summary, data, script, files, constants))
 
 
-def checked_float16(model: Exported, float16: bool) -> bool:
+def export_classifier_js(model: ExportedClassifier, path: FilePath, *, float16: bool = False) -> None:
+    """Write a classifier as a JavaScript module; see `crnn.TextClassifier.export_js`."""
+    name = checked_path("path", path)
+    is_network = [isinstance(reader.model, ExportedNetwork) for readers in model.readers for reader in readers]
+    script = script_of_classifier(model, float16=checked_float16(float16, any(is_network)))
+    write_atomically(name, js_module(model.summary, {"model": script.data}, script, [*script.files, *CLASSIFIER], {}))
+
+
+def checked_float16(float16: bool, has_network: bool) -> bool:
     """Return whether networks get 16-bit weights; without a network, that is an error."""
-    if checked_bool("float16", float16) and not has_network(model):
+    if checked_bool("float16", float16) and not has_network:
         raise InvalidInputError("float16 is True, but the model has no network. Omit it, or pass int8=True.")
     return float16
 

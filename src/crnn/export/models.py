@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,3 +95,48 @@ class ExportedMixture(NamedTuple):
 
 
 Exported = ExportedNetwork | ExportedCounts | ExportedMixture
+
+
+class ExportedReader(NamedTuple):
+    """How one model of a classifier reads texts: a network after the symbol of each label, or the counts of each."""
+
+    vocabulary: Vocabulary  # without the labels
+    is_backward: bool
+    model: ExportedNetwork | tuple[ExportedCounts, ...]
+
+    @classmethod
+    def of_network(cls, model: FittedModel, *, is_backward: bool, int8: bool) -> Self:
+        """Return how a network with labels reads."""
+        return cls(model.vocabulary_.with_labels(()), is_backward, ExportedNetwork.of(model, int8=int8))
+
+    @classmethod
+    def of_counts(cls, learned: CountedText, *, is_backward: bool, int8: bool) -> Self:
+        """Return how counts with labels read."""
+        vocabulary = learned.vocabulary.with_labels(())
+        assert learned.labeled is not None
+        parts = [CountedText(vocabulary, counts) for counts in learned.labeled.parts]
+        return cls(vocabulary, is_backward, tuple(ExportedCounts.of(part, int8=int8) for part in parts))
+
+    @property
+    def summary(self) -> str:
+        """What the model is, in one line."""
+        if isinstance(self.model, ExportedNetwork):
+            return self.model.summary
+        n_grams = sum(sum(part.counts.n_grams) for part in self.model)
+        order = max(part.counts.order for part in self.model)
+        return f"Counts of {n_grams:,} n-grams of up to {order} of {len(self.vocabulary)} symbols"
+
+
+class ExportedClassifier(NamedTuple):
+    """A classifier: estimators with weights, each with a model for each direction."""
+
+    labels: list[Any]
+    prior: NDArray[np.float64]  # (K,)
+    weights: NDArray[np.float64]  # (M,), of the estimators
+    readers: list[list[ExportedReader]]  # of each estimator
+
+    @property
+    def summary(self) -> str:
+        """What the classifier is, in one line."""
+        kinds = "; ".join(readers[0].summary for readers in self.readers)
+        return f"Classifier of {len(self.labels)} labels: {kinds}"

@@ -15,10 +15,19 @@ from ..errors import InvalidInputError
 from ..model.layout import LOOKUP_TABLES, by_output, integers_of
 from ..parameters.kinds import CELLS
 from ..text.vocabulary import Vocabulary
-from .models import Exported, ExportedCounts, ExportedMixture, ExportedNetwork
-from .weights import Weights
+from .models import (
+    Exported,
+    ExportedClassifier,
+    ExportedCounts,
+    ExportedMixture,
+    ExportedNetwork,
+    ExportedReader,
+)
+from .weights import Weights, vocabulary_data
 
 STORED = "stored.js"  # the file that every other one uses
+LABELED = "labeled.js"
+MAX_SAFE_INTEGER = 2**53 - 1  # of JavaScript's numbers
 OF_COUNTS = ("extended", "sizes", "symbols", "escapes", "shares")  # the arrays of counts, in the order of the numbers
 
 
@@ -71,6 +80,7 @@ def _script_of_network(model: ExportedNetwork, float16: bool) -> Script:
         "layers": len(weights.layers),
         "hidden": weights.hidden_size,
         "symbols": len(model.vocabulary),
+        "outputs": len(model.vocabulary) - len(model.vocabulary.labels),
         "embedding": None if weights.embedding is None else weights.embedding.shape[1],
         "pairs": [] if weights.pair_table is None else weights.pair_keys().tolist(),
         **_specials(model.vocabulary),
@@ -142,6 +152,48 @@ def _script_of_mixture(model: ExportedMixture, float16: bool) -> Script:
     }
     files = tuple(dict.fromkeys([*joined_files(members), "mixture.js"]))
     return Script(data, b"".join(member.numbers for member in members), files)
+
+
+def script_of_classifier(model: ExportedClassifier, *, float16: bool = False) -> Script:
+    """Return a classifier for the engine."""
+    vocabularies: list[Vocabulary] = []
+    scripts = []
+    estimators = []
+    for weight, readers in zip(model.weights.tolist(), model.readers, strict=True):
+        of_estimator = []
+        for reader in readers:
+            if reader.vocabulary not in vocabularies:
+                vocabularies.append(reader.vocabulary)
+            script = _script_of_reader(reader, float16)
+            scripts.append(script)
+            place = {"vocabulary": vocabularies.index(reader.vocabulary), "backward": reader.is_backward}
+            of_estimator.append(script.data | place)
+        estimators.append({"weight": weight, "readers": of_estimator})
+    data = {
+        "kind": "classifier",
+        "labels": [checked_label(label) for label in model.labels],
+        "prior": model.prior.tolist(),
+        "estimators": estimators,
+        "vocabularies": [vocabulary_data(vocabulary) for vocabulary in vocabularies],
+    }
+    return Script(data, b"".join(script.numbers for script in scripts), joined_files(scripts))
+
+
+def checked_label(label: Any) -> Any:
+    """Return a label, which JavaScript must be able to represent."""
+    if isinstance(label, int) and abs(label) > MAX_SAFE_INTEGER:
+        raise InvalidInputError(f"the label {label} is too large for a number in JavaScript. Use texts as labels.")
+    return label
+
+
+def _script_of_reader(reader: ExportedReader, float16: bool) -> Script:
+    """Return a model with labels."""
+    if isinstance(reader.model, ExportedNetwork):
+        script = _script_of_network(reader.model, float16)
+        return script._replace(data={"kind": "labeled network", "network": script.data}, files=(*script.files, LABELED))
+    parts = [_script_of_counts(part) for part in reader.model]
+    data = {"kind": "labeled counts", "counts": [part.data for part in parts]}
+    return Script(data, b"".join(part.numbers for part in parts), (*joined_files(parts), LABELED))
 
 
 def opening(vocabulary: Vocabulary) -> str:

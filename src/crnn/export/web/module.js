@@ -56,13 +56,7 @@ export function sample({
  * The score of a document includes its end.
  */
 export function score(text) {
-  const state = network.start();
-  let sum = 0;
-  for (const id of [...idsOf(text), ...(DATA.model.boundary === null ? [] : [DATA.model.boundary])]) {
-    sum += Math.log(probabilities(network.predict(state))[id]);
-    network.read(state, id);
-  }
-  return sum;
+  return sum(logProbabilities(network, network.start(), withEnd(idsOf(text), DATA.model.boundary)));
 }
 
 /**

@@ -129,7 +129,7 @@ class NetworkState {
 
 class Network {
   // `model` has cell, gates, separateBias (whether the last gate has a second bias), layers, hidden (units per layer),
-  // symbols, embedding (the size of a symbol's vector, or null), pairs (the key of each row of the pair table, see
+  // symbols, outputs (how many of these it predicts, the first ones), embedding (the size of a symbol's vector, or null), pairs (the key of each row of the pair table, see
   // `addPair`) and boundary (an id or null).
   // `numbers` contain the pair table; the embedding, one row per symbol; Wx, Wh, bh and (for a GRU) bhn of each layer;
   // then Why and by. Without an embedding, the first Wx has one row per symbol.
@@ -153,16 +153,21 @@ class Network {
       });
     }
     this.Why = stored.matrix(model.symbols, H);
-    this.by = stored.floats(model.symbols);
+    this.by = stored.floats(model.symbols).subarray(0, model.outputs);
     this.sums = new Float64Array(G);
     this.recurrent = new Float64Array(G);
-    this.logits = new Float64Array(model.symbols);
+    this.logits = new Float64Array(model.outputs);
   }
 
   // The state at the start of a text (zeros) or of a document (the state after the boundary).
   start() {
+    return this.startAfter(this.model.boundary);
+  }
+
+  // The state after a first symbol, or of zeros for null.
+  startAfter(id) {
     const state = new NetworkState(this.model.layers, this.model.hidden);
-    if (this.model.boundary !== null) this.read(state, this.model.boundary);
+    if (id !== null) this.read(state, id);
     return state;
   }
 
