@@ -152,7 +152,7 @@ def peer_turns(model: CharRNN, work: Work) -> dict[str, Turn]:
         import onnxruntime  # type: ignore[import-untyped]
         from onnxruntime.quantization import quantize_dynamic  # type: ignore[import-untyped]
 
-        first = np.log(model.start().predict_proba()).astype(np.float32)
+        first = np.log(model.start().next_proba()).astype(np.float32)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         with tempfile.TemporaryDirectory() as name:

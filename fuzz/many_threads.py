@@ -21,7 +21,7 @@ def calls(model, documents, counts, detector, classifier):
         yield [
             lambda text=text: model.score(text),
             lambda i=i: model.sample(20, random_state=i, temperature=0.7),
-            lambda text=text: model.predict_proba([text]).tobytes(),
+            lambda text=text: model.next_proba([text]).tobytes(),
             lambda text=text: model.surprisal(text).tobytes(),
             lambda i=i: tuple(documents.sample(n_samples=3, random_state=i)),
             lambda i=i: documents.score_samples(["to be", TEXT[i : i + 9]]).tobytes(),

@@ -46,9 +46,9 @@ def seen(states):
     """Return everything that can be seen of sessions, or of a list of single states."""
     sums = [(state.log_prob, state.min_log_prob, state._seen.tobytes()) for state in states]
     if isinstance(states, list):
-        return sums, [state.predict_proba().tobytes() for state in states]
+        return sums, [state.next_proba().tobytes() for state in states]
     assert [one[:2] for one in sums] == [*zip(states.log_prob.tolist(), states.min_log_prob.tolist(), strict=True)]
-    return sums, [row.tobytes() for row in states.predict_proba()]
+    return sums, [row.tobytes() for row in states.next_proba()]
 
 
 def fed(state, piece):

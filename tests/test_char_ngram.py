@@ -43,12 +43,12 @@ def test_probabilities_match_the_definition(model, namer):
         reference = KneserNey(counted, fitted.order_, len(vocabulary), boundary)
         prefixes = ["", "n", "no", "ano", "oooooo"]
         expected = [reference.probabilities([*end, *vocabulary.encode(prefix).tolist()]) for prefix in prefixes]
-        np.testing.assert_allclose(fitted.predict_proba(prefixes), expected, rtol=1e-11)
+        np.testing.assert_allclose(fitted.next_proba(prefixes), expected, rtol=1e-11)
 
 
 def test_documents_start_and_end(namer):
     assert namer.vocabulary_[-1] is BOUNDARY
-    assert namer.score_samples([""])[0] == pytest.approx(np.log(namer.predict_proba([""])[0, -1]))
+    assert namer.score_samples([""])[0] == pytest.approx(np.log(namer.next_proba([""])[0, -1]))
     total = np.exp(namer.score_samples(NAMES)).sum() / 3
     found = namer.enumerate_documents(20)
     np.testing.assert_allclose(found.log_probs, namer.score_samples(found.documents), rtol=1e-12)
@@ -63,7 +63,7 @@ def test_documents_start_and_end(namer):
 
 
 def test_samples_are_drawn_from_the_probabilities(model):
-    p = model.predict_proba(["to b"])[0]
+    p = model.next_proba(["to b"])[0]
     drawn = model.sample(1, prime="to b", n_samples=4000, random_state=0)
     found = np.bincount(model.vocabulary_.encode("".join(drawn)), minlength=len(p)) / 4000
     assert np.abs(found - p).max() < 0.03
@@ -77,7 +77,7 @@ def test_samples_are_drawn_from_the_probabilities(model):
 @settings(max_examples=30, deadline=None)
 def test_probabilities_sum_to_one_for_every_text(text, prefix, order):
     model = CharNGram(order, vocabulary="abc").fit(text)
-    p = model.predict_proba([prefix])[0]
+    p = model.next_proba([prefix])[0]
     assert p.sum() == pytest.approx(1, rel=1e-13)
     assert (p > 0).all()
     assert model.n_grams_[0] == len(set(text))
@@ -96,13 +96,13 @@ def results(model, path):
     return [
         model.n_grams_,
         model.score_samples(["to be", "anna", "nab"]).tolist(),
-        model.predict_proba(["", "a", "na", "anna", TEXT[50:90]]).tolist(),
-        [reading.log_prob, reading.predict_proba().tolist()],
+        model.next_proba(["", "a", "na", "anna", TEXT[50:90]]).tolist(),
+        [reading.log_prob, reading.next_proba().tolist()],
         model.score(["be na", "be na be na"] if model.vocabulary_.boundary else "be na be na", adapt=True),
         model.sample(30, n_samples=5, random_state=0),
         model.sample(9, matching="[abeno ]+", n_samples=3, random_state=0),
         model.restore("an?a", gaps="?"),
-        adapted.predict_proba(["be", "be n"]).tolist(),
+        adapted.next_proba(["be", "be n"]).tolist(),
         path.read_text(),
     ]
 
@@ -138,7 +138,7 @@ def test_texts_with_labels_or_weights_are_not_kept(tmp_path):
     kept.partial_fit(["anna", "bob"], sample_weight=[2, 1])
     again = CharNGram(12).fit([*NAMES, "anna", "anna", "bob"])
     assert not keeps_text(kept)
-    np.testing.assert_array_equal(kept.predict_proba(["an"]), again.predict_proba(["an"]))
+    np.testing.assert_array_equal(kept.next_proba(["an"]), again.next_proba(["an"]))
 
 
 def test_the_order_is_chosen_and_reported():

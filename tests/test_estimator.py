@@ -6,7 +6,7 @@ import pytest
 from examples import spoil
 from texts import SENTENCE as TEXT
 
-from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
+from crnn import AnomalyDetector, CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier
 
 LEARNED = ["params_", "optimizer_state_", "state_", "vocabulary_", "history_", "n_steps_", "smooth_loss_"]
 
@@ -84,14 +84,21 @@ def test_unknown_attribute_is_not_reported_as_unfitted():
 
 def test_misspelled_attributes_are_corrected():
     for name, meant in (
-        ("generate", "sample"), ("predict", "predict_proba"), ("sampel", "sample"), ("Beam_Search", "beam_search"),
+        ("generate", "sample"), ("predict", "next_proba"), ("sampel", "sample"), ("Beam_Search", "beam_search"),
         ("hiddensize", "hidden_size"), ("xyzzy", None), ("encode", "vocabulary_"), ("evaluate", "score"),
         ("log_prob", "score_samples"), ("train", "fit"), ("write", "sample"), ("_sampel", None),
+        ("predict_proba", "next_proba"),
     ):  # fmt: skip
         suggested = "" if meant is None else f"; did you mean '{meant}'?"
         with pytest.raises(AttributeError) as caught:
             getattr(CharRNN(), name)
         assert str(caught.value) == f"'CharRNN' object has no attribute '{name}'{suggested}"
+
+
+def test_a_class_suggests_only_what_it_has():
+    for model in (AnomalyDetector(), TextClassifier()):
+        with pytest.raises(AttributeError, match=r"no attribute 'generate'$"):
+            _ = model.generate
 
 
 def test_learned_views_cannot_be_replaced():

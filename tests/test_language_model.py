@@ -118,7 +118,7 @@ def test_a_text_state_is_copied_and_pickled(pair):
     again = pickle.loads(pickle.dumps(state))
     assert state.copy().feed("or").log_prob == again.feed("or").log_prob
     assert state.log_prob == pytest.approx(model.start("to").feed(" be").log_prob, rel=1e-12)
-    np.testing.assert_allclose(state.predict_proba(), model.start("to").feed(" be").predict_proba(), rtol=1e-12)
+    np.testing.assert_allclose(state.next_proba(), model.start("to").feed(" be").next_proba(), rtol=1e-12)
     assert state.sample(9, random_state=1) == model.start("to be").sample(9, random_state=1)
 
 
@@ -133,7 +133,7 @@ def test_strings_have_the_same_scores(pair_of_documents):
     strings = ["", "anna", "o", "bobanna" * 40, "nan"]
     np.testing.assert_allclose(small.score_samples(strings), model.score_samples(strings), rtol=1e-12)
     assert small.score_samples(strings)[1] == small.score_samples(["anna"])[0]
-    np.testing.assert_allclose(small.predict_proba(strings), model.predict_proba(strings), rtol=1e-10)
+    np.testing.assert_allclose(small.next_proba(strings), model.next_proba(strings), rtol=1e-10)
     assert small.sample(n_samples=7, random_state=0) == model.sample(n_samples=7, random_state=0)
     found, expected = (m.enumerate_documents(5) for m in pair_of_documents)
     assert found.documents == expected.documents

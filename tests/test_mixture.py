@@ -71,9 +71,9 @@ def any_models(request, models):
 def test_probabilities_are_the_normalized_product(any_models, weights):
     mixture = Mixture.from_fitted(any_models, weights)
     prefixes = [TEXT[:i] for i in range(90)]
-    expected = mixed(weights, prefixes, [np.log(model.predict_proba(prefixes)) for model in any_models])
-    np.testing.assert_allclose(np.log(mixture.predict_proba(prefixes)), expected, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(np.log(mixture.start(TEXT[:7]).predict_proba()), expected[7], rtol=1e-9)
+    expected = mixed(weights, prefixes, [np.log(model.next_proba(prefixes)) for model in any_models])
+    np.testing.assert_allclose(np.log(mixture.next_proba(prefixes)), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(np.log(mixture.start(TEXT[:7]).next_proba()), expected[7], rtol=1e-9)
     ids = mixture.vocabulary_.encode(TEXT[:90])
     log_p = expected[np.arange(90), ids]
     np.testing.assert_allclose(mixture.surprisal(TEXT[:90]), -log_p, rtol=1e-9, atol=1e-12)
@@ -399,7 +399,7 @@ def test_models_follow_the_text(models, adapt, weights):
             state.feed(text[i : i + length])
         assert state.log_prob == pytest.approx(-whole.sum(), rel=1e-12)
     copy = state.copy()
-    np.testing.assert_array_equal(copy.predict_proba(), state.predict_proba())
+    np.testing.assert_array_equal(copy.next_proba(), state.next_proba())
     assert copy.feed("toe").log_prob == state.feed("toe").log_prob
 
 
@@ -430,7 +430,7 @@ def test_counts_of_a_mixture_in_a_mixture_follow_the_text(models):
         for piece in ("the toe", " that bites", " the toe that"):
             states = [state.copy().feed(piece) for state in states]
         assert states[0].log_prob == pytest.approx(states[1].log_prob, rel=1e-12)
-        np.testing.assert_allclose(states[0].predict_proba(), states[1].predict_proba(), rtol=1e-9)
+        np.testing.assert_allclose(states[0].next_proba(), states[1].next_proba(), rtol=1e-9)
     assert nested.score(text, adapt="counts") > nested.score(text) + 0.05
 
 
@@ -448,7 +448,7 @@ def test_weights_follow_the_text(models, weights):
     rows = np.empty((3, len(x), len(mixture.vocabulary_)))
     for i, character in enumerate(text):
         for member, state in enumerate(states):
-            rows[member, i] = np.log(state.predict_proba())
+            rows[member, i] = np.log(state.next_proba())
             state.feed(character)
         of_text, rows[2, i] = of_text.read_rows(x[i : i + 1], learn=True)
     with_zeros = np.column_stack([network.weights, np.zeros(len(network.weights))])
@@ -474,7 +474,7 @@ def test_a_text_read_without_learning_moves_no_weights(models):
     np.testing.assert_allclose(np.exp(log_softmax(fresh.network.logits_after(fresh.state)))[0], uniform)
     state.feed(" that bites")
     assert (state._reading.network.weights[0] != [*mixture.weights_, 0]).any()
-    np.testing.assert_allclose(state.predict_proba().sum(), 1, rtol=1e-12)
+    np.testing.assert_allclose(state.next_proba().sum(), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("adapt", [True, "counts"])
@@ -482,10 +482,10 @@ def test_copies_and_pickles_carry_the_moved_weights(models, adapt):
     mixture = Mixture.from_fitted([models[1], CharNGram(order=4).fit(TEXT[:300])])
     state = mixture.start(adapt=adapt).feed("the toe that bites " * 9)
     others = [state.copy(), pickle.loads(pickle.dumps(state))]
-    before = state.predict_proba()
+    before = state.next_proba()
     state.feed("to be")
     for other in others:
-        np.testing.assert_array_equal(other.predict_proba(), before)
+        np.testing.assert_array_equal(other.next_proba(), before)
         other.feed("to be")
         assert other.log_prob == state.log_prob
         np.testing.assert_array_equal(other._reading.network.weights, state._reading.network.weights)
@@ -701,9 +701,9 @@ def test_labels_and_weights_of_documents_reach_all_models(long_enough):
 def test_a_state_keeps_the_weights_of_its_time(models):
     mixture = Mixture.from_fitted(models)
     state = mixture.start("to b")
-    before = state.predict_proba()
+    before = state.next_proba()
     mixture.weights_[:] = [1, 0, 0]
-    np.testing.assert_array_equal(state.predict_proba(), before)
+    np.testing.assert_array_equal(state.next_proba(), before)
 
 
 @pytest.mark.parametrize(("of_counts", "of_network"), [(3, 4.7), (17, 1)])
@@ -760,7 +760,7 @@ def test_a_state_that_learns_is_as_it_was_after_a_failed_call(models, place, err
     counts = CharNGram(order=3).fit(TEXT[:300])
     model = Mixture.from_fitted([counts, models[1]]) if mixed_models else counts
     state, expected = (model.start(adapt=True).feed(TEXT[300:320]).feed(TEXT[320:330]) for _ in range(2))
-    before = state.log_prob, state.predict_proba().tobytes()
+    before = state.log_prob, state.next_proba().tobytes()
     module, _, name = place.rpartition(".")
     calls, original = [], pkgutil.resolve_name(place)
 
@@ -774,11 +774,11 @@ def test_a_state_that_learns_is_as_it_was_after_a_failed_call(models, place, err
         state.feed(TEXT[330:400])
     monkeypatch.undo()
     assert calls
-    assert (state.log_prob, state.predict_proba().tobytes()) == before
+    assert (state.log_prob, state.next_proba().tobytes()) == before
     assert state.copy().sample(9, random_state=0) == expected.copy().sample(9, random_state=0)
     state.feed(TEXT[500:550])
     expected.feed(TEXT[500:550])
-    assert (state.log_prob, state.predict_proba().tobytes()) == (expected.log_prob, expected.predict_proba().tobytes())
+    assert (state.log_prob, state.next_proba().tobytes()) == (expected.log_prob, expected.next_proba().tobytes())
 
 
 @pytest.mark.parametrize("seconds", [1e-9, 1e308])

@@ -69,7 +69,7 @@ def test_results_match_reference(name, dtype):
     state = model.start().feed("gab").feed("ba")
     parameters, after = reference_state(model, "gabba")
     y = after[0][-1] @ parameters.Wy + parameters.by
-    np.testing.assert_allclose(state.predict_proba(), (np.exp(y) / np.exp(y).sum())[0], rtol=1e-4)
+    np.testing.assert_allclose(state.next_proba(), (np.exp(y) / np.exp(y).sum())[0], rtol=1e-4)
     assert state.copy().feed("d").log_prob == pytest.approx(-model.surprisal("gabbad").sum(), rel=1e-5)
     found, layout = model.gradient("gabbadeaf"), learned_state(model).layout
     ids = model.vocabulary_.encode("gabbadeaf").astype(np.intp)
@@ -88,7 +88,7 @@ def test_matmul_precision_can_be_changed_on_a_fitted_model():
 
     def results(precision):
         model.set_params(matmul_precision=precision)
-        of_text, of_texts = ("surprisal", "hidden_states"), ("score_samples", "predict_proba")
+        of_text, of_texts = ("surprisal", "hidden_states"), ("score_samples", "next_proba")
         found = [getattr(model, method)("gabba") for method in of_text]
         return [
             *found,
@@ -126,7 +126,7 @@ def test_new_symbols_get_zero_vectors_and_no_bigrams(name, text):
     model.set_params(max_steps=0).partial_fit(text, extend_vocabulary=True)
     old = [list(model.vocabulary_).index(symbol) for symbol in "abcd"]
     assert model.bigrams_ == before.bigrams_
-    p, q = before.predict_proba(["ab", "cad"]), model.predict_proba(["ab", "cad"])[:, old]
+    p, q = before.next_proba(["ab", "cad"]), model.next_proba(["ab", "cad"])[:, old]
     np.testing.assert_allclose(q / q.sum(axis=1, keepdims=True), p, rtol=1e-9)
     if name == "embedding":
         vectors = model.params_["embedding"]
@@ -196,11 +196,11 @@ def test_classifier_in_bfloat16_learns_and_stays_in_bfloat16():
     assert model.score(NAMES, LABELS) == 1
     again = TextClassifier.load(io.BytesIO(saved(model)))
     assert again.estimator.matmul_precision == "bfloat16"
-    p = model.predict_proba(NAMES)
-    np.testing.assert_array_equal(again.predict_proba(NAMES), p)
+    p = model.next_proba(NAMES)
+    np.testing.assert_array_equal(again.next_proba(NAMES), p)
     for network in model.models_[0].values():
         network.set_params(matmul_precision="float32")
-    plain = model.predict_proba(NAMES)
+    plain = model.next_proba(NAMES)
     assert not np.array_equal(plain, p)
     np.testing.assert_allclose(plain, p, atol=0.02)
 
@@ -208,15 +208,15 @@ def test_classifier_in_bfloat16_learns_and_stays_in_bfloat16():
 def test_quantized_classifier_stays_near_its_classifier():
     model = classifier_of(hidden_size=19, max_steps=60, random_state=0).fit(NAMES, LABELS)
     small = model.quantize()
-    np.testing.assert_allclose(small.predict_proba(NAMES), model.predict_proba(NAMES), atol=0.05)
-    assert (small.predict_proba(NAMES) != model.predict_proba(NAMES)).any()
+    np.testing.assert_allclose(small.next_proba(NAMES), model.next_proba(NAMES), atol=0.05)
+    assert (small.next_proba(NAMES) != model.next_proba(NAMES)).any()
     assert small.models_[0]["forward"].for_label("f").score_samples(["anna"]).shape == (1,)
 
 
 def test_mixture_keeps_the_precision_of_its_models():
     models = [small(matmul_precision="bfloat16").fit(TEXT), small(cell="lstm").fit(TEXT)]
-    product = np.sqrt(np.prod([model.predict_proba(["to b"]) for model in models], axis=0))
-    np.testing.assert_allclose(Mixture.from_fitted(models).predict_proba(["to b"]), product / product.sum(), rtol=1e-5)
+    product = np.sqrt(np.prod([model.next_proba(["to b"]) for model in models], axis=0))
+    np.testing.assert_allclose(Mixture.from_fitted(models).next_proba(["to b"]), product / product.sum(), rtol=1e-5)
 
 
 def test_text_with_fewer_bigrams_has_fewer_rows():

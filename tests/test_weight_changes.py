@@ -261,7 +261,7 @@ CALLS = {
     "score_samples": lambda model: model.score_samples(TEXTS).tolist(),
     "score_samples of one": lambda model: model.score_samples(TEXTS[:1]).tolist(),
     "score_batches": lambda model: [scores.tolist() for scores in model.score_batches([TEXTS])],
-    "predict_proba": lambda model: model.predict_proba(TEXTS).tolist(),
+    "next_proba": lambda model: model.next_proba(TEXTS).tolist(),
     "surprisal": lambda model: model.surprisal("bcdb").tolist(),
     "surprisal with adapt": lambda model: model.surprisal("bcdb", adapt=True).tolist(),
     "rank": lambda model: model.rank("bcdb").tolist(),

@@ -43,7 +43,7 @@ MEMBERS = {
     "Generate": "sample stream beam_search enumerate_documents match_probability restore",
     "Score": "score score_samples score_batches bits_per_char perplexity surprisal word_surprisal rank "
              "guess_number decision_function explain",
-    "Predict": "predict fit_predict predict_proba predict_log_proba",
+    "Predict": "next_proba predict fit_predict predict_proba predict_log_proba",
     "Read step by step": "start adapt for_label",
     "Features and gradients": "hidden_states transform fit_transform get_feature_names_out gradient editing",
     "Save and load": "save load",

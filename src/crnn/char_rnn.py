@@ -1010,7 +1010,7 @@ class CharRNN(LanguageModel):
         >>> with model.editing():
         ...     model.params_["by"][:] = 0
         ...     model.params_["Why"] = np.zeros((3, 8))
-        >>> model.predict_proba(["ab"]).round(2).tolist()
+        >>> model.next_proba(["ab"]).round(2).tolist()
         [[0.33, 0.33, 0.33]]
         """
         return editing(self, partial(self._fitted, "editing"))

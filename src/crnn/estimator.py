@@ -16,7 +16,8 @@ SYNONYMS = {
     "evaluate": "score",
     "generate": "sample",
     "log_prob": "score_samples",
-    "predict": "predict_proba",
+    "predict": "next_proba",
+    "predict_proba": "next_proba",
     "train": "fit",
     "write": "sample",
 }
@@ -216,7 +217,9 @@ class Estimator:
         if learned or isinstance(getattr(type(self), name, None), property):
             raise NotFittedError.before(f"reading {name}", estimator=type(self).__name__, fit=self._fit_methods)
         message = f"{type(self).__name__!r} object has no attribute {name!r}"
-        near = "" if name.startswith("_") else did_you_mean(name, self._public_names(), SYNONYMS)
+        public = self._public_names()
+        synonyms = {word: own for word, own in SYNONYMS.items() if own in public}
+        near = "" if name.startswith("_") else did_you_mean(name, public, synonyms)
         # Python adds its own suggestion if the error names the object.
         raise AttributeError(message + near, name=name, obj=None if near else self)
 

@@ -612,14 +612,14 @@ class LanguageModel(Estimator):
         Returns
         -------
         TextState or TextStates
-            A state with `feed`, `predict_proba`, `sample`, `end`, `copy`, `log_prob`; it keeps the current weights.
+            A state with `feed`, `next_proba`, `sample`, `end`, `copy`, `log_prob`; it keeps the current weights.
             For a list of primes, a `TextStates` with the same methods. Errors are as for `surprisal`.
 
         Examples
         --------
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> state = model.start("ab")
-        >>> [likely] = state.predict_proba().argsort()[-1:]
+        >>> [likely] = state.next_proba().argsort()[-1:]
         >>> model.vocabulary_[likely], state.feed("a").sample(2, temperature=0)
         ('a', 'ba')
         """
@@ -798,7 +798,7 @@ class LanguageModel(Estimator):
         n_threads = checked_threads(self.n_threads)
         return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).batches(batches)
 
-    def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
+    def next_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
         """Return the probability of each symbol to come next after each prefix, float64 (n, V); rows sum to 1.
 
         Columns are in the order of `vocabulary_`. Errors are as for `score_samples`.
@@ -811,10 +811,10 @@ class LanguageModel(Estimator):
         Examples
         --------
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-        >>> model.predict_proba(["ab", "aba"]).round().tolist(), list(model.vocabulary_)
+        >>> model.next_proba(["ab", "aba"]).round().tolist(), list(model.vocabulary_)
         ([[1.0, 0.0], [0.0, 1.0]], ['a', 'b'])
         """
-        network, vocabulary = self._text_network("predict_proba", one_row=False, scoring=True)
+        network, vocabulary = self._text_network("next_proba", one_row=False, scoring=True)
         return string_scores.next_probabilities(network, vocabulary, prefixes, checked_threads(self.n_threads))
 
     def surprisal(self, text: Text, *, end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ def model(request):
 
 
 def same(a, b):
-    return a.log_prob == b.log_prob and a.predict_proba().tobytes() == b.predict_proba().tobytes()
+    return a.log_prob == b.log_prob and a.next_proba().tobytes() == b.next_proba().tobytes()
 
 
 @given(pieces=st.lists(st.text("abcd", max_size=20), max_size=5))
@@ -57,8 +57,8 @@ def test_the_next_symbol_is_predicted_by_weights_that_have_learned(model):
     # The last symbol is read again, by these weights.
     network, hidden = packed(adapted, one_row=True), tuple(part.copy() for part in state._reading.start)
     network.feed(model.vocabulary_.encode(whole[-1]).astype(np.int32)[None], hidden)
-    np.testing.assert_array_equal(state.predict_proba(), network.probabilities_after(hidden)[0])
-    before, p = -state.log_prob, state.predict_proba()[model.vocabulary_.encode("c")[0]]
+    np.testing.assert_array_equal(state.next_proba(), network.probabilities_after(hidden)[0])
+    before, p = -state.log_prob, state.next_proba()[model.vocabulary_.encode("c")[0]]
     assert -state.feed("c").log_prob - before == pytest.approx(-np.log(p), rel=1e-4)
 
 

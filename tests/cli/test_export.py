@@ -121,7 +121,7 @@ def test_cost_is_the_mean_divergence_of_all_predictions(monkeypatch):
     rounded, divergences = model.quantize(), []
     for text in model.sample(n_samples=7, random_state=0):
         beginnings = [text[:i] for i in range(len(text) + 1)]
-        p, q = model.predict_proba(beginnings), rounded.predict_proba(beginnings)
+        p, q = model.next_proba(beginnings), rounded.next_proba(beginnings)
         divergences += rel_entr(p.astype(float), q.astype(float)).sum(axis=1).tolist()
     assert int8_cost(model) == pytest.approx(np.mean(divergences), rel=1e-3)
 

@@ -107,7 +107,7 @@ OTHERS = {
 def bits(thing):
     """Return everything that a copy must have."""
     if isinstance(thing, TextState):
-        return thing.log_prob, thing.predict_proba().tobytes(), thing.sample(9, random_state=0), thing.log_prob
+        return thing.log_prob, thing.next_proba().tobytes(), thing.sample(9, random_state=0), thing.log_prob
     if isinstance(thing, Estimator) and thing.__sklearn_is_fitted__():
         return saved(thing)
     if isinstance(thing, Vocabulary):
@@ -178,9 +178,9 @@ def test_a_model_and_its_copy_learn_alike_and_apart(name, copied):
 @pytest.mark.parametrize("name", STATES)
 def test_a_state_and_its_copy_read_alike_and_apart(name, copied):
     state = STATES[name]()
-    before, other = state.predict_proba().tobytes(), again(state, copied)
+    before, other = state.next_proba().tobytes(), again(state, copied)
     after = bits(other.feed("nab" if name == "state" else "or not"))
-    assert state.predict_proba().tobytes() == before
+    assert state.next_proba().tobytes() == before
     assert bits(state.feed("nab" if name == "state" else "or not")) == after
 
 
@@ -293,7 +293,7 @@ def test_all_ways_to_score_agree(name):
     assert model.perplexity(text) == pytest.approx(np.exp(surprisal.mean()), rel=1e-5)
     state = model.start().feed(text[:77]).feed(text[77:])
     assert (state.end() if end else state).log_prob == pytest.approx(-surprisal.sum(), rel=1e-5)
-    p, ids = model.predict_proba([text[:i] for i in range(20)]), model.vocabulary_.encode(text[:20])
+    p, ids = model.next_proba([text[:i] for i in range(20)]), model.vocabulary_.encode(text[:20])
     np.testing.assert_allclose(p[np.arange(20), ids], np.exp(-surprisal[:20]), rtol=1e-4)
     np.testing.assert_array_equal(model.rank(text[:20]), 1 + (p > p[np.arange(20), ids][:, None]).sum(axis=1))
     drawn = model.sample(30, prime=text[:3], random_state=3, **({"max_length": 30} if end else {}))

@@ -195,7 +195,7 @@ def test_functions_that_may_take_long_look_for_signals(tmp_path, monkeypatch):
     pickle.loads(pickle.dumps(model))
     network(NAMES).sample(matching=".*nn.*|bob", random_state=0)
     monkeypatch.setattr("crnn.ngram.counts.CALL_NUMBERS", 1)
-    model.predict_proba(["t", "o"])
+    model.next_proba(["t", "o"])
     monkeypatch.setattr("crnn.ngram.counts_network.LABEL_SYMBOLS", 6)
     CharNGram(2).fit(NAMES, y=[0, 1] * 9).score_samples(["ab"], y=0)
     TextClassifier(CharNGram(2)).fit(NAMES, [0, 1] * 9).predict(NAMES)
@@ -222,7 +222,7 @@ def three_of_many():
 # A model of many symbols, and a call that takes long.
 LONG_CALLS = {
     "sample": (lambda: CharNGram(2, n_threads=1).fit(MANY), lambda model: model.sample(3000)),
-    "predict_proba": (counts_of_many, lambda model: model.predict_proba(list(MANY[:1000]))),
+    "next_proba": (counts_of_many, lambda model: model.next_proba(list(MANY[:1000]))),
     "beam_search": (counts_of_many, lambda model: model.beam_search(2, beams=400)),
     "completions": (
         network_of_many, lambda model: model.start().beam_search(2, beams=1000, stop=list(MANY[:2])),

@@ -227,7 +227,7 @@ REFUSED = [
     ("8 bits", lambda m: m.editing().__enter__(), "^editing needs float weights, "),
     *(("spoiled", call, r"params_\['by'\] is nan at \(1,\), but \w+ needs finite") for call in (
         lambda m: m.sample(3), lambda m: next(m.stream()), lambda m: m.beam_search(3), lambda m: m.score("ab"),
-        lambda m: m.bits_per_char("ab"), lambda m: m.surprisal("ab"), lambda m: m.predict_proba(["ab"]),
+        lambda m: m.bits_per_char("ab"), lambda m: m.surprisal("ab"), lambda m: m.next_proba(["ab"]),
         lambda m: m.score_samples(["a"]), lambda m: m.transform(["a"]), lambda m: m.start(),
         lambda m: m.guess_number(["a"], length=2))),
     ("infinite", lambda m: m.score(["anna"]), r"params_\['Whh_l0'\] is inf at \(2, 1\), but \w+ needs finite"),

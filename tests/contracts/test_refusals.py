@@ -379,7 +379,7 @@ def learned(name, parameter):
     if isinstance(thing, TextState):
         return thing.log_prob
     if isinstance(thing, TextStates):
-        return thing.log_prob.tolist(), thing.predict_proba().tobytes()
+        return thing.log_prob.tolist(), thing.next_proba().tobytes()
     return thing.score_samples(["ab", "anna"]).tobytes() if hasattr(thing, "score_samples") else None
 
 
@@ -486,6 +486,6 @@ def test_a_model_with_labels_asks_for_one_where_it_needs_one(name):
 
 def test_a_number_of_threads_that_was_set_later_is_checked():
     model = CharRNN(**SMALL).fit(NAMES).set_params(n_threads=0)
-    for call in ("sample", "predict_proba", "score", "score_samples"):
+    for call in ("sample", "next_proba", "score", "score_samples"):
         with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
             use(model, call)

@@ -16,7 +16,7 @@ def test_surprisal_and_alternatives(model):
     np.testing.assert_allclose(surprisal, model.surprisal("hann", end=True), rtol=1e-6)
     assert symbols == ["h", "a", "n", "n", BOUNDARY]
     for i, best in enumerate(alternatives):
-        (p,) = model.predict_proba(["hann"[:i]])
+        (p,) = model.next_proba(["hann"[:i]])
         assert [probability for _, probability in best] == pytest.approx(sorted(p)[:-3:-1], rel=1e-5)
         assert [model.vocabulary_[int(k)] for k in np.argsort(-p)[:2]] == [symbol for symbol, _ in best]
 

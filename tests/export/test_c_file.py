@@ -94,7 +94,7 @@ def test_c_library_gives_the_models_log_probabilities(cell, layers, int8, n_bigr
     ids = np.array([3, 0, 6, 1, 7, 5, 7, 7, 2])  # 7 is the boundary
     expected, state = [], model.start()
     for i in [*ids, None]:
-        expected.append(np.log(state.predict_proba()))
+        expected.append(np.log(state.next_proba()))
         if i is not None:
             state = state.end() if i == 7 else state.feed("abcdefg"[i])
     library, texts = Library(source, tmp_path, compiler, int8=int8), ["abcabcdefg", "", "gfedcba"]

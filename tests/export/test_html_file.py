@@ -101,7 +101,7 @@ def expected(model, text):
     """Return the log-probabilities before each symbol of a text."""
     state, rows = model.start(), []
     for i in range(len(text)):
-        rows.append(np.log(state.predict_proba()))
+        rows.append(np.log(state.next_proba()))
         state.feed(text[i : i + 1])
     return np.array(rows)
 
@@ -225,7 +225,7 @@ def test_the_module_samples_scores_and_predicts_as_python_does(module_of, name):
     shown = text.decode() if isinstance(text, bytes) else text
     np.testing.assert_allclose(call("score", shown), model.score_samples([text])[0], atol=1e-3)
     found = call("nextProba", shown)
-    p = model.start(text).predict_proba()
+    p = model.start(text).next_proba()
     np.testing.assert_allclose([each["probability"] for each in found], sorted(p, reverse=True), atol=1e-5)
     if isinstance(text, str):
         limit = {"length": 19} if model.vocabulary_.boundary is None else {"max_length": 19}

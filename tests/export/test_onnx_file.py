@@ -46,7 +46,7 @@ def test_onnx_gives_the_models_probabilities_and_states(cell, num_layers, option
     rest, *state = run(None, {"ids": ids[2:], **dict(zip(zeros(model, 3), state, strict=True))})
     found = softmax(np.concatenate([first, rest]))
     for b, text in enumerate(texts):
-        expected = model.predict_proba([text[: t + 1] for t in range(7)])
+        expected = model.next_proba([text[: t + 1] for t in range(7)])
         np.testing.assert_allclose(found[:, b], expected, rtol=0, atol=ATOL)
         np.testing.assert_allclose(state[0][:, b], model.hidden_states(text)[-1], rtol=0, atol=ATOL)
 
@@ -69,7 +69,7 @@ def test_first_symbol_of_a_text(tmp_path):
     model = random_language_model("abc", dtype="float32")
     model.export_onnx(tmp_path / "model.onnx")
     constants = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(tmp_path / "model.onnx").graph.initializer}
-    np.testing.assert_allclose(softmax(constants["decoder.bias"]), model.predict_proba([""])[0], atol=ATOL)
+    np.testing.assert_allclose(softmax(constants["decoder.bias"]), model.next_proba([""])[0], atol=ATOL)
 
 
 def test_onnx_header_names_versions_inputs_and_outputs(tmp_path):

@@ -27,7 +27,7 @@ def test_torch_module_with_bigrams_gives_the_models_probabilities(cell, embeddin
     for part in (ids[:1], ids[1:6], ids[6:6], ids[6:]):
         logits, state = module(part, state)
     np.testing.assert_allclose(
-        logits[-1, 0].softmax(-1).detach(), model.predict_proba(["ebbacdaeb"])[0], rtol=0, atol=ATOL[dtype.name]
+        logits[-1, 0].softmax(-1).detach(), model.next_proba(["ebbacdaeb"])[0], rtol=0, atol=ATOL[dtype.name]
     )
 
 
@@ -56,7 +56,7 @@ def test_state_restarts_at_document_boundaries(cell, layers, n_bigrams, torch):
         for t in range(start, len(stream)):
             document = stream[max(j for j in range(t + 1) if stream[j] == b) + 1 : t + 1]
             prefix = model.vocabulary_.decode(document)
-            np.testing.assert_allclose(logits[t, i].softmax(-1).detach(), model.predict_proba([prefix])[0], atol=1e-12)
+            np.testing.assert_allclose(logits[t, i].softmax(-1).detach(), model.next_proba([prefix])[0], atol=1e-12)
         h = state[0] if isinstance(state, tuple) else state
         read = model.hidden_states(model.vocabulary_.decode(stream[last:]))
         np.testing.assert_allclose(h[:, i].detach(), read[-1], atol=1e-12)

@@ -42,7 +42,7 @@ def test_logits_are_those_of_pytorch(cell, num_layers, bias):
     output, _ = network["rnn"](torch.nn.functional.one_hot(ids, 5).double())
     probabilities = network["decoder"](output).softmax(-1).detach().numpy()
     prefixes = ["eaddb"[: i + 1] for i in range(5)]
-    np.testing.assert_allclose(model.predict_proba(prefixes), probabilities, rtol=1e-12)
+    np.testing.assert_allclose(model.next_proba(prefixes), probabilities, rtol=1e-12)
 
 
 @pytest.mark.peers

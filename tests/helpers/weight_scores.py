@@ -14,7 +14,7 @@ def scores(model):
     strings = STRINGS if model.vocabulary_.boundary is None else ["anna", "bob", "", "ahe"]
     one, text = strings[0], strings[0] * 20
     numbers = [*model.score_samples([one]), *model.score_samples(strings), model.score(text), *model.surprisal(one)]
-    numbers += [model.start().feed(one).log_prob, *model.predict_proba(strings).ravel(), *model.rank(one)]
+    numbers += [model.start().feed(one).log_prob, *model.next_proba(strings).ravel(), *model.rank(one)]
     return np.array(numbers).tobytes().hex(), "".join(model.stream(7, random_state=3))
 
 

@@ -167,7 +167,7 @@ def test_no_texts_have_no_scores(model):
     assert model.score_samples([""]).tolist() == [0.0]
     assert model.score_samples([]).shape == (0,)
     assert model.score_samples([]).dtype == np.float64
-    assert model.predict_proba([]).shape == (0, len(SYMBOLS))
+    assert model.next_proba([]).shape == (0, len(SYMBOLS))
 
 
 def test_bytes_like_texts_have_the_same_score():

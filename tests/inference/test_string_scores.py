@@ -49,7 +49,7 @@ def test_scores_match_reference(kernels, dtype, cell, num_layers, n):
     ids = model.vocabulary_.encode(text).astype(int)
     tolerance = 1e-12 if dtype == "float64" else 2e-5
     np.testing.assert_allclose(model.surprisal(text), -log_p[np.arange(n), ids], atol=tolerance)
-    np.testing.assert_allclose(model.predict_proba([text])[0], np.exp(log_p[-1]), atol=tolerance)
+    np.testing.assert_allclose(model.next_proba([text])[0], np.exp(log_p[-1]), atol=tolerance)
     np.testing.assert_allclose(model.hidden_states(text), units, atol=tolerance)
     right = model.rank(text) == (y[:-1] > y[np.arange(n), ids, None]).sum(axis=1) + 1
     assert right.all() if dtype == "float64" else right.mean() > 0.99  # float32 may reverse what is nearly alike
@@ -57,7 +57,7 @@ def test_scores_match_reference(kernels, dtype, cell, num_layers, n):
 
 def test_types_and_shapes(dtype):
     model = random_language_model(SYMBOLS, dtype=dtype, num_layers=2)
-    assert model.surprisal("abc").dtype == model.predict_proba(["abc"]).dtype == np.float64
+    assert model.surprisal("abc").dtype == model.next_proba(["abc"]).dtype == np.float64
     assert model.surprisal("").shape == model.rank("").shape == (0,)
     assert model.rank("abc").dtype.kind == "i"
     assert model.hidden_states("").shape == (0, 2, 7)
@@ -85,12 +85,12 @@ def test_long_texts_are_read_in_pieces(model, monkeypatch, n):
     assert model.score(text) == pytest.approx(expected[2], rel=1e-14)
 
 
-# --- predict_proba
+# --- next_proba
 
 
 def test_rows_sum_to_one_closely_enough_to_draw_from(dtype):
     model = random_language_model(SYMBOLS, dtype=dtype, scale=2.0)
-    p = model.predict_proba([random_text(n, n) for n in range(50)])
+    p = model.next_proba([random_text(n, n) for n in range(50)])
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-14)
     np.random.default_rng(0).choice(list(SYMBOLS), p=p[0])
 
@@ -104,28 +104,28 @@ def test_rows_sum_to_one_closely_enough_to_draw_from(dtype):
 @settings(max_examples=25)
 def test_predictions_do_not_depend_on_other_prefixes_or_threads(prefixes, rows, block, n_threads):
     model = random_language_model(SYMBOLS, cell="lstm", dtype="float32", n_threads=n_threads)
-    alone = [model.predict_proba([prefix])[0] for prefix in prefixes]
+    alone = [model.next_proba([prefix])[0] for prefix in prefixes]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(string_scores, "ROWS", rows)
         for name, value in (("BLOCK_STRINGS", block), ("MIN_ROWS", 1)):
             patch.setattr(f"crnn.inference.string_scores.{name}", value)
-        together = model.predict_proba(iter(prefixes))
+        together = model.next_proba(iter(prefixes))
     assert together.shape == (len(prefixes), len(SYMBOLS))
     np.testing.assert_array_equal(together, np.reshape(alone, together.shape))
 
 
 def test_long_prefixes_are_read_in_pieces(model, monkeypatch):
     prefixes = [random_text(n, n) for n in (500, 480, 3)]
-    expected = model.predict_proba(prefixes)
+    expected = model.next_proba(prefixes)
     monkeypatch.setattr("crnn.inference.string_scores.BLOCK_SYMBOLS", 64 * 21)
-    np.testing.assert_array_equal(model.predict_proba(prefixes), expected)
+    np.testing.assert_array_equal(model.next_proba(prefixes), expected)
 
 
 def test_huge_logits_do_not_overflow(dtype):
     model = random_language_model(SYMBOLS, dtype=dtype)
     with model.editing():
         model.params_["Why"][:] *= 1e30
-    p = model.predict_proba(["", "abc"])
+    p = model.next_proba(["", "abc"])
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-14)
     assert model.rank("abc").shape == (3,)
 

@@ -29,7 +29,7 @@ def ending():
 
 
 def same(a, b):
-    return a.log_prob == b.log_prob and a.predict_proba().tobytes() == b.predict_proba().tobytes()
+    return a.log_prob == b.log_prob and a.next_proba().tobytes() == b.next_proba().tobytes()
 
 
 @given(pieces=st.lists(st.text(SYMBOLS, max_size=30), max_size=6))
@@ -41,14 +41,14 @@ def test_pieces_are_the_whole_to_the_bit(model, pieces):
     text = "".join(pieces)
     assert same(state, model.start().feed(text))
     assert state.log_prob == model.score_samples([text])[0]
-    np.testing.assert_array_equal(state.predict_proba(), model.predict_proba([text])[0])
+    np.testing.assert_array_equal(state.next_proba(), model.next_proba([text])[0])
 
 
 def test_a_prime_is_read_but_does_not_count(model):
     state, fed = model.start("abc"), model.start().feed("abc")
     assert state.log_prob == 0
     assert fed.log_prob < 0
-    np.testing.assert_array_equal(state.predict_proba(), fed.predict_proba())
+    np.testing.assert_array_equal(state.next_proba(), fed.next_proba())
     assert state.feed("d").log_prob == pytest.approx(fed.feed("d").log_prob - model.start().feed("abc").log_prob)
 
 
@@ -106,7 +106,7 @@ def test_the_next_document_starts_after_the_end(ending):
     reference = packed(ending, one_row=True).zero_state(1)
     network = state._reading.network
     network.feed(np.array([[3], [0], [1], [3]], np.int32), reference)
-    np.testing.assert_array_equal(state.predict_proba(), network.probabilities_after(reference)[0])
+    np.testing.assert_array_equal(state.next_proba(), network.probabilities_after(reference)[0])
 
 
 def test_a_draw_stops_at_the_end(ending):

@@ -66,9 +66,9 @@ def few_rows(monkeypatch):
 def bits(states):
     """Return all that can be seen of sessions, or of a list of single states."""
     if isinstance(states, TextStates):
-        p, seen = states.predict_proba(), [state._seen.tolist() for state in states]
+        p, seen = states.next_proba(), [state._seen.tolist() for state in states]
         return states.log_prob.tolist(), states.min_log_prob.tolist(), p.tobytes(), seen
-    p = [state.predict_proba().tobytes() for state in states]
+    p = [state.next_proba().tobytes() for state in states]
     sums = [state.log_prob for state in states], [state.min_log_prob for state in states]
     return *sums, b"".join(p), [state._seen.tolist() for state in states]
 
@@ -226,7 +226,7 @@ def test_arrays_of_indices_and_no_sessions(documents):
         state.feed(piece)
     assert bits(states) == bits(single)
     assert states.feed([], which=[]).shape == (0,)
-    assert documents.start([]).predict_proba().shape == (0, len(documents.vocabulary_))
+    assert documents.start([]).next_proba().shape == (0, len(documents.vocabulary_))
     assert documents.start([]).sample() == []
     assert bits(states) == bits(single)
     assert (len(states), repr(states)) == (3, "TextStates(3 sessions)")

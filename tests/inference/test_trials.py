@@ -329,7 +329,7 @@ def test_the_probability_within_a_length_of_running_text_is_a_sum_over_texts(pat
         expected = 0.0
         for text in map("".join, itertools.product(symbols, repeat=n)):
             if any(whole.fullmatch(text[:k]) for k in range(n + 1)):
-                p = model.predict_proba([prime + text[:k] for k in range(n)])
+                p = model.next_proba([prime + text[:k] for k in range(n)])
                 expected += math.prod(row[symbols.index(symbol)] for row, symbol in zip(p, text, strict=True))
         found = model.match_probability(pattern, n, prime=prime)
         assert found.lower == found.estimate == found.upper == pytest.approx(expected, rel=1e-12, abs=0)

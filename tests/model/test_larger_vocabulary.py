@@ -24,7 +24,7 @@ def test_old_symbols_keep_their_proportions(options):
     assert list(grown.vocabulary_) == sorted(set(OLD + NEW))
     old = [list(grown.vocabulary_).index(symbol) for symbol in model.vocabulary_]
     prefixes = ["", "the", OLD]
-    before, after = model.predict_proba(prefixes), grown.predict_proba(prefixes)[:, old]
+    before, after = model.next_proba(prefixes), grown.next_proba(prefixes)[:, old]
     np.testing.assert_allclose(after / after.sum(axis=1, keepdims=True), before, rtol=1e-6)
     for name, memory in model.optimizer_state_.items():
         if name != "step":
@@ -40,7 +40,7 @@ def test_new_symbols_are_as_probable_as_the_rarest_old_one(documents):
     symbols = list(model.vocabulary_)[: model.vocabulary_.boundary]
     new = [symbols.index(symbol) for symbol in set(NEW) - set(OLD)]
     rarest = min((i for i in range(len(symbols)) if i not in new), key=lambda i: model.params_["by"][i])
-    p = model.predict_proba(["", "the", OLD])
+    p = model.next_proba(["", "the", OLD])
     np.testing.assert_array_equal(p[:, new], np.repeat(p[:, [rarest]], len(new), axis=1))
     assert (p[:, new] < 0.05).all()
 

@@ -127,10 +127,10 @@ def test_compact_models_are_models(small, tmp_path):
         assert other.n_grams_ == small.n_grams_
         assert other.sample(n_samples=5, random_state=0) == small.sample(n_samples=5, random_state=0)
     prefixes = ["", "a", "han", "bobb", "ott"]
-    p = small.predict_proba(prefixes)
+    p = small.next_proba(prefixes)
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
     for text in NAMES[:8]:
-        steps = small.predict_proba([text[:i] for i in range(len(text) + 1)])
+        steps = small.next_proba([text[:i] for i in range(len(text) + 1)])
         codes = [*(small.vocabulary_.codes.tolist().index(ord(c)) for c in text), small.vocabulary_.boundary]
         assert small.score_samples([text])[0] == pytest.approx(np.log(steps[np.arange(len(codes)), codes]).sum())
     matched = small.sample(matching="h.*", n_samples=20, random_state=1)
@@ -139,7 +139,7 @@ def test_compact_models_are_models(small, tmp_path):
     firsts = [list(small.vocabulary_.codes).index(ord(c)) for c in "ab"]
     assert found.lower == found.upper == pytest.approx(p[0, firsts].sum(), abs=1e-9)
     state = small.start("han")
-    np.testing.assert_allclose(state.predict_proba(), p[2])
+    np.testing.assert_allclose(state.next_proba(), p[2])
 
 
 @pytest.mark.parametrize("call", [lambda m: m.partial_fit(["ab"]), lambda m: m.adapt(["ab"]), lambda m: m.prune(1800)])

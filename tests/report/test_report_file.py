@@ -122,7 +122,7 @@ def test_hover_tap_and_keys(report_of):
     driver = report_of(model, text)
     show(driver, "text")
     spans = driver.find_elements("css selector", "#text-view span")
-    expected = [model.predict_proba([text[:i]])[0] for i in range(4)]
+    expected = [model.next_proba([text[:i]])[0] for i in range(4)]
     actions = pytest.importorskip("selenium.webdriver").ActionChains(driver)
     actions.move_to_element(spans[2]).perform()
     bits = -np.log2([p[list(model.vocabulary_).index(text[i])] for i, p in enumerate(expected)])

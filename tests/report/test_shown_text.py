@@ -30,7 +30,7 @@ def test_judged_text_matches_a_state(symbols, text, monkeypatch):
     ids = [*model.vocabulary_.encode(text).tolist(), *([] if boundary is None else [boundary])]
     assert len(bits) == len(ids)
     for i, symbol in enumerate(ids):
-        expected = state.predict_proba()
+        expected = state.next_proba()
         order = np.argsort(-expected, kind="stable")[:5]
         np.testing.assert_allclose(bits[i], -np.log2(expected[symbol]), rtol=1e-9)
         np.testing.assert_array_equal(best[i], order)

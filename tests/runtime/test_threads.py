@@ -81,7 +81,7 @@ def test_a_model_from_a_larger_machine_reads_and_draws_with_no_more_threads_than
     texts = ["".join(letters) for letters in product("abcd", repeat=5)]  # all different: equal ones are scored once
     for call in (
         lambda: model.score_samples(texts),
-        lambda: model.predict_proba(texts),
+        lambda: model.next_proba(texts),
         lambda: model.score("".join(texts) * 20, exact=False),
         lambda: model.sample(3, n_samples=1000, random_state=0),
         lambda: model.guess_number(["abc"], n_samples=1000, length=3, random_state=0),

@@ -191,7 +191,7 @@ def int8_cost(model: CharRNN) -> float:
     for text in texts:
         state, other = model.start(), quantized.start()
         for i in range(len(text) + 1):
-            p, q = state.predict_proba(), other.predict_proba()
+            p, q = state.next_proba(), other.next_proba()
             divergences.append(float(rel_entr(p, q).sum()))
             state.feed(text[i : i + 1])
             other.feed(text[i : i + 1])

@@ -101,7 +101,7 @@ def explain(
     symbols += [] if vocabulary.boundary is None else [BOUNDARY]
     nats, alternatives = list[float](), list[list[tuple[Symbol, float]]]()
     for symbol in symbols:
-        p = state.predict_proba()
+        p = state.next_proba()
         best = np.argsort(-p, kind="stable")[:n_alternatives].tolist()
         alternatives.append([(vocabulary[i], float(p[i])) for i in best])
         before = state.log_prob

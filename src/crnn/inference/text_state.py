@@ -169,13 +169,13 @@ class TextState:
             raise InvalidInputError("the model was fitted on running text, which has no end. Fit it on documents.")
         return self._advance(np.array([boundary]))
 
-    def predict_proba(self) -> NDArray[np.float64]:
+    def next_proba(self) -> NDArray[np.float64]:
         """Return the probability of each symbol to come next, (V,), in the order of `vocabulary_`.
 
         Examples
         --------
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
-        >>> model.start().predict_proba().round(2).tolist()
+        >>> model.start().next_proba().round(2).tolist()
         [0.25, 0.25, 0.25, 0.25]
         """
         (p,) = self._reading.network.probabilities_after(self._reading.state)

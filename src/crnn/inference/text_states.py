@@ -153,13 +153,13 @@ class TextStates:
         n = len(streams)
         return self._advance(streams, Strings(np.full(n, boundary, np.int32), np.ones(n, np.intp)))
 
-    def predict_proba(self, which: Any = None) -> NDArray[np.float64]:
+    def next_proba(self, which: Any = None) -> NDArray[np.float64]:
         """Return the probability of each symbol to come next in each session, (n, V), in the order of `vocabulary_`.
 
         Examples
         --------
         >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start(["", "a"])
-        >>> states.predict_proba(which=[1]).round(2).tolist()
+        >>> states.next_proba(which=[1]).round(2).tolist()
         [[0.25, 0.25, 0.25, 0.25]]
         """
         streams, state = self._indices(which), self._current_sessions().state

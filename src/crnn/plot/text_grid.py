@@ -222,7 +222,7 @@ def probabilities(
 def next_probabilities(model: LanguageModel, text: str | bytes) -> NDArray[np.float64]:
     """Return the probability of each symbol after each character of a text, (len(text), V)."""
     state = model.start()
-    return np.array([state.feed(text[i : i + 1]).predict_proba() for i in range(len(text))])
+    return np.array([state.feed(text[i : i + 1]).next_proba() for i in range(len(text))])
 
 
 def _frame_right_guesses(ax: Axes, rows: NDArray[Any], grid: TextGrid, best: NDArray[Any], ids: NDArray[Any]) -> None:

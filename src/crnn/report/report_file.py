@@ -439,7 +439,7 @@ def judge_symbols(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
     top = model.hidden_states(text)[:, -1]
     if vocabulary.boundary is not None:
         ids = np.append(ids, vocabulary.boundary)
-    first = np.log(model.start().predict_proba())[None]
+    first = np.log(model.start().next_proba())[None]
     n, count = len(ids), min(GUESSES, len(vocabulary))
     bits, best, p = np.empty(n), np.empty((n, count), np.intp), np.empty((n, count))
     for start in range(0, n, BLOCK):
