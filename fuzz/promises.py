@@ -11,6 +11,7 @@ import many_threads
 import mutated_files
 import programs
 import soak
+import worker_processes
 import write_faults
 from trials import Outcome, run_cases
 
@@ -54,6 +55,15 @@ PROMISES = {
         cases("random_restores"), 100_000, 60),
     "threads": Promise("8 threads get what one gets, each as often", many_threads.run, 10_000, 10),
     "forks": Promise("a child forked during training trains its copy", programs.forks, 200, 2),
+    "spawn": Promise("workers by spawn get and train the same model", partial(worker_processes.pool, "spawn"), 100, 2),
+    "forkserver": Promise("workers by forkserver get and train the same model",
+        partial(worker_processes.pool, "forkserver"), 100, 2),
+    "loky": Promise("workers by joblib's loky get and train the same model",
+        partial(worker_processes.pool, "loky"), 100, 2),
+    "gunicorn": Promise("workers of gunicorn that load the model themselves score as one process does",
+        partial(worker_processes.gunicorn, []), 100, 2),
+    "preload": Promise("workers of gunicorn --preload, forked from a process that has loaded the model, do, too",
+        partial(worker_processes.gunicorn, ["--preload"]), 100, 2),
     "hashes": Promise("hash seeds change nothing", programs.hash_seeds, 14, 2),
     "soak": Promise("memory, descriptors and threads stay flat, in cycles", soak.run, 3600, 2),
 }  # fmt: skip

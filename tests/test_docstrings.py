@@ -106,7 +106,7 @@ def unknown_names(text, files):
 
 def test_names_in_backticks_exist():
     kinds = (".py", ".pyx", ".pxd", ".pxi", ".h", ".md", ".toml")
-    folders = ("src", "tests", "fuzz", "docs", "benchmarks", "tools")
+    folders = ("src", "tests", "fuzz", "docs", "benchmarks", "tools", "packaging")
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in kinds]
     paths += [path for path in ROOT.iterdir() if path.suffix in kinds]
     ends = {"/" + "/".join(path.parts[n:]) for path in paths for n in range(len(ROOT.parts), len(path.parts))}

@@ -17,18 +17,27 @@ import sys
 import time
 from pathlib import Path
 
+from scipy.stats import chi2
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "development" / "guarantees.md"
 SHOWN = 5  # failures of a promise
-HEADER = "| trials | number | failures | date |\n|---|---|---|---|\n"  # the rest of the page is the table
+RULE_OF_THREE = 3.0  # -ln 0.05: with n trials and a rate of 3 / n, no failure has a probability of 5 %
+HEADER = "| trials | number | failures | failure rate, 95 % | date |\n|---|---|---|---|---|\n"  # the rest of the page is the table
 
 
 def write_trials(page: Path, tried: dict[str, str], names: list[str]) -> None:
     """Replace the rows of a page's table of trials; those of other promises stay, in the order of `names`."""
     text, _, table = page.read_text(encoding="utf-8").partition(HEADER)
     rows = {row.split("`")[1]: row for row in table.splitlines()} | tried
-    lines = [rows.get(name, f"| `{name}` | not tried | | |") for name in names]
+    lines = [rows.get(name, f"| `{name}` | not tried | | | |") for name in names]
     page.write_text(text + HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def highest_rate(failures: int, tries: int) -> str:
+    """Return the failure rate that 95 % confidence allows: 3 / n after no failure in n trials, by Poisson otherwise."""
+    bound = RULE_OF_THREE if not failures else float(chi2.ppf(0.95, 2 * failures + 2)) / 2
+    return f"below {min(1.0, bound / tries):.1g}" if tries else ""
 
 
 def main() -> int:
@@ -58,7 +67,8 @@ def main() -> int:
         for failure in outcome.failures[:SHOWN]:
             print(f"  {name}: {failure}", file=sys.stderr, flush=True)
         if arguments.page is not None:
-            row = f"| `{name}` | {tries} | {failures} | {datetime.date.today().isoformat()} |"
+            rate = highest_rate(failures, outcome.tries)
+            row = f"| `{name}` | {tries} | {failures} | {rate} | {datetime.date.today().isoformat()} |"
             write_trials(arguments.page, {name: row}, list(promises))
         failed |= bool(outcome.failures) or not outcome.tries
     return int(failed)
