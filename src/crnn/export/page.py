@@ -103,7 +103,7 @@ def export_html(
     excluded: TextFilter | None = None,
     width: int = 0,
 ) -> None:
-    """Write a language model as one HTML page that runs it; see `crnn.LanguageModel.export_html`.
+    """Write a language model as one HTML page that runs it; see `crnn.CharRNN.export_html`.
 
     `python` is the Python expression for the model as exported. The page of a model of documents lists new documents,
     usually at most `width` characters wide, without the `excluded` ones.
