@@ -14,7 +14,7 @@ from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .js_file import checked_float16
 from .models import Exported
-from .script import Script, assets, embedded_json, opening, script_of
+from .script import Script, assets, embedded_json, has_network, opening, script_of
 from .text_filter import TextFilter
 from .weights import NOTICE, vocabulary_data
 
@@ -109,7 +109,7 @@ def export_html(
     usually at most `width` characters wide, without the `excluded` ones.
     """
     name = checked_path("path", path)
-    script = script_of(model, float16=checked_float16(model, float16))
+    script = script_of(model, float16=checked_float16(float16, has_network(model)))
     title = printable_title(title)
     live = assets(__package__, ["live.html"])
     data = live_data(model, script, python)
