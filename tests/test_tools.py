@@ -203,7 +203,15 @@ def test_an_emulated_debian_reaches_the_network_as_this_machine_does(monkeypatch
 
 def test_the_page_of_trials_keeps_the_rows_of_other_promises(tmp_path):
     reliability, page = tool("reliability"), tmp_path / "page.md"
-    page.write_text(f"before\n{reliability.HEADER}| `kill` | 7 | 0 | |\n")
-    reliability.write_trials(page, {"bits": "| `bits` | 11 | 0 | |"}, ["bits", "kill", "soak"])
-    rows = "| `bits` | 11 | 0 | |\n| `kill` | 7 | 0 | |\n| `soak` | not tried | | |\n"
+    page.write_text(f"before\n{reliability.HEADER}| `kill` | 7 | 0 | | |\n")
+    reliability.write_trials(page, {"bits": "| `bits` | 11 | 0 | | |"}, ["bits", "kill", "soak"])
+    rows = "| `bits` | 11 | 0 | | |\n| `kill` | 7 | 0 | | |\n| `soak` | not tried | | | |\n"
     assert page.read_text() == f"before\n{reliability.HEADER}{rows}"
+
+
+def test_no_failure_in_n_trials_leaves_three_nths_possible():
+    highest_rate = tool("reliability").highest_rate
+    assert highest_rate(0, 300) == "below 0.01"
+    assert highest_rate(1, 100) == "below 0.05"  # 4.74 expected failures give at most one with a probability of 5 %
+    assert highest_rate(0, 2) == "below 1"
+    assert highest_rate(0, 0) == ""
