@@ -9,7 +9,7 @@ from command_line import feed_standard_input
 from examples import random_language_model
 from scipy.special import rel_entr
 
-from crnn import CharNGram, Mixture
+from crnn import CharNGram, CharRNN, Mixture
 from crnn.cli.export import int8_cost
 from crnn.cli.main import main
 
@@ -64,16 +64,19 @@ def test_a_page_with_a_title_and_without_the_lines_of_a_file(model, tmp_path, ca
     for words, message in (
         (["names.js", "--title", "a"], "argument --title: only for OUT.html"),
         (["names.c", "--exclude", "names.txt"], "argument --exclude: only for OUT.html"),
-        (["names.html", "--max-bytes", "4k"], "argument --max-bytes: only for counts"),
     ):
         with pytest.raises(SystemExit):
             main(["export", "names.crnn", *words])
         assert message in capsys.readouterr().err
+    assert main(["export", "names.crnn", "names.html", "--max-bytes", "4k"]) == 1
+    assert "--max-bytes needs counts, but MODEL has none" in capsys.readouterr().err
 
 
-def test_pages_of_counts_and_mixtures(model, tmp_path, capsys):
+def test_pages_of_counts_and_mixtures(model, tmp_path, monkeypatch, capsys):
     counts = CharNGram(5).fit(["".join(each) for each in itertools.product("abc", repeat=5)])
     counts.save("counts.crnn")
+    many = CharNGram(5).fit([str(number) for number in range(3000)])
+    Mixture.from_fitted([CharRNN(3, max_steps=0).fit(["0123456789"]), many]).save("big.crnn")
     Mixture.from_fitted([model, CharNGram(2).fit(["abc", "cb", ""])]).save("both.crnn")
     for words in (
         ["counts.crnn", "counts.html"],
@@ -84,6 +87,15 @@ def test_pages_of_counts_and_mixtures(model, tmp_path, capsys):
         assert main(["export", *words]) == 0
         said = capsys.readouterr().err
         assert said == f"crnn: wrote {words[1]}: {(tmp_path / words[1]).stat().st_size:,} bytes; open it in a browser\n"
+    sizes = []
+    monkeypatch.setattr("crnn.cli.export.LARGE_PAGE", 1000)
+    for words in (["big.html"], ["big.html", "--max-bytes", "3k"], ["big.js"], ["big.js", "--max-bytes", "3k"]):
+        assert main(["export", "big.crnn", *words]) == 0
+        sizes.append((tmp_path / words[0]).stat().st_size)
+        hint = "--max-bytes 400k would prune the counts"
+        assert (hint in capsys.readouterr().err) == (words == ["big.html"])
+    assert sizes[0] > sizes[1] + 1000
+    assert sizes[2] > sizes[3] + 1000
     assert main(["export", "counts.crnn", "counts.html", "--float16"]) == 1
     assert "float16 is True, but the model has no network" in capsys.readouterr().err
 

@@ -13,7 +13,6 @@ import numpy as np
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..language_model import LanguageModel
 from ..mixture import Mixture
 from .errors import ERROR, say, say_warnings
 from .files import STANDARD, check_writable, load_and_name, read_documents, require_network
@@ -27,6 +26,7 @@ SUFFIXES_WITH = {  # by option
     "int8": (".c", ".html", ".js"),
     "float16": (".html", ".js"),
 }
+LARGE_PAGE = 4_000_000  # bytes, which some phones load slowly
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
 
@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-bytes",
         type=byte_count,
         metavar="BYTES",
-        help="for counts: prune them first, so that the file that crnn saves would be no larger, such as 400k or 1M",
+        help="for counts, alone or in a mixture: prune them first, so that the file of counts that crnn saves would be "
+        "no larger, such as 400k or 1M",
     )
     parser.add_argument(
         "--int8",
@@ -96,7 +97,9 @@ def run(arguments: argparse.Namespace) -> int:
         _export_counts(loaded, arguments, suffix)
         return 0
     if arguments.max_bytes is not None:
-        arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js, OUT.html or OUT.arpa")
+        if suffix != ".js" or not isinstance(loaded, Mixture) or not is_plain:
+            arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js, OUT.html or OUT.arpa")
+        loaded = _pruned(loaded, arguments)
     if suffix == ".js" and isinstance(loaded, Mixture) and is_plain:
         loaded.export_js(path, float16=arguments.float16, int8=arguments.int8)
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
@@ -126,23 +129,33 @@ def _say_int8_cost(model: CharRNN) -> None:
         say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol on text that the model generates")
 
 
-def _export_page(model: LanguageModel, arguments: argparse.Namespace) -> None:
+def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace) -> None:
     """Write a model as a page."""
     path = arguments.output
     title = arguments.title
     if title is None and arguments.model != STANDARD:
         title, _ = os.path.splitext(os.path.basename(arguments.model))
     if arguments.max_bytes is not None:
-        if not isinstance(model, CharNGram):
-            arguments.parser.error("argument --max-bytes: only for counts")
-        model = model.prune(arguments.max_bytes)
+        model = _pruned(model, arguments)
     excluded: Iterable[Any] = ()
     if arguments.exclude is not None:
         excluded = read_documents(arguments.exclude, as_bytes=model.vocabulary_.kind == "bytes")
     model.export_html(path, float16=arguments.float16, int8=arguments.int8, title=title, exclude=excluded)
     say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
+    if os.path.getsize(path) > LARGE_PAGE and arguments.max_bytes is None and not isinstance(model, CharRNN):
+        say("crnn: --max-bytes 400k would prune the counts, and make the page load faster")
     if arguments.int8 and isinstance(model, CharRNN):
         _say_int8_cost(model)
+
+
+def _pruned(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace) -> CharNGram | Mixture:
+    """Return a model whose counts need at most --max-bytes each."""
+    if isinstance(model, CharNGram):
+        return model.prune(arguments.max_bytes)
+    if isinstance(model, Mixture) and any(isinstance(each, CharNGram) for each in model.models_):
+        members = [_pruned(each, arguments) if isinstance(each, CharNGram) else each for each in model.models_]
+        return Mixture.from_fitted(members, model.weights_)
+    raise InvalidInputError("--max-bytes needs counts, but MODEL has none. Omit it, or pass --int8.")
 
 
 def _export_counts(counts: CharNGram, arguments: argparse.Namespace, suffix: str) -> None:
