@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-from source_tree import ROOT, needs_sources, parsed, python_modules
+import pytest
+from source_tree import ROOT, needs_sources, parsed, python_modules, tool
 
 pytestmark = needs_sources
 
@@ -50,6 +51,43 @@ def test_docstrings():
         wrong = [line for node in nodes for line in mistakes(ast.get_docstring(node) or "")]
         found |= {name: wrong} if wrong else {}
     assert found == {}
+
+
+def test_docstrings_that_come_from_tables_are_current():
+    fill = tool("fill_docstrings")
+    modules = {path.relative_to(fill.PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in fill.modules()}
+    assert {"char_rnn.py", "language_model.py", "inference/text_state.py", "inference/text_states.py"} <= modules.keys()
+    stale = [name for name, source in modules.items() if fill.filled(source) != source]
+    assert stale == [], "run python tools/fill_docstrings.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("char_rnn.py", "num_layers : int, default=1", "num_layers : int, default=2"),
+        ("char_rnn.py", "        The dtype of the weights and of all arithmetic.\n", ""),
+        ("char_rnn.py", "    Budget: how long to train\n", ""),
+        ("language_model.py", "        top_k : int, default=None", "        top_n : int, default=None"),
+        ("language_model.py", "        prime, label, logit_bias, ", "        prime, label, "),
+        ("inference/text_state.py", "Divides the logits: below 1,", "Divides the logits: below 2,"),
+    ],
+)
+def test_a_changed_docstring_is_found_and_mended(name, before, after):
+    fill = tool("fill_docstrings")
+    source = (fill.PACKAGE / name).read_text(encoding="utf-8")
+    changed = source.replace(before, after, 1)
+    assert changed != source
+    assert fill.filled(changed) == source
+
+
+def test_sources_have_no_placeholders_in_docstrings():
+    """An editor shows what `help()` shows."""
+    assert [
+        (name, node.lineno)
+        for name, path in python_modules().items()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, DOCUMENTED) and re.search(r"^ *\{\w+\} *$", ast.get_docstring(node) or "", re.MULTILINE)
+    ] == []
 
 
 def defaults(function):

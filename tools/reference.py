@@ -1,5 +1,6 @@
 """Write docs/reference/ from the docstrings: signatures, parameters and examples, in Markdown that GitHub shows.
 
+python tools/fill_docstrings.py      first: docstrings that come from tables
 python tools/reference.py            tests/test_site.py fails if a page is not current
 """
 

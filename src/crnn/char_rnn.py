@@ -25,7 +25,7 @@ from .language_model import LanguageModel
 from .model.draft import ExclusiveUse, LearnedArrays, begin_use, draft_of, editing, request_stop
 from .model.state import ModelState, state_of_label
 from .parameters.checks import FilePath, checked_int, checked_threads, has_items
-from .parameters.settings import checked_parameter, rounds_operands, with_parameters
+from .parameters.settings import checked_parameter, rounds_operands
 from .runtime.signals import call_at_end
 from .text.labels import label_number
 from .text.sources import TextLike, documents_of, require_rereadable, rereadable
@@ -45,7 +45,6 @@ SAMPLES = 5  # documents shown at a time by verbose=2
 SAMPLE_LENGTH = 200  # symbols shown of a running text
 
 
-@with_parameters
 class CharRNN(LanguageModel):
     """A character-level recurrent language model: tanh, GRU or LSTM layers, truncated back-propagation.
 
@@ -59,7 +58,135 @@ class CharRNN(LanguageModel):
 
     Parameters
     ----------
-    {parameters}
+    Model: the network, its alphabet and its initial weights
+
+    hidden_size : int, default=100
+        H, the number of hidden units of each layer.
+    num_layers : int, default=1
+        L, the number of layers. Each layer reads the hidden states of the layer below.
+    cell : {"rnn", "gru", "lstm", "cifg"}, default="rnn"
+        The kind of layer: tanh, or GRU and LSTM with PyTorch's equations. "cifg" is an LSTM with coupled input and
+        forget gates (Greff et al. 2017) and three quarters of the weights; it lets in as much as it forgets.
+    embedding_size : int or None, default=None
+        E, the length of each symbol's learned vector, the input of the first layer. Use an embedding for alphabets of
+        thousands of symbols: the first layer then has E G H input weights instead of V G H (G: gates). Two thirds of H
+        predicted best, and a third 0.04 nats worse (``docs/development/measurements.md``). None: the first layer reads
+        the symbols directly, which suits alphabets of up to a few hundred symbols.
+    n_bigrams : int or None, default=None
+        R, the number of symbol pairs with input weights of their own: the most frequent pairs in the text of `fit`.
+        Their G H weights are added to the second symbol's, so that the gates see two symbols at once. A model of a few
+        hundred units then learns faster (``docs/development/measurements.md``), but has R G H more weights. A chunk
+        changes only the rows of the pairs it contains, at three tenths of the learning rate. None: no pairs.
+    vocabulary : str, bytes, list of characters or None, default=None
+        The characters of a new model, fixed in advance so that `partial_fit` can train on a stream of texts block by
+        block. Any other character becomes the unknown symbol if `min_count` is 2 or more, otherwise it is an error. The
+        parameter is not saved, but `vocabulary_` is. None: the characters of the first text.
+    min_count : int, default=1
+        Characters that occur less often in the text of `fit` become one unknown symbol. With 2 or more, the model
+        accepts any text and treats new characters as the unknown symbol. With 1, a new character is an error.
+    init_scale : float or None, default=None
+        The standard deviation of the normal distribution of the initial weights; biases are zero. None: 0.01 for a
+        single "rnn" layer, otherwise PyTorch's uniform distribution. An embedding starts from N(0, 1).
+    dtype : {"float32", "float64"}, default="float32"
+        The dtype of the weights and of all arithmetic.
+
+    Optimization: chunks of text, the optimizer and its learning rate
+
+    seq_length : int, default=25
+        T, the number of characters in a chunk. Gradients flow back to the start of the chunk. A text shorter than T is
+        a single chunk.
+    batch_size : int, default=1
+        B, the number of contiguous parts of the text, called streams, that are read in parallel. The loss and the
+        gradient are summed over time and averaged over streams.
+    optimizer : {"adagrad", "rmsprop", "adam"}, default="adagrad"
+        The update rule for the weights. If the optimizer changes, `partial_fit` starts from a zero optimizer state.
+    learning_rate : float or None, default=None
+        The step size. None: the optimizer's default, 0.1 for "adagrad", 0.002 for "rmsprop", 0.002 for "adam".
+    schedule : {"constant", "linear", "cosine", "exponential"}, default="constant"
+        How the learning rate changes during one call of `fit` or `partial_fit`. Linear and cosine fall to 0 at its end.
+        Exponential is char-rnn's decay: constant for 10 epochs, then multiplied by 0.97 in each epoch.
+    warmup_steps : int or None, default=None
+        The number of steps at the start of a call during which the learning rate rises linearly from nearly 0 to the
+        schedule's value. None: no warm-up, unless `warmup_fraction` is given.
+    warmup_fraction : float or None, default=None
+        The warm-up as a fraction of the call, instead of `warmup_steps`.
+    clip : float or None, default=5.0
+        Each element of each gradient is clipped to [-clip, clip]. None: no clipping.
+    clip_norm : float or None, default=None
+        A gradient with a larger Euclidean norm is scaled down to this norm, before `clip`. None: no scaling.
+    beta_1 : float, default=0.9
+        The decay rate of Adam's first moment.
+    beta_2 : float, default=0.999
+        The decay rate of Adam's second moment; 0.99 suits short runs.
+    sampled_softmax : int or None, default=None
+        For alphabets of thousands of symbols: in training, a chunk's softmax covers the symbols that occur in the chunk
+        and this many others, drawn at random to represent the rest (Jean et al. 2015). A step takes a fraction of the
+        time, and training losses are estimates. Sampling, scoring and validation use all symbols. None: training also
+        uses all symbols.
+
+    Regularization: less overfitting, and better predictions at the start of texts
+
+    weight_decay : float, default=0.0
+        Decoupled weight decay, for Adam only (the combination is called AdamW).
+    dropout : float, default=0.0
+        The probability of dropping each output of each layer during training, at least 0 and below 1.
+    weight_dropout : float, default=0.0
+        The probability of dropping each recurrent weight during a step, at least 0 and below 1 (DropConnect, as in the
+        AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` when training for many epochs; the two
+        can be combined.
+    state_reset : float, default=0.0
+        The probability that, during training, a stream starts a chunk from a zero hidden state instead of the state
+        carried over from the previous chunk; 1: always. Scoring and sampling start from a zero state, but training
+        rarely does; values of 0.01 to 0.1 improve predictions at the start of texts.
+
+    Budget: how long to train
+
+    epochs : int, default=10
+        How many times `fit` reads the text, unless `max_steps` or `max_seconds` is given.
+    max_steps : int or None, default=None
+        If given, `fit` takes exactly this many steps, and `partial_fit` at most this many. A step reads one chunk of
+        each stream. 0 only builds the vocabulary and the weights.
+    max_seconds : float or None, default=None
+        If given, `fit` and `partial_fit` train until this long after the call, and read the text as often as time
+        permits. The schedule then follows the time. If `max_steps` is also given, training ends at whichever limit
+        comes first. At least one step is taken.
+
+    Validation: the loss on held-out text, and early stopping
+
+    validation_fraction : float, default=0.0
+        The fraction of the text, at its end, held out from training to measure the validation loss.
+    eval_every : int or None, default=None
+        Steps between two measurements of the validation loss. None: about 20 measurements, fewer if they would take
+        more than 5 % of the time, unless `eval_seconds` is given. The loss is always measured at the end.
+    eval_seconds : float or None, default=None
+        Seconds between two measurements of the validation loss, instead of `eval_every`. The best weights may then
+        differ from run to run.
+    patience : int or None, default=None
+        End training after this many measurements without a new lowest validation loss. None: never.
+    restore_best : bool, default=True
+        With a validation text, return to the weights with the lowest validation loss, no matter how training ends.
+
+    Execution: arithmetic, threads, randomness and output
+
+    callbacks : list of functions or None, default=None
+        Functions called with the model and each new record of `history_`. Returning True ends training. A callback may
+        write to `params_` and `state_` within `editing`, but must not train the model.
+    matmul_precision : {"float32", "bfloat16"}, default="float32"
+        "bfloat16": matrix products round their operands to bfloat16, in training, scoring and sampling. Sums, states,
+        weights and the optimizer state stay float32, so `dtype` must be "float32". This is faster on processors with
+        AMX or AVX512-BF16 (see ``docs/performance.md``), and works on every processor. `set_params` can change the
+        precision at any time. Exported models have float32 weights and products.
+    n_threads : int or None, default=None
+        The number of threads for training, sampling and scoring, at most the number of processors that this process may
+        use. None: as many as help, considering the process's affinity, the container's quota, hyper-threads,
+        ``OMP_NUM_THREADS`` and the amount of work. Training also measures its steps and uses fewer threads on a busy
+        machine. The results have the same bits for any number.
+    random_state : int, SeedSequence, Generator or None, default=None
+        The seed for initial weights, dropout and the order of documents. None: a different seed each time. A Generator
+        of another kind than PCG64 seeds a PCG64, whose state a file can hold. `partial_fit` continues with the
+        generator of `fit`.
+    verbose : int, default=0
+        0: silent. 1: the size of the data and a progress bar, on standard error. 2: also a sample every few seconds.
 
     Attributes
     ----------

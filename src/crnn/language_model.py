@@ -190,7 +190,24 @@ class LanguageModel(Estimator):
         prime : str or bytes, default=""
             Text for the model to read first. It is not returned, except by a model of documents, whose document starts
             with it. Without a prime, the zero state predicts the first character.
-        {controls}
+        logit_bias : dict, default=None
+            Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf forbids
+            a character, which the model may lack.
+        repetition_penalty : float, default=1.0
+            Divides the logit of each character that occurs in the prime or the text so far, or multiplies it if
+            negative. Above 1, these characters become less likely; below 1, more likely.
+        temperature : float, default=1.0
+            Divides the logits: below 1, likely characters become more likely; 0 always takes the most likely one.
+        top_k : int, default=None
+            Draw only from this many of the most probable characters. None: from all.
+        top_p : float, default=None
+            Draw from the smallest set of most probable characters whose probabilities add up to this (the nucleus), at
+            least one. None or 1: from all.
+        min_p : float, default=None
+            Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.
+        stop : str, bytes or list, default=None
+            End the text before the first of these strings to be completed, or the longest if several are completed at
+            once. The prime does not count. A stop with an unknown character never occurs.
         n_samples : int, default=1
             The number of samples, drawn in parallel. Sample i depends only on `random_state` and i.
         max_length : int or None, default=None
@@ -282,7 +299,7 @@ class LanguageModel(Estimator):
         ----------
         length : int, default=None
             Characters to generate; None: no limit.
-        prime, label, {control_names}, random_state
+        prime, label, logit_bias, repetition_penalty, temperature, top_k, top_p, min_p, stop, random_state
             As in `sample`; the same seed gives the same text. Characters that may begin a `stop` are withheld until
             later characters decide.
 

@@ -111,21 +111,12 @@ def test_penalty_counts_the_prime_and_what_was_drawn():
 
 
 @pytest.mark.parametrize("method", [CharRNN.sample, CharRNN.stream, TextState.sample])
-def test_every_control_is_in_the_signature_and_described(method):
+def test_every_control_is_in_the_signature(method):
     parameters = inspect.signature(method).parameters
     assert {name: parameters[name].default for name in CONTROLS} == {
         name: control.default for name, control in CONTROLS.items()
     }
     assert not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    assert "{control" not in method.__doc__
-    lines = method.__doc__.splitlines()
-    if method is CharRNN.stream:  # which refers to `sample`
-        assert ", ".join(CONTROLS) in method.__doc__
-        return
-    for name, control in CONTROLS.items():
-        (place,) = [i for i, line in enumerate(lines) if line.strip().startswith(f"{name} : {control.kind}, default=")]
-        below = " ".join(" ".join(lines[place + 1 : place + 9]).split())
-        assert below.startswith(" ".join(control.text.split()))
 
 
 def test_numbers_of_numpy_are_numbers(model):

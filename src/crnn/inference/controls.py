@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -61,12 +60,11 @@ def _checked_number(symbol: str | bytes | Special, value: Any) -> float:
 
 
 # ---------------------------------------------------------------- sampling controls
-# Signatures, docstrings and the options of ``crnn sample`` are derived from `SamplingOptions`.
+# Signatures, docstrings and the options of ``crnn sample`` are derived from `SamplingOptions`. After a change, run
+# ``python tools/fill_docstrings.py``.
 
 _T = TypeVar("_T")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
-
-DOC_WIDTH = 108  # of the parameters' text in docstrings, without indentation
 
 
 class Control(NamedTuple):
@@ -181,7 +179,7 @@ OFF: dict[str, Any] = {name: check(CONTROLS[name].default) for name, check in NU
 
 
 def with_controls(method: _Method) -> _Method:
-    """Show the controls in a method's signature, and in its docstring at ``{controls}`` and ``{control_names}``."""
+    """Show the controls in a method's signature; ``tools/fill_docstrings.py`` describes them in its docstring."""
     signature = inspect.signature(method)
     arguments = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     shown = [
@@ -191,22 +189,7 @@ def with_controls(method: _Method) -> _Method:
         for name, control in CONTROLS.items()
     ]
     method.__signature__ = signature.replace(parameters=[*arguments, *shown])  # type: ignore[attr-defined]
-    if method.__doc__ is not None:  # None with python -OO
-        lines = method.__doc__.replace("{control_names}", ", ".join(CONTROLS)).split("\n")
-        method.__doc__ = "\n".join(_expand_line(line) for line in lines)
     return method
-
-
-def _expand_line(line: str) -> str:
-    """Return a line of a docstring, or the description of all controls in its place."""
-    if line.strip() != "{controls}":
-        return line
-    margin, described = line[: line.index("{")], list[str]()
-    for name, control in CONTROLS.items():
-        described.append(f"{margin}{name} : {control.kind}, default={control.default}")
-        indent = margin + "    "
-        described.append(textwrap.fill(control.text, DOC_WIDTH, initial_indent=indent, subsequent_indent=indent))
-    return "\n".join(described)
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,24 @@ class TextState:
         length : int, default=1
             Characters to draw. A `stop` ends the text earlier: it is neither returned nor read. A document may also end
             by itself: its end counts in `log_prob`, and the state starts a new document.
-        {controls}
+        logit_bias : dict, default=None
+            Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf forbids
+            a character, which the model may lack.
+        repetition_penalty : float, default=1.0
+            Divides the logit of each character that occurs in the prime or the text so far, or multiplies it if
+            negative. Above 1, these characters become less likely; below 1, more likely.
+        temperature : float, default=1.0
+            Divides the logits: below 1, likely characters become more likely; 0 always takes the most likely one.
+        top_k : int, default=None
+            Draw only from this many of the most probable characters. None: from all.
+        top_p : float, default=None
+            Draw from the smallest set of most probable characters whose probabilities add up to this (the nucleus), at
+            least one. None or 1: from all.
+        min_p : float, default=None
+            Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.
+        stop : str, bytes or list, default=None
+            End the text before the first of these strings to be completed, or the longest if several are completed at
+            once. The prime does not count. A stop with an unknown character never occurs.
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same text. None: a different text each time.
 

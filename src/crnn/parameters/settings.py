@@ -1,17 +1,17 @@
 """Settings: the table of the constructor's parameters, each stated once, and the check when training starts.
 
-The options of ``crnn train`` and the class docstring of `CharRNN` are generated from the table. To add a
-parameter, add an entry here, its place in the signature and body of ``CharRNN.__init__``, and the code that uses it.
+The options of ``crnn train`` are generated from the table, and ``python tools/fill_docstrings.py`` writes the class
+docstring of `CharRNN` from it. To add a parameter, add an entry here, its place in the signature and body of
+``CharRNN.__init__``, and the code that uses it; then run the tool.
 """
 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -46,9 +46,6 @@ GROUPS: dict[Group, str] = {
     "validation": "the loss on held-out text, and early stopping",
     "execution": "arithmetic, threads, randomness and output",
 }
-WIDTH = 116  # of the docstring's lines
-MARK = "{parameters}"
-_Class = TypeVar("_Class", bound=type)
 
 
 class Parameter(NamedTuple):
@@ -309,28 +306,6 @@ class Settings:
 PARAMETERS: dict[str, Parameter] = {
     name: hint.__metadata__[0] for name, hint in get_type_hints(Settings, include_extras=True).items()
 }
-
-
-def with_parameters(cls: _Class) -> _Class:
-    """Replace the line ``{parameters}`` in a class docstring with the description of all parameters."""
-    if cls.__doc__ is not None:  # None with python -OO
-        lines = cls.__doc__.split("\n")
-        mark = next(line for line in lines if line.strip() == MARK)
-        cls.__doc__ = cls.__doc__.replace(mark, "\n".join(parameter_lines(mark[: -len(MARK)])))
-    return cls
-
-
-def parameter_lines(margin: str = "") -> list[str]:
-    """Return the description of all parameters in numpydoc's form, each group under its heading."""
-    lines, indent = list[str](), margin + "    "
-    for group, content in GROUPS.items():
-        lines += [""] * bool(lines) + [f"{margin}{group.capitalize()}: {content}", ""]
-        for name, parameter in PARAMETERS.items():
-            if parameter.group == group:
-                default = f'"{parameter.default}"' if isinstance(parameter.default, str) else parameter.default
-                lines.append(f"{margin}{name} : {parameter.kind}, default={default}")
-                lines += textwrap.wrap(parameter.text, WIDTH, initial_indent=indent, subsequent_indent=indent)
-    return lines
 
 
 def checked_parameter(name: str, value: Any) -> Any:
