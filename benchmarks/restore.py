@@ -295,11 +295,11 @@ def tasks(learned: str, texts: list[str]) -> Iterator[tuple[str, list[str], dict
     damaged = [with_typos(text, RATE, rng) for text in texts]
     for beams in (8, 32):
         yield (
-            f"typos, {beams} beams", damaged, {"typos": RATE, "beams": beams},
+            f"typos, {beams} beams", damaged, {"typos": RATE, "n_beams": beams},
             lambda found: share_fixed(texts, damaged, found), spellers if beams == 8 else {},
         )  # fmt: skip
     yield (
-        "clean text, 8 beams", texts, {"typos": 0.01, "beams": 8},
+        "clean text, 8 beams", texts, {"typos": 0.01, "n_beams": 8},
         lambda found: share_fixed(texts, texts, found), spellers,
     )  # fmt: skip
 

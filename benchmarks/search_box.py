@@ -42,9 +42,9 @@ def ways_to_complete(names: list[str], weights: np.ndarray[Any, Any]) -> dict[st
     for name in names:  # by population
         index.setdefault(name[:LETTERS], []).append(name)
 
-    def searched(model: Any, beams: int, **options: Any) -> Complete:
+    def searched(model: Any, n_beams: int, **options: Any) -> Complete:
         return lambda prefix: [
-            prefix + rest for rest, _ in model.beam_search(prime=prefix, beams=beams, **options)[:SHOWN]
+            prefix + rest for rest, _ in model.beam_search(prime=prefix, n_beams=n_beams, **options)[:SHOWN]
         ]
 
     return {

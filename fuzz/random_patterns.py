@@ -100,7 +100,7 @@ def fault_of(rng, model, pattern, texts, log_p, longest):
         return f"{name}: {texts[missing[0]]!r} of {listed[0]} is missing, the bound is {found.bound}"
     if any(abs(found.log_probs[k] - log_p[texts.index(found.documents[k])]) > 1e-4 for k in short):
         return f"{name}: the scores of {found.documents} are {found.log_probs}"
-    beams = model.beam_search(longest, beams=2000, matching=pattern)
+    beams = model.beam_search(longest, n_beams=2000, matching=pattern)
     if (beams[0][0] if beams else None) != (texts[best[0]] if len(best) else None):
         gap = log_p[best[0]] - beams[0][1] if beams and len(best) else math.inf
         if abs(gap) > 1e-4:

@@ -239,7 +239,7 @@ def fault_of(model, text, prime, options):
     while not options["typos"] and number_of_originals(rules, text) > ORIGINALS:
         text = text[1:]
     what = f"{text!r} after {prime!r}, {options}, {model!r}"
-    best, found = model.restore(text, beams=BEAMS, prime=prime, **options), originals(rules, text)
+    best, found = model.restore(text, n_beams=BEAMS, prime=prime, **options), originals(rules, text)
     if best not in found:
         return f"{best!r} is no original of {what}"
     states = model.start([prime]).copy()[np.zeros(len(found), np.intp)]
@@ -249,15 +249,15 @@ def fault_of(model, text, prime, options):
     restored = total[[*found].index(best)]
     if not restored >= total.max() - 1e-4:
         return f"{best!r} has {restored}, but {[*found][total.argmax()]!r} has {total.max()}: {what}"
-    changed, changes = model.restore(text, beams=BEAMS, prime=prime, changes=True, **options)
+    changed, changes = model.restore(text, n_beams=BEAMS, prime=prime, changes=True, **options)
     if (changed, applied(text, changes)) != (best, best):
         return f"the changes {changes} make {applied(text, changes)!r} of {what}, not {best!r}"
     few = model.restore([text, text[:1], text[:0]], prime=prime, **options)
     if few[0] != model.restore(text, prime=prime, **options) or few[0] not in found or len(few) != 3:
         return f"in a list: {few!r} for {what}"
-    for beams in (BEAMS, None, 1) if options["least"] else ():
-        _, changes = model.restore(text, beams=beams, prime=prime, changes=True, **options)
+    for n_beams in (BEAMS, None, 1) if options["least"] else ():
+        _, changes = model.restore(text, n_beams=n_beams, prime=prime, changes=True, **options)
         small = [change for change in changes if change.before != gap and change.log_odds < options["least"] - 1e-4]
         if small:
-            return f"{small} gain too little with {beams} beams: {what}"
+            return f"{small} gain too little with {n_beams} beams: {what}"
     return None

@@ -108,7 +108,7 @@ def test_texts_are_drawn_from_the_same_numbers(pair):
         options = {"prime": "to b", "random_state": 3, **controls}
         assert small.sample(40, n_samples=5, **options) == model.sample(40, n_samples=5, **options)
         assert list(islice(small.stream(**options), 20)) == list(islice(model.stream(**options), 20))
-    found, expected = (m.beam_search(4, prime="to", beams=5) for m in pair)
+    found, expected = (m.beam_search(4, prime="to", n_beams=5) for m in pair)
     assert [text for text, _ in found] == [text for text, _ in expected]
 
 

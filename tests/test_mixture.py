@@ -143,7 +143,7 @@ def test_mixtures_sample_enumerate_and_guess_documents(namers):
 
 def test_beams_find_the_most_probable(models):
     mixture = Mixture.from_fitted(models, BY_PLACE)
-    (best, log_p), *_ = mixture.beam_search(3, prime="to ", beams=400)
+    (best, log_p), *_ = mixture.beam_search(3, prime="to ", n_beams=400)
     symbols = list(models[0].vocabulary_)
     every = ["".join(letters) for letters in product(symbols, repeat=3)]
     scores = mixture.score_samples(["to " + text for text in every]) - mixture.score_samples(["to "])

@@ -32,7 +32,7 @@ def test_a_prime_of_either_type_gives_either_type() -> None:
 
 
 def test_stream_gives_characters_of_the_type_of_the_prime() -> None:
-    characters = list(MODEL.stream(3, stop="c"))
+    characters = list(MODEL.stream(3, stop=["c"]))
     assert [type(c) for c in assert_type(characters, list[str])] == [str] * 3
     values = list(BYTES.stream(3, prime=b""))
     assert [type(value) for value in assert_type(values, list[bytes])] == [bytes] * 3

@@ -1091,7 +1091,7 @@ class CharRNN(LanguageModel):
         Examples
         --------
         >>> model = CharRNN(16, max_steps=1500, random_state=0).fit(["anna", "bob"], ["girl", "boy"])
-        >>> model.for_label("boy").beam_search(4, beams=1)[0][0]
+        >>> model.for_label("boy").beam_search(4, n_beams=1)[0][0]
         'bob'
         """
         state = self._fitted("for_label")

@@ -322,7 +322,7 @@ class LanguageModel(Estimator):
         length: int = 20,
         *,
         prime: str = "",
-        beams: int = 8,
+        n_beams: int = 8,
         stop: Any = None,
         matching: Any = None,
         among: Any = None,
@@ -333,7 +333,7 @@ class LanguageModel(Estimator):
         length: int = 20,
         *,
         prime: bytes,
-        beams: int = 8,
+        n_beams: int = 8,
         stop: Any = None,
         matching: Any = None,
         among: Any = None,
@@ -343,14 +343,14 @@ class LanguageModel(Estimator):
         length: int = 20,
         *,
         prime: str | bytes = "",
-        beams: int = 8,
+        n_beams: int = 8,
         stop: Any = None,
         matching: Any = None,
         among: Any = None,
     ) -> list[Any]:
         """Return the most probable continuations of a text, with their log-probabilities.
 
-        After each character the `beams` most probable prefixes are kept. The search is certain to find the most
+        After each character the `n_beams` most probable prefixes are kept. The search is certain to find the most
         probable continuations only if it keeps all prefixes; more beams find more probable ones. Errors are as for
         `sample`.
 
@@ -360,7 +360,7 @@ class LanguageModel(Estimator):
             Characters in a continuation; for a model of documents, the maximum, since documents end.
         prime : str or bytes, default=""
             The text to continue; not returned.
-        beams : int, default=8
+        n_beams : int, default=8
             Continuations to keep and return, fewer if there are no more. One beam finds the text of
             ``sample(length, prime=prime, temperature=0)``.
         stop : list of str, or of bytes, default=None
@@ -372,7 +372,7 @@ class LanguageModel(Estimator):
             the prime; running text ends at its first match.
         among : list of str, or of bytes, default=None
             The only texts to complete to: those that begin with the prime are ranked by the model, whatever their
-            length, and the best `beams` of them are returned without the prime. Nothing is invented, and the ranking
+            length, and the best `n_beams` of them are returned without the prime. Nothing is invented, and the ranking
             is exact. Texts that are wanted more often rank higher if `sample_weight` said so when the model was
             fitted. A text with a character that the model lacks raises a ValueError.
 
@@ -392,8 +392,8 @@ class LanguageModel(Estimator):
         ['ma', 'lle']
         """
         length = checked_int("length", length, 0)
-        beams = checked_int("beams", beams, 1)
-        network, vocabulary = self._text_network("beam_search", one_row=beams == 1)
+        n_beams = checked_int("n_beams", n_beams, 1)
+        network, vocabulary = self._text_network("beam_search", one_row=n_beams == 1)
         sampling.check_prime(prime, vocabulary)
         if stop is not None and matching is not None:
             raise InvalidInputError("stop cannot be combined with matching. Let the pattern end the continuation.")
@@ -402,10 +402,10 @@ class LanguageModel(Estimator):
         guide = None if matching is None else guide_of(self, network, vocabulary, matching, prime)
         state = Context.after(network, sampling.encoded_prime(prime, vocabulary)).state
         if among is not None:
-            return best_of_list(network, vocabulary, state, among, prime, beams, checked_threads(self.n_threads))
+            return best_of_list(network, vocabulary, state, among, prime, n_beams, checked_threads(self.n_threads))
         if stop is not None:
-            return best_completions(network, vocabulary, state, length, beams, stop)
-        return best_continuations(network, vocabulary, state, length, beams, guide)
+            return best_completions(network, vocabulary, state, length, n_beams, stop)
+        return best_continuations(network, vocabulary, state, length, n_beams, guide)
 
     def enumerate_documents(
         self, n_documents: int, *, matching: Any = None, max_prefixes: int = 100_000
@@ -523,7 +523,7 @@ class LanguageModel(Estimator):
         typos: float | None = None,
         confusions: Any = None,
         least: float | Mapping[str, float] | None = None,
-        beams: int | None = None,
+        n_beams: int | None = None,
         prime: str | bytes = "",
         label: Any = None,
         changes: bool = False,
@@ -564,7 +564,7 @@ class LanguageModel(Estimator):
             A dict has numbers for "case", "spaces", "accents", "typos" and "confusions". Gaps are always filled.
             None: 3 with `typos` or `confusions`, a factor of 20, but 0 for ``case=True``, ``spaces=True`` and accents,
             where the text says nothing; 0 without both.
-        beams : int, default=None
+        n_beams : int, default=None
             The number of hypotheses to keep. None: 4, but 16 with `typos` or `confusions`; at a gap and the three
             symbols after it at least one for each symbol, and more if gaps adjoin; improbable hypotheses are dropped
             sooner. More beams find more probable originals, in as many times the time; a number that is large enough
@@ -596,12 +596,12 @@ class LanguageModel(Estimator):
         options: Any = {"case": case, "accents": accents, "spaces": spaces, "gaps": gaps, "typos": typos}
         options |= {"confusions": confusions, "least": least}
         if label is not None:
-            return self.for_label(label).restore(texts, beams=beams, prime=prime, changes=changes, **options)
+            return self.for_label(label).restore(texts, n_beams=n_beams, prime=prime, changes=changes, **options)
         network, vocabulary = self._text_network("restore", one_row=False)
         damage = Damage.check(vocabulary, **options)
-        beams = None if beams is None else checked_int("beams", beams, 1, MAX_BEAMS)
+        n_beams = None if n_beams is None else checked_int("n_beams", n_beams, 1, MAX_BEAMS)
         changes, n_threads = checked_bool("changes", changes), checked_threads(self.n_threads)
-        restorer = Restorer(network, vocabulary, damage, beams, prime, n_threads)
+        restorer = Restorer(network, vocabulary, damage, n_beams, prime, n_threads)
         single = isinstance(texts, str | bytes | bytearray | memoryview)
         if single:
             vocabulary.check_kind(texts, "texts")

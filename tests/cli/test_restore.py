@@ -27,7 +27,7 @@ def test_lines_are_restored(model, capfd, monkeypatch, name):
 def test_a_whole_text_is_restored(model, folder, capfd):
     for data in (b"afunction\r\n", gzip.compress(b"afunction\n")):
         (folder / "text.txt").write_bytes(data)
-        assert cli.main(["restore", "counts.crnn", "text.txt", "--spaces", "--beams", "3", "--whole"]) == 0
+        assert cli.main(["restore", "counts.crnn", "text.txt", "--spaces", "--n-beams", "3", "--whole"]) == 0
         assert capfd.readouterr().out == "a function\n"
 
 

@@ -43,7 +43,7 @@ SAMPLES = [
       for words, given in CONTROLS),
     ("letters", "--n-samples 2 --length 90 --stop ab", {"n_samples": 2, "length": 90, "stop": ["ab"]}),
     ("letters as bytes", "--length 90 --stop ab --forbid xyz\xe9",
-     {"length": 90, "stop": b"ab", "logit_bias": dict.fromkeys([b"x", b"y", b"z"], -INF)}),
+     {"length": 90, "stop": [b"ab"], "logit_bias": dict.fromkeys([b"x", b"y", b"z"], -INF)}),
 ]  # fmt: skip
 
 

@@ -223,13 +223,13 @@ def three_of_many():
 LONG_CALLS = {
     "sample": (lambda: CharNGram(2, n_threads=1).fit(MANY), lambda model: model.sample(3000)),
     "next_proba": (counts_of_many, lambda model: model.next_proba(list(MANY[:1000]))),
-    "beam_search": (counts_of_many, lambda model: model.beam_search(2, beams=400)),
+    "beam_search": (counts_of_many, lambda model: model.beam_search(2, n_beams=400)),
     "completions": (
-        network_of_many, lambda model: model.start().beam_search(2, beams=1000, stop=list(MANY[:2])),
+        network_of_many, lambda model: model.start().beam_search(2, n_beams=1000, stop=list(MANY[:2])),
     ),
     "restore": (counts_of_many, lambda model: model.restore(["一_丂"] * 4, gaps="_")),
     "a gap's log-odds": (
-        lambda: network_of_many(LESS), lambda model: model.restore("一_丂", gaps="_", changes=True, beams=4),
+        lambda: network_of_many(LESS), lambda model: model.restore("一_丂", gaps="_", changes=True, n_beams=4),
     ),
     "matching": (lambda: network_of_many(LESS), lambda model: model.sample(n_samples=2, matching="一..?")),
     "a pattern of many states": (

@@ -294,15 +294,17 @@ REFUSED = [
     *(("documents", lambda m, name=name: m.sample(**{name: 10**30}), f"^{name} must be at most 2147483647, not ")
       for name in ("length", "max_length", "n_samples")),
     ("text", lambda m: m.enumerate_documents(3), r"^enumerate_documents needs a model of documents, .*beam_search"),
+    ("text", lambda m: m.sample(3, stop="to"), r"^stop is the text 'to', but must be .* Pass stop=\['to'\].$"),
+    ("text", lambda m: m.beam_search(3, stop="t"), r"^stop is the text 't', but must be a list .* Pass stop=\['t'\].$"),
     ("text", lambda m: m.beam_search(3, stop=["t", "to"]), r"^stop\[1\] is 'to', but beam_search needs stops of one"),
-    ("text", lambda m: m.beam_search(3, stop="t", matching="t"), "^stop cannot be combined with matching"),
+    ("text", lambda m: m.beam_search(3, stop=["t"], matching="t"), "^stop cannot be combined with matching"),
     *((name, lambda m, call=call: getattr(m, call)(tempreture=1),
        "unexpected keyword argument 'tempreture'; the controls are logit_bias, ", TypeError)
       for name in ("text", "counts") for call in ("sample", "stream")),
     *((name, lambda m, call=call: getattr(m, call)(3, "a"), "positional", TypeError)
       for name in ("text", "counts") for call in ("sample", "stream")),
     ("text", lambda m: m.score("to", None, False), "positional", TypeError),
-    ("documents", lambda m: m.restore("ann", case=True, beams=2**16 + 1), "beams must be at most 65536"),
+    ("documents", lambda m: m.restore("ann", case=True, n_beams=2**16 + 1), "n_beams must be at most 65536"),
     # states
     *(("text", lambda m, text=text: m.start("to").feed(text), words) for text, words in (
         ("toz", r"^text contains 'z' \(U\+007A\) at position 2"), (3, "^text must be str or bytes, not int"),

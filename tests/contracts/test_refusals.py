@@ -100,7 +100,7 @@ INVALID = {
     "max_length": integers(0, none=True),
     "unique": NOT_BOOLS,
     "exclude": [*THINGS, None, 3, "ab", b"ab", ["ab", 3]],
-    "beams": integers(1),
+    "n_beams": integers(1),
     "max_prefixes": integers(1),
     "n_documents": integers(1),
     "case": NOT_BOOLS,
@@ -121,7 +121,7 @@ INVALID = {
     "top_k": integers(1, none=True),
     "top_p": reals(1.5, 2, none=True),
     "min_p": reals(1.5, 2, none=True),
-    "stop": [*THINGS, {"a": 1}, 3, "", b"a", ["a", ""], ["a", b"b"], ["a", 3]],
+    "stop": [*THINGS, {"a": 1}, 3, "", "a", b"a", ["a", ""], ["a", b"b"], ["a", 3]],
     "logit_bias": [
         *THINGS, 3, "a", [1], {"ab": 1}, {"": 1}, {"z": 1}, {b"a": 1}, {3: 1}, {"a": math.inf}, {"a": math.nan},
         {"a": "1"}, {"a": 1e31}, {"a": None}, {"a": True}, dict.fromkeys([*"abehnov", crnn.BOUNDARY], -math.inf),
@@ -233,7 +233,7 @@ INVALID_HERE = {
     **{f"TextClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
     **{f"{name}.guess_number-X": NOT_LISTS for name in ("CharNGram", "CharRNN", "Mixture")},
     **{f"{name}.restore-texts": [*THINGS, {"a"}, None, 3, b"ab", np.array(3), [None], ["ab", 3]] for name in RESTORING},
-    **{f"{name}.restore-beams": integers(1, none=True) for name in RESTORING},
+    **{f"{name}.restore-n_beams": integers(1, none=True) for name in RESTORING},
     **{f"CharRNN.{name}-y": NOT_LABELS for name in ("fit", "partial_fit", "score", "score_samples")},
     "CharNGram.fit-y": NOT_LABELS,
     **{f"{name}.score_samples-X": NOT_LISTS for name in RESTORING},
@@ -272,7 +272,7 @@ USUAL = {
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
     "pieces": ["a", "b", "e"], "max_bytes": 10**6,
 }  # fmt: skip
-AFTER_DAMAGE = ("texts", "least", "beams", "prime", "changes", "label")
+AFTER_DAMAGE = ("texts", "least", "n_beams", "prime", "changes", "label")
 USUAL_HERE = {
     "CharRNN.resume": {"path": "run", "X": TEXT},
     "Mixture.load": {"path": "mixture"},

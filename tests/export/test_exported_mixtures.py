@@ -76,7 +76,7 @@ def test_javascript_gives_the_numbers_and_samples_of_python(mixture, tmp_path):
         options={"length": 25, "prime": texts[1], "seed": 7, "number": 2},
     )
     np.testing.assert_allclose(found["scores"], mixture.score_samples(given), rtol=1e-6, atol=1e-5)
-    p = mixture.predict_proba([given[3]])[0]
+    p = mixture.next_proba([given[3]])[0]
     np.testing.assert_allclose([each["probability"] for each in found["next"]], -np.sort(-p), atol=1e-5)
     if mixture.vocabulary_.kind == "bytes":
         return

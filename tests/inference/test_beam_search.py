@@ -48,11 +48,11 @@ SEARCHES = [
 def test_beam_search_that_keeps_everything_is_brute_force(kernels, cell, n_bigrams, n, prime):
     model = random_language_model("abcbba", cell=cell, num_layers=2, n_bigrams=n_bigrams)
     expected = [(model.vocabulary_.decode(np.array(text)), log_p) for text, log_p in brute_force(model, n, prime)]
-    found = model.beam_search(n, prime=prime, beams=3**n + 5)
+    found = model.beam_search(n, prime=prime, n_beams=3**n + 5)
     assert [text for text, _ in found] == [text for text, _ in expected]
     np.testing.assert_allclose([p for _, p in found], [p for _, p in expected], rtol=1e-9)
     assert math.isclose(sum(math.exp(log_p) for _, log_p in found), 1)
-    enough = model.beam_search(n, prime=prime, beams=3 ** (n - 1))  # all beginnings of the last symbol but one
+    enough = model.beam_search(n, prime=prime, n_beams=3 ** (n - 1))  # all beginnings of the last symbol but one
     assert [text for text, _ in enough] == [text for text, _ in expected][: 3 ** (n - 1)]
 
 
@@ -73,7 +73,7 @@ def test_beam_search_with_a_symbol_that_ends_a_text(forbidden):
 
 def test_one_beam_is_the_likeliest_text(dtype):
     model = random_language_model(SYMBOLS, dtype=dtype)
-    ((text, log_p),) = model.beam_search(40, prime="ab", beams=1)
+    ((text, log_p),) = model.beam_search(40, prime="ab", n_beams=1)
     assert text == model.sample(40, prime="ab", temperature=0)
     score = len("ab" + text) * model.score("ab" + text) - 2 * model.score("ab")
     assert log_p == pytest.approx(score, rel=1e-5)
@@ -82,19 +82,19 @@ def test_one_beam_is_the_likeliest_text(dtype):
 def test_beams_among_equals_come_in_the_order_of_the_vocabulary():
     model = CharRNN(3, max_steps=0, init_scale=0, random_state=0).fit("cab")
     learned_state(model).params[:] = 0
-    assert [text for text, _ in model.beam_search(2, beams=4)] == ["aa", "ab", "ac", "ba"]
+    assert [text for text, _ in model.beam_search(2, n_beams=4)] == ["aa", "ab", "ac", "ba"]
     assert model.beam_search(0) == [("", 0.0)]
-    assert len(model.beam_search(1, beams=100)) == 3
+    assert len(model.beam_search(1, n_beams=100)) == 3
 
 
 def test_refuses_more_beams_than_fit_in_memory(model, monkeypatch):
     V = len(model.vocabulary_)
     monkeypatch.setattr(machine, "SMALL", 0)
     monkeypatch.setattr(machine, "available_bytes", lambda: 8 * V * V**2)
-    assert len(model.beam_search(2, beams=2**31)) == V**2  # all of them
-    assert model.beam_search(2, beams=2**31, stop=STOPS)
-    with pytest.raises(InvalidInputError, match=r"^beams is 2147483648, and so many continuations need about "):
-        model.beam_search(3, beams=2**31)
+    assert len(model.beam_search(2, n_beams=2**31)) == V**2  # all of them
+    assert model.beam_search(2, n_beams=2**31, stop=STOPS)
+    with pytest.raises(InvalidInputError, match=r"^n_beams is 2147483648, and so many continuations need about "):
+        model.beam_search(3, n_beams=2**31)
 
 
 # --------------------------------------------------------------- completions
@@ -115,7 +115,7 @@ def brute_completions(model, prime, n, stops):
 
 def test_completions_are_the_most_probable_texts_before_any_stop():
     model = CharNGram(4).fit("ab ba. aab b. " * 5)
-    found = model.beam_search(4, prime="ab ", beams=64, stop=STOPS)
+    found = model.beam_search(4, prime="ab ", n_beams=64, stop=STOPS)
     expected = brute_completions(model, "ab ", 4, STOPS)
     assert [text for text, _ in found] == sorted(expected, key=lambda text: -expected[text])[: len(found)]
     np.testing.assert_allclose([p for _, p in found], [expected[text] for text, _ in found], rtol=1e-9)
@@ -125,15 +125,15 @@ def test_completions_are_the_most_probable_texts_before_any_stop():
 def test_a_state_completes_what_a_prime_does():
     model = CharNGram(4).fit("ab ba. aab b. " * 5)
     state = model.start("ab ")
-    assert state.beam_search(5, beams=3, stop=STOPS) == model.beam_search(5, prime="ab ", beams=3, stop=STOPS)
-    assert state.beam_search(3, beams=3) == model.beam_search(3, prime="ab ", beams=3)
-    assert state.beam_search(0, beams=1) == [("", 0.0)]
+    assert state.beam_search(5, n_beams=3, stop=STOPS) == model.beam_search(5, prime="ab ", n_beams=3, stop=STOPS)
+    assert state.beam_search(3, n_beams=3) == model.beam_search(3, prime="ab ", n_beams=3)
+    assert state.beam_search(0, n_beams=1) == [("", 0.0)]
     assert state.log_prob == 0
 
 
 def test_a_document_ends_its_last_word():
     model = CharNGram(4).fit(["to be", "or not"] * 5)
-    (text, log_p), *_ = model.beam_search(prime="or n", beams=3, stop=" ")
+    (text, log_p), *_ = model.beam_search(prime="or n", n_beams=3, stop=[" "])
     end = -model.start("or n").copy().feed("ot").end().log_prob
     space = model.surprisal("or not ")[4:].sum()
     assert text == "ot"
@@ -153,7 +153,7 @@ OF_CITIES = {
 @pytest.mark.parametrize("prime", ["", "L", "Li", "Lima", "n"])
 def test_only_texts_of_a_list_are_returned_in_order_of_their_log_p(name, prime):
     model = OF_CITIES[name]()
-    found = model.beam_search(prime=prime, beams=3, among=iter(CITIES))
+    found = model.beam_search(prime=prime, n_beams=3, among=iter(CITIES))
     expected = []
     for text in dict.fromkeys(CITIES):
         if text.startswith(prime):

@@ -65,7 +65,7 @@ def test_the_best_of_long_originals_is_found():
     originals = [f"{''.join(letters)}2" for letters in itertools.product("aA", *["bB"] * 9)]
     by_place = Mixture.from_fitted([counts, lstm], [[0.5, 0.2], [0.4, 0.8], [1.0, 0.3], [0.9, 0.5]])
     for model in (counts, lstm, mixture, Mixture.from_fitted([counts]), by_place):
-        restored = model.restore("abbbbbbbbb2", case=True, beams=2 * len(originals))
+        restored = model.restore("abbbbbbbbb2", case=True, n_beams=2 * len(originals))
         assert restored == originals[model.score_samples(originals).argmax()] == f"A{middle}2"
 
 
@@ -75,12 +75,12 @@ def test_originals_that_differ_before_the_context_of_the_counts_may_differ_in_we
     counts = CharNGram(2).fit("to be a1, bo_2 1e " * 9)
     mixture = Mixture.from_fitted([counts], np.array(weights)[:, None])
     originals = ["".join(text) + "b" for text in itertools.product(map(str, counts.vocabulary_), repeat=4)]
-    assert mixture.restore("????b", gaps="?", beams=2000) == originals[mixture.score_samples(originals).argmax()]
+    assert mixture.restore("????b", gaps="?", n_beams=2000) == originals[mixture.score_samples(originals).argmax()]
 
 
 def test_with_many_beams_no_hypothesis_is_too_improbable():
     model = Mixture.from_fitted([CharNGram(3).fit(["a"] * 2000 + ["qz"])], weights=[3.0])
-    assert model.restore("_z", gaps="_", beams=3) == "qz"
+    assert model.restore("_z", gaps="_", n_beams=3) == "qz"
 
 
 def test_the_first_of_equally_probable_originals_is_taken():
@@ -177,7 +177,7 @@ def test_the_most_probable_of_all_sources_is_found(network):
             if set(text) <= known:
                 best[text] = max(cost, best.get(text, -math.inf))
         scores = network.score_samples([*best]) + np.array([*best.values()])
-        found = network.restore(damaged, case=case, confusions=confusions, least=least, beams=4096)
+        found = network.restore(damaged, case=case, confusions=confusions, least=least, n_beams=4096)
         assert found == [*best][scores.argmax()]
 
 
@@ -252,12 +252,12 @@ def test_no_original_is_more_probable_by_an_exhaustive_search(seed):
     assert random_restores.case(seed, None) is None
 
 
-@pytest.mark.parametrize("beams", [1, 2, None])
-def test_every_change_gains_enough_however_few_hypotheses_are_kept(beams):
+@pytest.mark.parametrize("n_beams", [1, 2, None])
+def test_every_change_gains_enough_however_few_hypotheses_are_kept(n_beams):
     texts = ["abcabd" * 3, "dbacab" * 3]
     model = CharRNN(7, max_steps=100, random_state=0).fit(["".join(text) for text in itertools.permutations("abcd")])
     for least in (0.5, 3.0):
-        for text, changes in model.restore(texts, typos=0.5, least=least, beams=beams, changes=True):
+        for text, changes in model.restore(texts, typos=0.5, least=least, n_beams=n_beams, changes=True):
             assert set(text) <= set("abcd")
             assert min([change.log_odds for change in changes], default=least) >= least
 
@@ -295,8 +295,8 @@ def test_wrong_confusions_are_refused(counts, confusions, message):
 def test_so_many_hypotheses_must_fit_in_memory(monkeypatch):
     model = CharNGram(1).fit("".join(map(chr, range(0x4E00, 0x4E00 + 999))))
     monkeypatch.setattr("crnn.runtime.machine.available_bytes", lambda: 10**6)
-    with pytest.raises(InvalidInputError, match=r"^beams is 65536, and so many continuations need about"):
-        model.restore("\u4e00", case=True, beams=2**16)
+    with pytest.raises(InvalidInputError, match=r"^n_beams is 65536, and so many continuations need about"):
+        model.restore("\u4e00", case=True, n_beams=2**16)
 
 
 def test_the_kind_of_damage_is_needed(counts):
@@ -333,12 +333,12 @@ def test_log_odds_of_a_gap_compare_all_symbols_and_look_48_ahead(network, rest, 
     assert change.log_odds == pytest.approx(best - np.logaddexp.reduce([*scores.values()]), abs=1e-9)
 
 
-@pytest.mark.parametrize(("n", "beams"), [
+@pytest.mark.parametrize(("n", "n_beams"), [
     (20, [4, 20, 80, 320, 160, 80, 40, 20, 10, 5]), (3, [4, 4, 12, 48, 24, 12, 6, 4, 4, 4]),
     (999, [4, 999, 999, 999, 499, 249, 124, 999, 499, 249]),
     (4096, [4, 1024, 1024, 1024, 512, 256, 128, 1024, 512, 256]),
 ])  # fmt: skip
-def test_more_hypotheses_are_kept_at_gaps_and_after_them(n, beams):
+def test_more_hypotheses_are_kept_at_gaps_and_after_them(n, n_beams):
     kinds = np.array([0, 1, 1, 1, 0, 0, 0, 1, 0, 0], np.int32)
-    assert restoring.beams_at(kinds, 1, 4, n).tolist() == beams
+    assert restoring.beams_at(kinds, 1, 4, n).tolist() == n_beams
     assert restoring.beams_at(kinds, -1, 4, n).tolist() == [4] * 10

@@ -128,14 +128,14 @@ def test_numbers_of_numpy_are_numbers(model):
 def test_model_of_bytes():
     model = random_language_model(bytes(range(256)))
     whole = model.sample(300, random_state=0)
-    for stop in (whole[100:103], [whole[100:103]], [bytearray(whole[100:103])], memoryview(whole[100:103])):
-        text = model.sample(300, random_state=0, stop=stop)
+    for stop in (whole[100:103], bytearray(whole[100:103]), memoryview(whole[100:103])):
+        text = model.sample(300, random_state=0, stop=[stop])
         assert text == whole[: whole.find(whole[100:103])]
-        assert b"".join(model.stream(300, random_state=0, stop=stop)) == text
+        assert b"".join(model.stream(300, random_state=0, stop=[stop])) == text
     forbidden = {bytes([code]): -INF for code in range(128)}
     assert min(model.sample(300, random_state=0, logit_bias=forbidden)) >= 128
-    with pytest.raises(InvalidInputError, match=r"^stop is text, but the symbols of this model are bytes"):
-        model.sample(stop="a")
+    with pytest.raises(InvalidInputError, match=r"^stop\[0\] is text, but the symbols of this model are bytes"):
+        model.sample(stop=["a"])
     with pytest.raises(InvalidInputError, match=r"^a symbol in logit_bias is text, but"):
         model.sample(logit_bias={"a": 1})
     assert all(type(text) is bytes for text, _ in model.beam_search(2, prime=b"\xff"))

@@ -46,8 +46,6 @@ def test_text_ends_before_the_first_stop(room, stops, n, seed):
         expected = [cut(text, stops) for text in whole]
         assert model.sample(n, prime="ab", n_samples=3, random_state=seed, stop=stops) == expected
         assert "".join(model.stream(n, prime="ab", random_state=seed, stop=stops)) == expected[0]
-        if len(stops) == 1:
-            assert model.sample(n, prime="ab", random_state=seed, stop=stops[0]) == expected[0]
 
 
 TWO_SYMBOLS = random_language_model("ab")
@@ -55,7 +53,7 @@ TWO_SYMBOLS = random_language_model("ab")
 
 def test_stop_that_never_occurs(model):
     text = model.sample(300, random_state=0)
-    for stop in ("z", "abz", "é", [], (), ["z", "a\n"], "a" * 400):
+    for stop in (["z"], ["abz"], ["é"], [], (), ["z", "a\n"], ["a" * 400]):
         assert model.sample(300, random_state=0, stop=stop) == text
         assert "".join(model.stream(300, random_state=0, stop=stop)) == text
 
@@ -89,10 +87,10 @@ def test_a_text_that_may_stop_late_takes_no_room_ahead(model):
 def test_stream_holds_back_no_more_than_may_be_a_stop(model):
     text = model.sample(400, random_state=0)
     for stop in ("ab", "zz", text[150:153]):
-        assert "".join(model.stream(400, random_state=0, stop=stop)) == cut(text, [stop])
+        assert "".join(model.stream(400, random_state=0, stop=[stop])) == cut(text, [stop])
     # The first symbol comes as soon as it is drawn, unless it may be the beginning of a stop.
     other = next(symbol for symbol in SYMBOLS if symbol != text[0])
-    assert next(model.stream(random_state=0, stop=2 * other)) == text[0]
+    assert next(model.stream(random_state=0, stop=[2 * other])) == text[0]
 
 
 @pytest.mark.parametrize("n_samples", [1, 5])

@@ -44,10 +44,10 @@ def test_samples_depend_on_seed_and_number_alone(model, kind):
 
 def test_ended_texts_change_no_other_ones(monkeypatch):
     model = random_language_model("abcdefgacegbdfadgcfbe", cell="lstm", num_layers=2, n_bigrams=19)
-    texts = model.sample(23, n_samples=31, stop="a", random_state=3)
+    texts = model.sample(23, n_samples=31, stop=["a"], random_state=3)
     assert len(set(map(len, texts))) > 5
     monkeypatch.setattr(sampling, "ROWS", 1)  # one after another
-    assert model.sample(23, n_samples=31, stop="a", random_state=3) == texts
+    assert model.sample(23, n_samples=31, stop=["a"], random_state=3) == texts
 
 
 # --- random_state
@@ -114,7 +114,7 @@ def test_stream_gives_symbols_as_soon_as_they_are_asked_for(model, monkeypatch):
 def test_stream_keeps_no_more_than_it_has_not_given(model, monkeypatch):
     samplers, take = [], sampling.TextSampler.take
     monkeypatch.setattr(sampling.TextSampler, "take", lambda self: samplers.append(self) or take(self))
-    text = "".join(itertools.islice(model.stream(random_state=3, stop="ab" * 40), 5000))
+    text = "".join(itertools.islice(model.stream(random_state=3, stop=["ab" * 40]), 5000))
     assert text == model.sample(5000, random_state=3)
     assert samplers[-1]._symbols.shape[1] <= 256
 

@@ -59,7 +59,7 @@ OPTIONS = [
     {"repetition_penalty": 1.7},
     {"repetition_penalty": 3.0, "temperature": 0},
     {"logit_bias": {"a": -np.inf, "b": 2.5}, "repetition_penalty": 0.8},
-    {"stop": "zz"},
+    {"stop": ["zz"]},
     {"stop": ["abc", "ha", "d"], "repetition_penalty": 1.2},
 ]
 

@@ -299,21 +299,21 @@ def test_counts_read_few_prefixes_for_a_rare_match(counts):
 
 def test_beams_end_in_a_match(model):
     for prime, pattern in (("", ".*nn.*"), ("ha", "ha.{2,3}"), ("", "bob")):
-        found = model.beam_search(6, prime=prime, beams=4, matching=pattern)
+        found = model.beam_search(6, prime=prime, n_beams=4, matching=pattern)
         assert all(re.fullmatch(pattern, prime + text) for text, _ in found)
         scores = model.score_samples([prime + text for text, _ in found])
         before = 0 if not prime else -model.surprisal(prime).sum()
         np.testing.assert_allclose([log_p for _, log_p in found], scores - before, rtol=1e-4)
-    assert len(model.beam_search(3, beams=1, matching="...")[0][0]) == 3
+    assert len(model.beam_search(3, n_beams=1, matching="...")[0][0]) == 3
     assert model.beam_search(2, matching="...") == []
-    everything = model.beam_search(3, beams=1000, matching="[an]{3}")
+    everything = model.beam_search(3, n_beams=1000, matching="[an]{3}")
     assert len(everything) == 8
     assert [text for text, _ in everything] == model.enumerate_documents(8, matching="[an]{3}").documents
 
 
 def test_beams_of_running_text_end_at_the_first_match():
     model = CharNGram(order=4).fit("the cat sat. a dog ran! the end. " * 20)
-    found = model.beam_search(30, prime="the", beams=5, matching="[^.]*[.]")
+    found = model.beam_search(30, prime="the", n_beams=5, matching="[^.]*[.]")
     assert all(re.fullmatch("[^.]*[.]", text) for text, _ in found)
     assert {" cat sat.", " end."} <= {text for text, _ in found}
     assert model.beam_search(3, matching="a?") == [("", 0.0)]

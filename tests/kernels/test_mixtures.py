@@ -44,7 +44,7 @@ def network(dtype, seed=0, cell="lstm"):
 # Each way to mix with each control, for one text and several in turns.
 MIXED = itertools.product(
     ["network, counts", "counts, network", "counts"],
-    [{}, {"temperature": 0}, {"temperature": 0.7, "top_k": 5}, {"repetition_penalty": 1.3}, {"stop": "ca"}],
+    [{}, {"temperature": 0}, {"temperature": 0.7, "top_k": 5}, {"repetition_penalty": 1.3}, {"stop": ["ca"]}],
     [(WEIGHTS[0], ORDER), (WEIGHTS, ORDER), (WEIGHTS, 2)],
 )
 

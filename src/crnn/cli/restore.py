@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="make only changes that gain at least so many nats (default: 3 with --typos or --ocr, otherwise 0)",
     )
     add(
-        "--beams",
+        "--n-beams",
         metavar="N",
-        type=value_type(partial(checked_int, "beams", minimum=1)),
+        type=value_type(partial(checked_int, "n_beams", minimum=1)),
         help="hypotheses to keep (default: 4; 16 with --typos or --ocr; more at gaps)",
     )
     add("--prime", metavar="TEXT", default="", help="text that precedes each line (default: none)")
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         fail("--output would overwrite a FILE, or two have the same name. Name another folder, or rename a FILE.")
     model = load(arguments.model, arguments.label)
     as_bytes = model.vocabulary_.kind == "bytes"
-    options: Any = {name: getattr(arguments, name) for name in (*DAMAGE, "least", "beams", "prime", "changes")}
+    options: Any = {name: getattr(arguments, name) for name in (*DAMAGE, "least", "n_beams", "prime", "changes")}
     options["confusions"] = "ocr" if options.pop("ocr") else None
     if as_bytes:
         options |= {name: os.fsencode(options[name]) for name in ("gaps", "prime") if options[name]}

@@ -154,8 +154,8 @@ class SamplingOptions(TypedDict, total=False):
         _min_p,
     )]
     stop: Annotated[Any, Control(
-        None, "str, bytes or list",
-        "End the text before the first of these strings to be completed, or the longest if several are completed at "
+        None, "list of str, or of bytes",
+        "End the text before the first of these texts to be completed, or the longest if several are completed at "
         "once. The prime does not count. A stop with an unknown character never occurs.",
     )]
     # fmt: on
@@ -270,13 +270,13 @@ def encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Ids]:
     if stop is None:
         return []
     if isinstance(stop, str | bytes | bytearray | memoryview):
-        stops = {"stop": stop}
-    elif has_items(stop) and not isinstance(stop, Mapping):
-        stops = {f"stop[{i}]": text for i, text in enumerate(stop)}
-    else:
-        raise InvalidInputError(f"stop is of type {type(stop).__name__}. Pass None, a text or a list of texts.")
+        shown = short_repr(stop)
+        raise InvalidInputError(f"stop is the text {shown}, but must be a list of texts. Pass stop=[{shown}].")
+    if isinstance(stop, Mapping) or not has_items(stop):
+        raise InvalidInputError(f"stop is of type {type(stop).__name__}. Pass a list of texts, or None.")
     encoded = []
-    for name, text in stops.items():
+    for i, text in enumerate(stop):
+        name = f"stop[{i}]"
         vocabulary.check_kind(text, name)
         if not len(text):
             raise InvalidInputError(f"{name} is empty. Pass the text that ends a sample, or None for no such text.")

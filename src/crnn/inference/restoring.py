@@ -422,7 +422,7 @@ class RestoreOptions(TypedDict, total=False):
     typos: float | None
     confusions: Any
     least: float | Mapping[str, float] | None
-    beams: int | None
+    n_beams: int | None
     prime: str | bytes
     label: Any
 
@@ -498,9 +498,9 @@ class _Judged(NamedTuple):
     log_odds: list[float]
 
 
-def beams_at(kinds: Ids, gap: int, beams: int, V: int) -> Ids:
+def beams_at(kinds: Ids, gap: int, n_beams: int, V: int) -> Ids:
     """Return how many hypotheses to keep at each symbol of a text: more at gaps, and for a while after them."""
-    widths, run, V = np.full(len(kinds), beams, np.int32), 0, max(V, 1)
+    widths, run, V = np.full(len(kinds), n_beams, np.int32), 0, max(V, 1)
     for p in np.flatnonzero(kinds == gap).tolist():
         run = run + 1 if p and kinds[p - 1] == gap else 1
         most = min(max(V, min(V * GAP_BEAMS ** (run - 1), GAP_MOST)), GAP_LOGITS // V)
@@ -517,15 +517,15 @@ class Restorer:
         network: InferenceNetwork,
         vocabulary: Vocabulary,
         damage: Damage,
-        beams: int | None,
+        n_beams: int | None,
         prime: Any,
         n_threads: Any,
     ) -> None:
         self.network, self.vocabulary, self.damage = network, vocabulary, damage
         usual = 16 if damage.typos or damage.confusions else 4  # except after gaps
-        self.beams, self.margin = (usual, MARGIN) if beams is None else (beams, math.inf)
+        self.n_beams, self.margin = (usual, MARGIN) if n_beams is None else (n_beams, math.inf)
         self.n_threads = inference_threads(n_threads)
-        check_beam_memory(len(vocabulary), LONG, self.beams)
+        check_beam_memory(len(vocabulary), LONG, self.n_beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
 
     def restored(self, texts: Iterable[Any], *, changes: bool) -> list[Any]:
@@ -544,7 +544,7 @@ class Restorer:
         more = math.isfinite(self.margin) and self.damage.gap in distinct
         gap = distinct.tolist().index(self.damage.gap) if more else -1
         order, originals = np.argsort(-lengths, kind="stable"), list[Any](texts)
-        rows = min(self.network.rows_at_a_time(ROWS) // self.beams, -(-len(texts) // self.n_threads))
+        rows = min(self.network.rows_at_a_time(ROWS) // self.n_beams, -(-len(texts) // self.n_threads))
         if gap >= 0:
             V = max(len(self.vocabulary.codes), 1)
             rows = min(rows, GAP_LOGITS // (V * max(V, GAP_MOST)))
@@ -572,7 +572,7 @@ class Restorer:
         lengths = np.array([*map(len, parts)], np.intp)
         selection = Selection(
             np.concatenate(parts), lengths, channel, network.symbols, vocabulary.boundary, network.context_length,
-            np.concatenate([beams_at(part, gap, self.beams, len(vocabulary.codes)) for part in parts]),
+            np.concatenate([beams_at(part, gap, self.n_beams, len(vocabulary.codes)) for part in parts]),
             self.margin, PENALTY,
         )  # fmt: skip
         state = network.repeat(self.start, len(parts))

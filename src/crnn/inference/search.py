@@ -25,20 +25,25 @@ LONG = 64  # symbols: even of two, more continuations than any number of beams
 
 
 def best_continuations(
-    network: InferenceNetwork, vocabulary: Vocabulary, state: State, length: int, beams: int, guide: Guide | None = None
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    state: State,
+    length: int,
+    n_beams: int,
+    guide: Guide | None = None,
 ) -> list[tuple[Any, float]]:
     """Return the results of `beam_search` after a state as texts, each with its log P in nats, the best first."""
-    check_beam_memory(len(vocabulary), length, beams)
+    check_beam_memory(len(vocabulary), length, n_beams)
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
-    best = beam_search(network, state, length, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
+    best = beam_search(network, state, length, n_beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
     return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
 
 
 def best_completions(
-    network: InferenceNetwork, vocabulary: Vocabulary, state: State, length: int, beams: int, stop: Any
+    network: InferenceNetwork, vocabulary: Vocabulary, state: State, length: int, n_beams: int, stop: Any
 ) -> list[tuple[Any, float]]:
     """Return the results of `completions` after a state as texts, each with its log P in nats, the best first."""
-    check_beam_memory(len(vocabulary), length, beams)
+    check_beam_memory(len(vocabulary), length, n_beams)
     stops = encoded_stops(stop, vocabulary)
     for i, ids in enumerate(stops):
         if len(ids) > 1:
@@ -48,7 +53,7 @@ def best_completions(
             )
     ends = np.unique([int(ids[0]) for ids in stops] + [i for i in (vocabulary.boundary,) if i is not None])
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
-    best = completions(network, state, length, beams, ends.astype(np.intp), forbidden)
+    best = completions(network, state, length, n_beams, ends.astype(np.intp), forbidden)
     return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
 
 
@@ -95,11 +100,11 @@ def completions(
     network: InferenceNetwork,
     state: State,
     length: int,
-    beams: int,
+    n_beams: int,
     ends: NDArray[np.intp],
     forbidden: Collection[int] = (),
 ) -> list[tuple[NDArray[np.int32], float]]:
-    """Return up to `beams` texts of 1 to `length` symbols before any of the symbols `ends`, the best first.
+    """Return up to `n_beams` texts of 1 to `length` symbols before any of the symbols `ends`, the best first.
 
     The probabilities of the ends add up: log P counts the text and an end after it.
     """
@@ -113,9 +118,9 @@ def completions(
                 completed += zip(texts[part], complete.tolist(), strict=True)
             follow[:, ends] = -np.inf
             total = log_p[part, None] + follow
-            best = best.among(part.start * V, total, total, beams)
-        completed = sorted(completed, key=lambda item: -item[1])[:beams]
-        least = completed[-1][1] if len(completed) == beams else -math.inf
+            best = best.among(part.start * V, total, total, n_beams)
+        completed = sorted(completed, key=lambda item: -item[1])[:n_beams]
+        least = completed[-1][1] if len(completed) == n_beams else -math.inf
         possible = np.count_nonzero(best.log_p > least)  # the first ones
         if t == length or not possible:
             break
@@ -130,13 +135,13 @@ def beam_search(
     network: InferenceNetwork,
     state: State,
     length: int,
-    beams: int,
+    n_beams: int,
     *,
     forbidden: Collection[int] = (),
     end: int | None = None,
     guide: Guide | None = None,
 ) -> list[tuple[NDArray[np.int32], float]]:
-    """Return up to `beams` probable continuations of `length` symbols, the best first, each with its log P in nats.
+    """Return up to `n_beams` probable continuations of `length` symbols, the best first, each with its log P in nats.
 
     The `end` symbol ends a continuation; its probability counts, but it is not returned. With a guide, all match its
     goal.
@@ -155,7 +160,7 @@ def beam_search(
         for part, part_state, follow in _following(network, state, len(texts), forbidden):
             total = log_p[part, None] + follow
             promise = total if guide is None else total + guide.log_values_within(part_state, q[part], length - t - 1)
-            best = best.among(n_ended + part.start * V, promise, total, beams)
+            best = best.among(n_ended + part.start * V, promise, total, n_beams)
         numbers, log_p = best.numbers, best.log_p
         if ended:
             is_new = numbers >= n_ended
@@ -214,10 +219,10 @@ class _Best(NamedTuple):
 NOTHING = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
 
 
-def check_beam_memory(vocab_size: int, length: int, beams: int) -> None:
+def check_beam_memory(vocab_size: int, length: int, n_beams: int) -> None:
     """Raise an error if the logits of all beams would not fit in memory, the networks' states not counted."""
-    needed = min(beams, vocab_size ** min(length, LONG)) * vocab_size * BYTES_PER_SYMBOL
-    check_free_memory(needed, f"beams is {beams}, and so many continuations", "Pass fewer beams.")
+    needed = min(n_beams, vocab_size ** min(length, LONG)) * vocab_size * BYTES_PER_SYMBOL
+    check_free_memory(needed, f"n_beams is {n_beams}, and so many continuations", "Pass fewer beams.")
 
 
 # ---------------------------------------------------------------- enumeration

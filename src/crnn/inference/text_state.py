@@ -220,7 +220,7 @@ class TextState:
         >>> state = model.start("ab")
         >>> state.sample(2, temperature=0), state.sample(3, top_k=1)
         ('ab', 'aba')
-        >>> state.sample(9, temperature=0, stop="ba"), state.sample(2, temperature=0)
+        >>> state.sample(9, temperature=0, stop=["ba"]), state.sample(2, temperature=0)
         ('', 'ba')
         """
         vocabulary = self._vocabulary
@@ -233,7 +233,7 @@ class TextState:
         self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids, drawn=True)  # also adds to log_prob
         return vocabulary.decode(ids)
 
-    def beam_search(self, length: int = 20, *, beams: int = 8, stop: Any = None) -> list[tuple[Any, float]]:
+    def beam_search(self, length: int = 20, *, n_beams: int = 8, stop: Any = None) -> list[tuple[Any, float]]:
         """Return the most probable continuations, as `CharRNN.beam_search` does; the state stays as it is.
 
         Examples
@@ -243,11 +243,11 @@ class TextState:
         'ot'
         """
         length = checked_int("length", length, 0)
-        beams = checked_int("beams", beams, 1)
+        n_beams = checked_int("n_beams", n_beams, 1)
         network, state = self._reading.network, self._reading.network.copy(self._reading.state)
         if stop is not None:
-            return best_completions(network, self._vocabulary, state, length, beams, stop)
-        return best_continuations(network, self._vocabulary, state, length, beams)
+            return best_completions(network, self._vocabulary, state, length, n_beams, stop)
+        return best_continuations(network, self._vocabulary, state, length, n_beams)
 
     def copy(self) -> TextState:
         """Return a state that changes independently of this one.
