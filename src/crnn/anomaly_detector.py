@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any, BinaryIO, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,9 @@ from .runtime.machine import available_bytes
 from .text.documents import Errors, warn_caller
 from .text.sources import rereadable
 from .text.vocabulary import Text, immutable
+
+if TYPE_CHECKING:
+    from .export.models import ExportedDetector
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
 ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies
@@ -632,6 +635,50 @@ class AnomalyDetector(Estimator):
         detector = cls(origin, **entry)
         detector._learned = Learned(model, reduce, calibration, origin, held, mask=entry["mask"])
         return detector
+
+    def export_js(self, path: FilePath, *, float16: bool = False, int8: bool = False) -> None:
+        """Write the detector as a JavaScript module for browsers and Node.js; see ``docs/export.md``.
+
+        The module has no dependencies and exports the function ``detect``, which gives a text's score and verdict, and
+        the place of its least probable character. It applies the same mask and threshold. The verdicts are those of
+        `predict` unless the model is rounded: for a network with `int8` or `float16`, or counts that were neither
+        pruned nor quantized, a text just at the threshold may be judged differently. To avoid that, `calibrate` a
+        detector with a model that is already compact, such as ``AnomalyDetector(counts.prune(400_000))``.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.js``.
+        float16 : bool, default=False
+            Whether to store the weights of networks in 16 bits.
+        int8 : bool, default=False
+            Whether to store the model's numbers in 8 bits, like its `quantize`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or a weight is invalid, or a pattern of the mask has no equal in JavaScript.
+        OSError
+            If the file cannot be written; an existing file then stays.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> detector = AnomalyDetector(CharNGram(order=3)).fit([f"job {i} done" for i in range(100)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     detector.export_js(f"{folder}/jobs.js")
+        """
+        from .export.js_file import export_detector_js
+
+        export_detector_js(self._exported("export_js", int8=int8), path, float16=float16)
+
+    def _exported(self, what: str, *, int8: bool) -> ExportedDetector:
+        """Return what an exported file contains of the detector."""
+        from .export.models import ExportedDetector
+
+        learned = self._fitted(what)
+        model = learned.model._exported(what, int8=int8)
+        return ExportedDetector(model, learned.calibration.offset, learned.reduce, learned.mask or ())
 
     # ------------------------------------------------------------- scikit-learn
 

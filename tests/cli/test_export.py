@@ -9,7 +9,7 @@ from command_line import feed_standard_input
 from examples import random_language_model
 from scipy.special import rel_entr
 
-from crnn import CharNGram, CharRNN, Mixture
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, TextClassifier
 from crnn.cli.export import int8_cost
 from crnn.cli.main import main
 
@@ -189,3 +189,21 @@ def test_a_mixture_becomes_a_module(model, tmp_path, capsys):
     size = (tmp_path / "both.js").stat().st_size
     assert capsys.readouterr().err == f"crnn: wrote both.js: {size:,} bytes\n"
     assert '"kind":"mixture"' in (tmp_path / "both.js").read_text("utf-8")
+
+
+def test_a_classifier_and_a_detector_become_modules(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    texts = ["ab", "ba", "abab"] * 9
+    lines = [f"{a}{b}" for a in "abcdefgh" for b in "abcdefgh"]
+    TextClassifier(CharNGram(2)).fit(texts, [0, 1, 2] * 9).save("labels.crnn")
+    AnomalyDetector(CharNGram(2), contamination=0.5, mask=["digits"]).fit(lines).save("lines.crnn")
+    for name, function in (("labels", "classify"), ("lines", "detect")):
+        assert main(["export", f"{name}.crnn", f"{name}.js"]) == 0
+        size = (tmp_path / f"{name}.js").stat().st_size
+        assert capsys.readouterr().err == f"crnn: wrote {name}.js: {size:,} bytes\n"
+        assert f"export function {function}(" in (tmp_path / f"{name}.js").read_text("utf-8")
+    assert main(["export", "labels.crnn", "0.js", "--label", "0"]) == 0
+    assert "export function sample(" in (tmp_path / "0.js").read_text("utf-8")
+    capsys.readouterr()
+    assert main(["export", "lines.crnn", "lines.onnx"]) == 2
+    assert "lines.crnn contains a detector whose model is a CharNGram" in capsys.readouterr().err

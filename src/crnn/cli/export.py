@@ -10,12 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..mixture import Mixture
+from ..text_classifier import TextClassifier
 from .errors import ERROR, say, say_warnings
-from .files import STANDARD, check_writable, load_and_name, read_documents, require_network
+from .files import (
+    STANDARD,
+    check_writable,
+    language_model_of,
+    load_and_name,
+    load_whole,
+    read_documents,
+    require_network,
+)
 from .options import add_model, byte_count, refuse_two_standard_inputs
 
 SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
@@ -39,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
         "runtime; OUT.html: a page that runs the model in any browser; OUT.js: a JavaScript module with "
         "functions that sample, score, predict and complete; OUT.arpa: a CharNGram's n-grams for KenLM. "
-        "Counts can be OUT.c, OUT.js, OUT.html or OUT.arpa, mixtures OUT.js or OUT.html",
+        "Counts can be OUT.c, OUT.js, OUT.html or OUT.arpa, mixtures, classifiers and detectors OUT.js or OUT.html",
     )
     parser.add_argument(
         "--title", metavar="TEXT", help="for OUT.html: the page's title (default: the name of MODEL without its suffix)"
@@ -88,7 +98,12 @@ def run(arguments: argparse.Namespace) -> int:
         _export_arpa(arguments)
         return 0
     refuse_two_standard_inputs(arguments, model="MODEL", exclude="--exclude")
-    loaded, kind = load_and_name(arguments.model, arguments.label)
+    found, kind = load_whole(arguments.model, arguments.label)
+    if suffix == ".js" and isinstance(found, TextClassifier | AnomalyDetector):
+        found.export_js(path, float16=arguments.float16, int8=arguments.int8)
+        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
+        return 0
+    loaded = language_model_of(found)
     is_plain = "detector" not in kind
     if suffix == ".html" and is_plain:
         _export_page(loaded, arguments)

@@ -207,14 +207,39 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
 
 def load_source(source: str | io.BytesIO, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     """Load a language model from a result of `model_source`, like `load`."""
-    model = load_model(source)
-    if isinstance(model, TextClassifier):
-        members = [member for direction in model.models_ for member in direction.values()]
-        model = next((member for member in members if isinstance(member, CharRNN)), members[0])
+    model = language_model_of(load_model(source))
     if label is None:
         return model
     labels = {str(each): each for each in model.vocabulary_.labels}
     return model.for_label(labels.get(label, label))
+
+
+def language_model_of(
+    model: CharRNN | CharNGram | Mixture | TextClassifier | AnomalyDetector,
+) -> CharRNN | CharNGram | Mixture:
+    """Return a model, a detector's model, or a classifier's first network with labels or its first counts."""
+    if isinstance(model, AnomalyDetector):
+        found: Any = model.estimator_
+        return cast("CharRNN | CharNGram | Mixture", found)
+    if not isinstance(model, TextClassifier):
+        return model
+    members = [member for direction in model.models_ for member in direction.values()]
+    return next((member for member in members if isinstance(member, CharRNN)), members[0])
+
+
+def load_whole(
+    path: str, label: str | None = None
+) -> tuple[CharRNN | CharNGram | Mixture | TextClassifier | AnomalyDetector, str]:
+    """Load a model of any kind, and return it with what the file contains, such as "a CharNGram".
+
+    With `label`, the result is the language model of this label.
+    """
+    source = model_source(path)
+    if holds_detector(source) and label is None:
+        detector = AnomalyDetector.load(source)
+        return detector, f"a detector whose model is a {type(detector.estimator_).__name__}"
+    model = load_model(source) if label is None else load_source(source, label)
+    return model, f"a {type(model).__name__}"
 
 
 def require_network(model: CharRNN | CharNGram | Mixture, kind: str, path: str, what: str) -> CharRNN:

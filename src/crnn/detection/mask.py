@@ -12,7 +12,7 @@ from ..errors import InvalidInputError, short_repr
 from ..text.documents import python_values
 from ..text.text_files import Lines
 
-# The built-in masks, the most specific first, as they are applied. JavaScript's expressions mean the same.
+# The built-in masks, the most specific first, as they are applied. C files find their matches by functions.
 BUILT_IN = {
     "uuid": r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b",
     "time": r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -41,9 +41,7 @@ class Mask:
     """Rules that replace what matches a pattern: a user's own first, then built-in ones."""
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
-        pairs = [rule for rule in rules if not isinstance(rule, str)]
-        pairs += [(pattern, REPLACEMENT) for name, pattern in BUILT_IN.items() if name in rules]
-        self._rules = [(re.compile(pattern), replacement) for pattern, replacement in pairs]
+        self._rules = [(re.compile(pattern), replacement) for pattern, replacement in pairs_of(rules)]
 
     def text(self, text: Any) -> Any:
         """Return a masked text; a value that is no text stays as it is."""
@@ -85,6 +83,12 @@ def masked_texts(X: Iterable[Any], rules: tuple[Rule, ...] | None) -> Iterable[A
     first = X.transform
     lines.transform = mask.text if first is None else lambda line: mask.text(first(line))
     return lines
+
+
+def pairs_of(rules: tuple[Rule, ...]) -> list[tuple[str, str]]:
+    """Return the patterns of rules with their replacements, in the order in which they are applied."""
+    own = [rule for rule in rules if not isinstance(rule, str)]
+    return own + [(pattern, REPLACEMENT) for name, pattern in BUILT_IN.items() if name in rules]
 
 
 class MaskedTexts:

@@ -11,12 +11,22 @@ from ..errors import InvalidInputError
 from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..runtime.atomic_file import write_atomically
 from .guess_table import Table
-from .models import Exported, ExportedClassifier, ExportedNetwork
-from .script import Script, assets, embedded_json, has_network, opening, script_of, script_of_classifier
+from .models import Exported, ExportedClassifier, ExportedDetector
+from .script import (
+    Script,
+    assets,
+    embedded_json,
+    has_network,
+    opening,
+    script_of,
+    script_of_classifier,
+    script_of_detector,
+)
 from .weights import NOTICE, vocabulary_data
 
 LANGUAGE_MODEL = ("random.js", "sampling.js", "scoring.js", "symbols.js", "module.js")
 CLASSIFIER = ("scoring.js", "symbols.js", "classifier.js", "classifier_module.js")
+DETECTOR = ("sampling.js", "scoring.js", "symbols.js", "mask.js", "detector.js", "detector_module.js")
 GUESS_NUMBERS = "guess_numbers.js"
 
 
@@ -37,9 +47,15 @@ def export_js(model: Exported, path: FilePath, *, float16: bool = False, guesses
 def export_classifier_js(model: ExportedClassifier, path: FilePath, *, float16: bool = False) -> None:
     """Write a classifier as a JavaScript module; see `crnn.TextClassifier.export_js`."""
     name = checked_path("path", path)
-    is_network = [isinstance(reader.model, ExportedNetwork) for readers in model.readers for reader in readers]
-    script = script_of_classifier(model, float16=checked_float16(float16, any(is_network)))
+    script = script_of_classifier(model, float16=checked_float16(float16, has_network(model)))
     write_atomically(name, js_module(model.summary, {"model": script.data}, script, [*script.files, *CLASSIFIER], {}))
+
+
+def export_detector_js(model: ExportedDetector, path: FilePath, *, float16: bool = False) -> None:
+    """Write a detector as a JavaScript module; see `crnn.AnomalyDetector.export_js`."""
+    name = checked_path("path", path)
+    script = script_of_detector(model, float16=checked_float16(float16, has_network(model.model)))
+    write_atomically(name, js_module(model.summary, {"model": script.data}, script, [*script.files, *DETECTOR], {}))
 
 
 def checked_float16(float16: bool, has_network: bool) -> bool:

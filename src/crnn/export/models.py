@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..detection.mask import Rule
 from ..errors import InvalidInputError
 from ..files.ngram_file import CountedText
 from ..inference.mixed_network import letters_of
+from ..inference.string_scores import MEANS_IN_JOINT, POWERS, Reduce
 from ..ngram.frozen import FrozenCounts
 from ..ngram.pruning import frozen_whole
 from ..parameters.checks import checked_bool
@@ -140,3 +142,34 @@ class ExportedClassifier(NamedTuple):
         """What the classifier is, in one line."""
         kinds = "; ".join(readers[0].summary for readers in self.readers)
         return f"Classifier of {len(self.labels)} labels: {kinds}"
+
+
+class Reduction(NamedTuple):
+    """How log-probabilities become a score: `least` times the minimum, plus `total` times the sum / length**power."""
+
+    least: float
+    total: float
+    power: float
+
+    @classmethod
+    def of(cls, reduce: Reduce) -> Self:
+        """Return a way to score a text; see `crnn.inference.string_scores`."""
+        if reduce == "min":
+            return cls(1.0, 0.0, 0.0)
+        if reduce == "joint":
+            return cls(1.0, MEANS_IN_JOINT, POWERS["mean"])
+        return cls(0.0, 1.0, POWERS.get(reduce, 0.0))
+
+
+class ExportedDetector(NamedTuple):
+    """A detector: a model, its threshold, and the mask of the texts that it reads."""
+
+    model: Exported
+    threshold: float
+    reduce: Reduce
+    mask: tuple[Rule, ...]
+
+    @property
+    def summary(self) -> str:
+        """What the detector is, in one line."""
+        return f"Detector, threshold {self.threshold:.4g} ({self.reduce}): {self.model.summary}"

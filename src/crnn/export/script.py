@@ -11,17 +11,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..detection.mask import pairs_of
 from ..errors import InvalidInputError
 from ..model.layout import LOOKUP_TABLES, by_output, integers_of
 from ..parameters.kinds import CELLS
 from ..text.vocabulary import Vocabulary
+from .js_pattern import javascript_pattern
 from .models import (
     Exported,
     ExportedClassifier,
     ExportedCounts,
+    ExportedDetector,
     ExportedMixture,
     ExportedNetwork,
     ExportedReader,
+    Reduction,
 )
 from .weights import Weights, vocabulary_data
 
@@ -58,8 +62,10 @@ def joined_files(scripts: Iterable[Script]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(file for script in scripts for file in script.files))
 
 
-def has_network(model: Exported) -> bool:
+def has_network(model: Exported | ExportedClassifier) -> bool:
     """Return whether a model is a network or has one."""
+    if isinstance(model, ExportedClassifier):
+        return any(isinstance(reader.model, ExportedNetwork) for readers in model.readers for reader in readers)
     if isinstance(model, ExportedMixture):
         return any(map(has_network, model.members))
     return isinstance(model, ExportedNetwork)
@@ -177,6 +183,28 @@ def script_of_classifier(model: ExportedClassifier, *, float16: bool = False) ->
         "vocabularies": [vocabulary_data(vocabulary) for vocabulary in vocabularies],
     }
     return Script(data, b"".join(script.numbers for script in scripts), joined_files(scripts))
+
+
+def script_of_detector(model: ExportedDetector, *, float16: bool = False) -> Script:
+    """Return a detector for the engine."""
+    script = script_of(model.model, float16=float16)
+    vocabulary = model.model.vocabulary
+    data = {
+        "kind": "detector",
+        "model": script.data,
+        "vocabulary": vocabulary_data(vocabulary),
+        "threshold": model.threshold,
+        "reduction": Reduction.of(model.reduce)._asdict(),
+        "mask": [_mask_rule(*pair, as_bytes=vocabulary.kind == "bytes") for pair in pairs_of(model.mask)],
+    }
+    return script._replace(data=data)
+
+
+def _mask_rule(pattern: str, replacement: str, *, as_bytes: bool) -> dict[str, str]:
+    """Return a rule of a mask for JavaScript, where the bytes of a text are the characters with these codes."""
+    if as_bytes:
+        replacement = replacement.encode("latin-1", "replace").decode("latin-1")
+    return {"pattern": javascript_pattern(pattern), "replacement": replacement}
 
 
 def checked_label(label: Any) -> Any:
