@@ -121,7 +121,7 @@ FAILING = [
     ("export model.crnn a.arpa", "OUT.arpa needs a CharNGram, but model.crnn contains a CharRNN. Train one"),
     ("export network_detector.crnn a.arpa", "contains a detector whose model is a CharRNN. Train one"),
     ("export counts.crnn a.onnx", "crnn export needs a network, but counts.crnn contains a CharNGram. Train a"),
-    ("export mixture.crnn a.html", "crnn export needs a network, but mixture.crnn contains a Mixture. Save one"),
+    ("export mixture.crnn a.onnx", "crnn export needs a network, but mixture.crnn contains a Mixture. Save one"),
     ("export detector.crnn a.c", "but detector.crnn contains a detector whose model is a CharNGram. Train a"),
     ("export - a.c < detector.crnn", "but - contains a detector whose model is a CharNGram. Train a"),
     ("export labeled.crnn a.c", "needs a label, because the model was fitted with labels. Add --label 1."),
