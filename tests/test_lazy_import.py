@@ -17,7 +17,7 @@ for statement in sys.argv[1:]:
     tasks = len(os.listdir("/proc/self/task")) if os.path.exists("/proc/self/task") else threading.active_count()
     print(tasks, *sorted(set(sys.modules) - before))
 """
-HEAVY = ("scipy", "threadpoolctl", "tqdm", "safetensors", "sklearn", "matplotlib")
+HEAVY = ("scipy", "threadpoolctl", "tqdm", "sklearn", "matplotlib")
 
 
 @pytest.fixture(scope="module")

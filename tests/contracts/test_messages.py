@@ -418,7 +418,7 @@ REFUSED = [
     ("8 bits", lambda m: m.export_html("page.html", float16=True),
      r"the model's weights are 8-bit\. Omit float16"),
     ("nothing", lambda: CharNGram(2).fit("a b").export_arpa("a.arpa", space="a"), "space"),
-    ("nothing", lambda: load_model("names"), "names': it is not a complete safetensors file.*; the file is damaged",
+    ("nothing", lambda: load_model("names"), "names': it is not a safetensors file; pass one written",
      ModelFileError),
     ("nothing", lambda: load_model("nothing"), "nothing", FileNotFoundError),
     ("text", lambda m: m.fit(TEXT, checkpoint="no/folder"), "no/folder", FileNotFoundError),

@@ -53,7 +53,7 @@ FOREIGN = np.frombuffer(saved(CharNGram(2).fit(["xy"])), np.uint8)
     *(({"models": models}, ".*models must be a list of 1 to 64 of CharRNN, CharNGram")
       for models in ([], ["CharNGram", "Mixture"], ["CharNGram", 3], ["CharNGram"] * 65)),
     ({"models.1": FOREIGN}, ": its models do not fit together: models"),
-    ({"models.1": np.zeros(99, np.uint8)}, r", models\[1\]: its header"),
+    ({"models.1": np.zeros(99, np.uint8)}, r", models\[1\]: it is not a safetensors file"),
 ])  # fmt: skip
 def test_refuses_crafted_mixtures(content, words, tmp_path):
     (tmp_path / "two.crnn").write_bytes(mixture_file(**{"weights": [1, 1], **content}))

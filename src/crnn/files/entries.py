@@ -329,7 +329,7 @@ def read_json(text: bytes | str, what: str) -> Any:
     if len(content) > MAX_JSON:
         raise ModelFileError(f"its {what} has {len(content)} bytes, more than the {MAX_JSON} that crnn reads")
     try:
-        return json.loads(content.decode("ascii"), object_pairs_hook=_unique)
+        return json.loads(content.decode(), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"its {what} cannot be read as JSON") from error
 

@@ -23,7 +23,6 @@ from ..errors import ModelFileError
 from ..parameters.checks import MAX_SCALE
 from .entries import WITH_DETECTOR, plain_json, read_entry
 from .sealed_file import (
-    Declared,
     NamedBytes,
     Path,
     model_bytes,
@@ -36,6 +35,7 @@ from .sealed_file import (
     require_kind,
     sealed_bytes,
 )
+from .tensor_file import Declared
 
 CLASSES = 4  # rows of a mixture's weights that depend on the place within a word; otherwise they have one dimension
 Parts = Sequence[tuple[str, bytes]]  # each model's class, and the bytes of its file

@@ -71,7 +71,8 @@ from ..text.vocabulary import Vocabulary
 from ..training.checkpoints import DIVERGED, RUNNING, RunState
 from ..training.processes import processes_of
 from .entries import checked_configuration, plain_json, read_entry, vocabulary_document
-from .sealed_file import DTYPES, Declared, Path, model_bytes, open_model, path_name, peek_header, write_path
+from .sealed_file import Path, model_bytes, open_model, path_name, peek_header, write_path
+from .tensor_file import DTYPES, Declared
 
 MAX_NEW_HIDDEN = 4 << 20  # maximum bytes of a hidden state made for a file of weights alone, for its batch size
 MAX_RECORDS = 20_000  # of a history in a file: about 5 MB

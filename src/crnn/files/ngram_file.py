@@ -20,7 +20,8 @@ from ..ngram.frozen import NAMES as FROZEN
 from ..ngram.stored_counts import AnyCounts, from_arrays, to_arrays
 from ..text.vocabulary import Vocabulary
 from .entries import checked_configuration, vocabulary_document
-from .sealed_file import Declared, Path, model_bytes, open_model
+from .sealed_file import Path, model_bytes, open_model
+from .tensor_file import Declared
 
 TENSORS = ("lengths", "sizes", "symbols", "counts")
 WITH_TEXT = ("lengths", "text")

@@ -1,5 +1,7 @@
 """Sealed file: the common part of all model files: safetensors, with a format, a kind and a checksum over everything.
 
+`tensor_file` reads and writes the tensors.
+
 The ``__metadata__`` have one entry ``crnn``, a JSON object of strings: ``format``, the word ``crnn``;
 ``format_version``, ``1``; ``kind``, one of `KINDS`; ``checksum``, the SHA-256 of everything else in hexadecimal; and
 the entries of the kind, see `entries`.
@@ -7,10 +9,6 @@ the entries of the kind, see `entries`.
 The checksum covers the values, not the file's bytes: the JSON list of the other metadata as sorted [key, value] pairs,
 then for every tensor in order of name the JSON list [name, dtype, shape] and its little-endian bytes; JSON as written
 by Python's ``json.dumps`` by default.
-
-The ``safetensors`` package serializes and deserializes. It writes several entries of metadata in an order that differs
-from call to call; with one entry, equal models give equal bytes. A file is read into memory, not mapped, because a
-write by another program to a mapped file may end the process.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ import json
 import os
 import re
 import stat
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -33,42 +30,23 @@ from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .entries import KINDS, MAX_JSON, plain_json, read_entry, read_json
+from .tensor_file import DTYPES, Declared, Layout, read_arrays, read_layout, tensor_bytes
 
 FORMAT = 1
 """The format version that this library writes; files of a higher version are refused."""
 
 DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
 METADATA = "crnn"  # the only entry of safetensors' metadata
-DTYPES = {
-    "float16": "F16",
-    "float32": "F32",
-    "float64": "F64",
-    "int8": "I8",
-    "int32": "I32",
-    "int64": "I64",
-    "uint8": "U8",
-    "uint16": "U16",
-    "uint32": "U32",
-    "uint64": "U64",
-}  # safetensors' names
-NAMES = {word: np.dtype(name) for name, word in DTYPES.items()}
-MAX_DIMENSIONS, MAX_LENGTH = 8, 2**48
 
 Path = FilePath | BinaryIO  # a file, or a stream that is read to its end or written
 
 
-class Declared(NamedTuple):
-    """A tensor's description in the header, before the tensor is read."""
-
-    dtype: str  # safetensors' name
-    shape: tuple[int, ...]
-
-
 class Header(NamedTuple):
-    """A file's header; whether it fits the rest of the file, `read_tensors` finds out."""
+    """What a file states before its tensors."""
 
     metadata: dict[str, str]  # of a file by crnn
     declared: dict[str, Declared]
+    layout: Layout | None = None  # None: of a file to be written
 
 
 # The tensors that a file must have, given its entries and what its header declares; None: of any type and shape.
@@ -128,30 +106,12 @@ def peek_header(path: Path) -> Header:
 
 def read_header(stream: BinaryIO, size: int) -> Header:
     """Read the header of an open safetensors file of `size` bytes."""
-    if size < 8:
-        raise ModelFileError(f"it is too short ({size} bytes)")
-    (length,) = struct.unpack("<Q", stream.read(8).ljust(8, b"\xff"))
-    if length > size - 8:
-        raise ModelFileError("it is not a complete safetensors file: its header is longer than the file")
-    if length > MAX_JSON:
-        raise ModelFileError(f"its header has {length} bytes, more than the {MAX_JSON} that crnn reads")
-    document = read_json(stream.read(length), "header")
-    metadata = document.pop("__metadata__", {}) if isinstance(document, dict) else None
+    metadata, layout = read_layout(stream, size)
     if isinstance(metadata, dict) and isinstance(metadata.get(METADATA), str):
         metadata = read_json(metadata[METADATA], "metadata")
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ModelFileError("its header is not an object with metadata of strings")
-    return Header(metadata, {name: _declared(entry) for name, entry in document.items()})
-
-
-def _declared(entry: Any) -> Declared:
-    if isinstance(entry, dict) and entry.keys() == {"dtype", "shape", "data_offsets"}:
-        dtype, shape = entry["dtype"], entry["shape"]
-        is_shape = isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS
-        is_shape = is_shape and all(type(n) is int and 0 <= n < MAX_LENGTH for n in shape)
-        if is_shape and isinstance(dtype, str) and dtype in NAMES:
-            return Declared(dtype, tuple(shape))
-    raise ModelFileError("its header describes an impossible tensor")
+    return Header(metadata, layout.declared, layout)
 
 
 def require_kind(header: Header, *kinds: str) -> Header:
@@ -183,7 +143,7 @@ def require_kind(header: Header, *kinds: str) -> Header:
 
 def checked_entries(header: Header, kind: str, expected: Expected) -> dict[str, Any]:
     """Return the entries of a file of one kind, after checking them and the names, shapes and types of its tensors."""
-    metadata, declared = require_kind(header, kind)
+    metadata, declared, _ = require_kind(header, kind)
     entries = {name: read_entry(name, metadata.get(name)) for name in KINDS[kind].entries}
     tensors = expected(entries, declared)
     if missing := tensors.keys() - declared.keys():
@@ -209,22 +169,8 @@ def read_sealed_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
 
 def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
     """Read the tensors of a file with this header, as separate, writable arrays, in the order of their names."""
-    from safetensors import SafetensorError, deserialize  # here, since `import crnn` should be fast
-
-    stream.seek(0)
-    try:
-        deserialized = dict(deserialize(stream.read()))  # type: ignore[no-untyped-call]
-    except SafetensorError as error:
-        raise ModelFileError(f"its tensors cannot be read ({error})") from None
-    if header.declared != {name: Declared(it["dtype"], tuple(it["shape"])) for name, it in deserialized.items()}:
-        raise ModelFileError("it changed while it was being read")
-    tensors = {}
-    for name in sorted(deserialized):
-        tensor = deserialized.pop(name)
-        data = tensor["data"]
-        writable = bytearray(data) if isinstance(data, bytes) else data  # what older versions of the package return
-        tensors[name] = np.frombuffer(writable, NAMES[tensor["dtype"]].newbyteorder("<")).reshape(tensor["shape"])
-    return tensors
+    assert header.layout is not None
+    return read_arrays(stream, header.layout)
 
 
 # --------------------------------------------------------------------- write
@@ -260,14 +206,11 @@ def sealed_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> b
 
 
 def file_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bytes:
-    """Return the bytes of a safetensors file."""
-    from safetensors.numpy import save
-
+    """Return the bytes of a file that `read_header` reads."""
     text = plain_json(dict(metadata))
     if len(text) + 200 * len(tensors) > MAX_JSON:
         raise ModelFileError(f"its description has {len(text)} bytes of JSON, more than crnn reads")
-    arrays = {name: np.ascontiguousarray(tensors[name]).reshape(tensors[name].shape) for name in sorted(tensors)}
-    return save(arrays, {METADATA: text})
+    return tensor_bytes({METADATA: text}, tensors)
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
