@@ -40,10 +40,10 @@ def main():
     model = Mixture.from_fitted([network, CharNGram(4).fit(TEXT)], weights=[0.5, 0.5])
     model.score(TEXT)
     method, count = sys.argv[1], int(sys.argv[2])
-    if method == "loky":
+    if method == "loky":  # a batch would share one model between its tasks
         from joblib import Parallel, delayed
 
-        results = Parallel(n_jobs=2, backend="loky")(delayed(work)(model) for _ in range(count))
+        results = Parallel(n_jobs=2, backend="loky", batch_size=1)(delayed(work)(model) for _ in range(count))
     else:
         with multiprocessing.get_context(method).Pool(2, maxtasksperchild=1) as pool:
             results = pool.map(work, [model] * count, chunksize=1)
