@@ -205,8 +205,8 @@ class LanguageModel(Estimator):
             least one. None or 1: from all.
         min_p : float, default=None
             Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.
-        stop : str, bytes or list, default=None
-            End the text before the first of these strings to be completed, or the longest if several are completed at
+        stop : list of str, or of bytes, default=None
+            End the text before the first of these texts to be completed, or the longest if several are completed at
             once. The prime does not count. A stop with an unknown character never occurs.
         n_samples : int, default=1
             The number of samples, drawn in parallel. Sample i depends only on `random_state` and i.

@@ -196,8 +196,8 @@ class TextStates:
             least one. None or 1: from all.
         min_p : float, default=None
             Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.
-        stop : str, bytes or list, default=None
-            End the text before the first of these strings to be completed, or the longest if several are completed at
+        stop : list of str, or of bytes, default=None
+            End the text before the first of these texts to be completed, or the longest if several are completed at
             once. The prime does not count. A stop with an unknown character never occurs.
         random_state : int, SeedSequence, Generator or None, default=None
             Session i draws the numbers of sample i of `CharRNN.sample`, whichever sessions draw with it.
