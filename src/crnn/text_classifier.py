@@ -444,6 +444,34 @@ class TextClassifier(Estimator):
 
         export_classifier_js(self._exported("export_js", int8=int8), path, float16=float16)
 
+    def export_html(
+        self, path: FilePath, *, float16: bool = False, int8: bool = False, title: str | None = None
+    ) -> None:
+        """Write the classifier as one HTML page with a field to type in; see ``docs/export.md``.
+
+        The page shows the probabilities of `predict_proba`, up to rounding, as bars, or the label of each pasted line.
+        It needs neither network access nor a server. Errors are as for `export_js`.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.html``.
+        float16, int8
+            As for `export_js`.
+        title : str or None, default=None
+            The page's title. None: "A classifier".
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> model = TextClassifier(CharNGram(order=3)).fit(["anna", "eva", "bob", "tom"], ["f", "f", "m", "m"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_html(f"{folder}/names.html", title="Which name is it?")
+        """
+        from .export.page import export_classifier_html
+
+        export_classifier_html(self._exported("export_html", int8=int8), path, float16=float16, title=title)
+
     def _exported(self, what: str, *, int8: bool) -> ExportedClassifier:
         """Return what an exported file contains of the classifier."""
         from .export.models import ExportedClassifier, ExportedReader

@@ -100,6 +100,19 @@ def test_pages_of_counts_and_mixtures(model, tmp_path, monkeypatch, capsys):
     assert "float16 is True, but the model has no network" in capsys.readouterr().err
 
 
+def test_the_page_of_a_classifier(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    model = TextClassifier(CharNGram(2)).fit(["anna", "bob"], ["f", "m"])
+    model.save("sex.crnn")
+    assert main(["export", "sex.crnn", "sex.html"]) == 0
+    assert capsys.readouterr().err.endswith("bytes; open it in a browser\n")
+    model.export_html("same.html", title="sex")
+    assert (tmp_path / "sex.html").read_bytes() == (tmp_path / "same.html").read_bytes()
+    with pytest.raises(SystemExit):
+        main(["export", "sex.crnn", "sex.html", "--exclude", "names.txt"])
+    assert "argument --exclude: only for language models, not for classifiers" in capsys.readouterr().err
+
+
 def test_a_quantized_model_exports_its_own_weights(model, tmp_path, capsys):
     model.quantize().save("int8.crnn")
     random_language_model("abc").save("double.crnn")

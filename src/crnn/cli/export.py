@@ -103,6 +103,11 @@ def run(arguments: argparse.Namespace) -> int:
         found.export_js(path, float16=arguments.float16, int8=arguments.int8)
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
         return 0
+    if suffix == ".html" and isinstance(found, TextClassifier):
+        _check_page_options(arguments)
+        found.export_html(path, float16=arguments.float16, int8=arguments.int8, title=_title(arguments))
+        _say_page(path)
+        return 0
     loaded = language_model_of(found)
     is_plain = "detector" not in kind
     if suffix == ".html" and is_plain:
@@ -144,19 +149,36 @@ def _say_int8_cost(model: CharRNN) -> None:
         say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol on text that the model generates")
 
 
+def _title(arguments: argparse.Namespace) -> str | None:
+    """Return the title of a page, by default the model's name without its suffix."""
+    title: str | None = arguments.title
+    if title is None and arguments.model != STANDARD:
+        title, _ = os.path.splitext(os.path.basename(arguments.model))
+    return title
+
+
+def _say_page(path: str) -> None:
+    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
+
+
+def _check_page_options(arguments: argparse.Namespace) -> None:
+    """Raise an error for an option that only the pages of language models have."""
+    for option in ("exclude", "max_bytes"):
+        if getattr(arguments, option) is not None:
+            name = option.replace("_", "-")
+            arguments.parser.error(f"argument --{name}: only for language models, not for classifiers and detectors")
+
+
 def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace) -> None:
     """Write a model as a page."""
     path = arguments.output
-    title = arguments.title
-    if title is None and arguments.model != STANDARD:
-        title, _ = os.path.splitext(os.path.basename(arguments.model))
     if arguments.max_bytes is not None:
         model = _pruned(model, arguments)
     excluded: Iterable[Any] = ()
     if arguments.exclude is not None:
         excluded = read_documents(arguments.exclude, as_bytes=model.vocabulary_.kind == "bytes")
-    model.export_html(path, float16=arguments.float16, int8=arguments.int8, title=title, exclude=excluded)
-    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
+    model.export_html(path, float16=arguments.float16, int8=arguments.int8, title=_title(arguments), exclude=excluded)
+    _say_page(path)
     if os.path.getsize(path) > LARGE_PAGE and arguments.max_bytes is None and not isinstance(model, CharRNN):
         say("crnn: --max-bytes 400k would prune the counts, and make the page load faster")
     if arguments.int8 and isinstance(model, CharRNN):

@@ -13,8 +13,8 @@ from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .js_file import checked_float16
-from .models import Exported
-from .script import Script, assets, embedded_json, has_network, opening, script_of
+from .models import Exported, ExportedClassifier
+from .script import Script, assets, embedded_json, has_network, opening, script_of, script_of_classifier
 from .text_filter import TextFilter
 from .weights import NOTICE, vocabulary_data
 
@@ -74,10 +74,10 @@ def fill_in(html: str, **parts: str) -> str:
     return marks.sub(lambda mark: parts[mark[0][1:-1]], html)
 
 
-def printable_title(title: str | None) -> str:
+def printable_title(title: str | None, default: str = "A character model") -> str:
     """Return a title, with invisible characters and changes of the writing direction replaced."""
     if title is None:
-        return "A character model"
+        return default
     if not isinstance(title, str):
         raise InvalidInputError(f"title must be a str or None, not {short_repr(title)}")
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in title)
@@ -133,6 +133,42 @@ def export_html(
         weights=script.encoded,
     )
     write_atomically(name, page)
+
+
+# Pages that judge texts: the engine, after the files of the model, and the interface.
+JUDGING = ("scoring.js", "sampling.js", "symbols.js", "judging.js")
+JUDGE_INTERFACE = ("elements.js", "worker.js", "judge_text.js")
+JUDGE_STYLES = ("page.css", "judge.css")
+
+
+def export_classifier_html(
+    model: ExportedClassifier, path: FilePath, *, float16: bool = False, title: str | None = None
+) -> None:
+    """Write a classifier as one HTML page; see `crnn.TextClassifier.export_html`."""
+    name = checked_path("path", path)
+    script = script_of_classifier(model, float16=checked_float16(float16, has_network(model)))
+    judge = ("classifier.js", "classifier_judge.js")
+    page = judging_page("classifier", printable_title(title, "A classifier"), model.summary, script, judge, {})
+    write_atomically(name, page)
+
+
+def judging_page(
+    kind: str, title: str, summary: str, script: Script, judge: tuple[str, ...], data: Mapping[str, Any]
+) -> bytes:
+    """Return a page that judges typed texts, from the files ``<kind>.html`` and ``<kind>_page.js``.
+
+    `judge` are the files that define the engine's `createJudge`.
+    """
+    body = fill_in(assets(__package__, [f"{kind}.html"]), title=escape(title), summary=escape(summary))
+    return html_page(
+        title=title,
+        body=body,
+        style=assets(__package__, JUDGE_STYLES),
+        engine=assets(__package__, [*script.files, *JUDGING, *judge]),
+        script=assets(__package__, [*JUDGE_INTERFACE, f"{kind}_page.js"]),
+        data={"model": script.data, **data},
+        weights=script.encoded,
+    )
 
 
 def live_data(model: Exported, script: Script, python: str) -> dict[str, Any]:
