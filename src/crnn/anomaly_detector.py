@@ -672,6 +672,35 @@ class AnomalyDetector(Estimator):
 
         export_detector_js(self._exported("export_js", int8=int8), path, float16=float16)
 
+    def export_html(
+        self, path: FilePath, *, float16: bool = False, int8: bool = False, title: str | None = None
+    ) -> None:
+        """Write the detector as one HTML page with a field for lines; see ``docs/export.md``.
+
+        The page shows the verdict on each line, its characters colored by surprisal, and the threshold, which a reader
+        can change. It needs neither network access nor a server. Verdicts and errors are as for `export_js`.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.html``.
+        float16, int8
+            As for `export_js`.
+        title : str or None, default=None
+            The page's title. None: "A detector".
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> detector = AnomalyDetector(CharNGram(order=3)).fit([f"job {i} done" for i in range(100)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     detector.export_html(f"{folder}/jobs.html", title="Is this line normal?")
+        """
+        from .export.page import export_detector_html
+
+        rate = self._fitted("export_html").calibration.rate
+        export_detector_html(self._exported("export_html", int8=int8), rate, path, float16=float16, title=title)
+
     def _exported(self, what: str, *, int8: bool) -> ExportedDetector:
         """Return what an exported file contains of the detector."""
         from .export.models import ExportedDetector

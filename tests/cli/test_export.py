@@ -100,16 +100,20 @@ def test_pages_of_counts_and_mixtures(model, tmp_path, monkeypatch, capsys):
     assert "float16 is True, but the model has no network" in capsys.readouterr().err
 
 
-def test_the_page_of_a_classifier(tmp_path, monkeypatch, capsys):
+def test_pages_of_classifiers_and_detectors(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    model = TextClassifier(CharNGram(2)).fit(["anna", "bob"], ["f", "m"])
-    model.save("sex.crnn")
-    assert main(["export", "sex.crnn", "sex.html"]) == 0
-    assert capsys.readouterr().err.endswith("bytes; open it in a browser\n")
-    model.export_html("same.html", title="sex")
-    assert (tmp_path / "sex.html").read_bytes() == (tmp_path / "same.html").read_bytes()
+    lines = [f"job {i} done" for i in range(100)]
+    for model in (
+        TextClassifier(CharNGram(2)).fit(["anna", "bob"], ["f", "m"]),
+        AnomalyDetector(CharNGram(3).fit(lines).quantize(), 0.2, mask="digits").calibrate(lines),
+    ):
+        model.save("judge.crnn")
+        assert main(["export", "judge.crnn", "judge.html"]) == 0
+        assert capsys.readouterr().err.endswith("bytes; open it in a browser\n")
+        model.export_html("same.html", title="judge")
+        assert (tmp_path / "judge.html").read_bytes() == (tmp_path / "same.html").read_bytes()
     with pytest.raises(SystemExit):
-        main(["export", "sex.crnn", "sex.html", "--exclude", "names.txt"])
+        main(["export", "judge.crnn", "judge.html", "--exclude", "names.txt"])
     assert "argument --exclude: only for language models, not for classifiers" in capsys.readouterr().err
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from browser import CONTRAST, browser, faults, fill, opened, text_of, wait
 
-from crnn import CharNGram, CharRNN, TextClassifier
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, TextClassifier
 
 RANDOM = np.random.default_rng(5)
 GIRLS = ["".join(RANDOM.choice(["an", "na", "li", "sa", "e"], RANDOM.integers(1, 5))) for _ in range(150)]
@@ -132,3 +132,120 @@ def test_without_a_worker_the_page_works_itself(page_of, driver):
     finally:
         driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
     assert driver.execute_script(BARS)[0][0] == "girl"
+
+
+# ---------------------------------------------------------------- detectors
+
+USERS = ["anna", "bob", "évé", "o\U0001f600o"]
+LOG = [f"user {RANDOM.choice(USERS)} job {RANDOM.integers(1000)} done" for _ in range(200)]
+NEW = [*LOG[:5], "user anna job 5 gone", "", "user é", "zzz", "user bob job 12345 done!", HOSTILE, "user bob job 7 do"]
+ROWS = """
+return [...document.querySelectorAll("#judged-lines li")].map((li) => {
+  const [verdict, text, score] = li.children;
+  const colors = [...text.children].map((span) => span.className.split(" ")[0]).join(" ");
+  const marked = [...text.children].findIndex((span) => span.classList.contains("chosen"));
+  const note = li.children[3] ? li.children[3].textContent : "";
+  return [verdict.textContent, text.textContent, score.textContent, colors, marked, note];
+});
+"""
+
+
+def log_counts(X=LOG, order=4):
+    return CharNGram(order, min_count=2).fit(X).quantize()
+
+
+def log_network():
+    return CharRNN(9, cell="gru", max_steps=200, random_state=0, dtype="float32", min_count=2).fit(LOG)
+
+
+def detector(model, texts=LOG, **options):
+    return AnomalyDetector(model, contamination=0.05, **options).calibrate(texts)
+
+
+DETECTORS = {
+    "counts": lambda: detector(log_counts()),
+    "mask": lambda: detector(log_counts(), mask=["digits"]),
+    "network": lambda: detector(log_network()),
+    "mixture": lambda: detector(Mixture.from_fitted([log_network(), log_counts()]), reduce="min"),
+    "bytes": lambda: detector(log_counts([line.encode() for line in LOG]), [line.encode() for line in LOG]),
+    "running text": lambda: detector(log_counts("\n".join(LOG)), reduce="mean", mask=[("a+", "aaa")]),
+}
+
+
+def color(surprisal):
+    return f"b{min(8, int(surprisal / np.log(2)))}"
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_verdicts_places_and_colors_are_those_of_python(page_of, kind):
+    model = DETECTORS[kind]()
+    driver = page_of(model)
+    enter(driver, "\n".join(NEW))
+    rows = driver.execute_script(ROWS)
+    assert len(rows) == len(NEW)
+    n_anomalies = 0
+    for text, (verdict, shown, score, colors, marked, note) in zip(NEW, rows, strict=True):
+        found = model.explain(text.encode() if kind == "bytes" else text)
+        assert verdict == ("anomaly" if found.is_anomaly else "normal"), text
+        assert score in {
+            "\u2212\u221e" if found.score == -np.inf else f"{found.score + shift:.1f}" for shift in (0, 1e-4, -1e-4)
+        }
+        assert shown.startswith(text[:5].replace("\n", ""))
+        n_anomalies += found.is_anomaly
+        if found.is_anomaly:
+            likely_worst = np.flatnonzero(found.surprisal > found.surprisal.max() - 1e-3)
+            places = [int(found.places[worst]) for worst in likely_worst]
+            if kind == "bytes":
+                places = [len(text.encode()[:place].decode("utf-8", "ignore")) for place in places]
+            assert marked in places, text
+            assert note.startswith("Expected at the mark: ")
+        else:
+            assert marked == -1
+        if kind in ("counts", "network", "mixture"):
+            nats = found.surprisal[: len(text)]
+            assert colors.split()[: len(text)] == [color(each) for each in nats]
+    assert 0 < n_anomalies < len(NEW)
+    said = "1 of 12 lines is an anomaly." if n_anomalies == 1 else f"{n_anomalies} of 12 lines are anomalies."
+    assert text_of(driver, "judge-state") == said
+    assert faults(driver) == ([], [])
+
+
+def test_masked_characters_have_no_color(page_of):
+    driver = page_of(DETECTORS["mask"]())
+    enter(driver, "user anna job 777 done")
+    ((_, _, _, colors, _, _),) = driver.execute_script(ROWS)
+    assert [i for i, each in enumerate(colors.split()) if each == "masked"] == [15, 16]
+    assert driver.find_element("id", "mask-key").is_displayed()
+
+
+def test_the_threshold_the_order_and_the_filter(page_of):
+    model = DETECTORS["counts"]()
+    driver = page_of(model)
+    assert "expected of about 1 of 20 normal lines." in text_of(driver, "threshold-note")
+    enter(driver, "\n".join(NEW))
+    scores = model.score_samples(NEW)
+    driver.find_element("id", "anomalies").click()
+    flagged = [row[1] for row in driver.execute_script(ROWS)]
+    assert len(flagged) == (model.predict(NEW) == -1).sum()
+    driver.find_element("id", "by-score").click()
+    lowest = driver.execute_script(ROWS)[0]
+    assert lowest[2] == f"{scores.min():.1f}"
+    limit = float(np.sort(scores)[9] + 1e-3)
+    fill(driver, "threshold", f"{limit:.4f}")
+    assert len(driver.execute_script(ROWS)) == 10
+    assert text_of(driver, "judge-state") == "10 of 12 lines are anomalies."
+    driver.find_element("id", "calibrated").click()
+    assert len(driver.execute_script(ROWS)) == len(flagged)
+    assert driver.find_element("id", "threshold").get_property("value") == f"{model.offset_:.2f}"
+    enter(driver, "")
+    assert driver.execute_script(ROWS) == []
+    assert text_of(driver, "judge-state") == ""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_detector_fits_a_phone_and_has_contrast(page_of, dark):
+    driver = page_of(DETECTORS["mask"](), dark=dark, width=360, title=HOSTILE)
+    enter(driver, "\n".join([*NEW, "x" * 300]))
+    assert driver.execute_script(CONTRAST) == []
+    assert driver.execute_script("return document.documentElement.scrollWidth") == 360
+    assert faults(driver) == ([], [])

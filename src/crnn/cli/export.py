@@ -103,14 +103,14 @@ def run(arguments: argparse.Namespace) -> int:
         found.export_js(path, float16=arguments.float16, int8=arguments.int8)
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
         return 0
-    if suffix == ".html" and isinstance(found, TextClassifier):
+    if suffix == ".html" and isinstance(found, TextClassifier | AnomalyDetector):
         _check_page_options(arguments)
         found.export_html(path, float16=arguments.float16, int8=arguments.int8, title=_title(arguments))
         _say_page(path)
         return 0
     loaded = language_model_of(found)
     is_plain = "detector" not in kind
-    if suffix == ".html" and is_plain:
+    if suffix == ".html":
         _export_page(loaded, arguments)
         return 0
     if suffix in (".c", ".js") and isinstance(loaded, CharNGram) and is_plain:

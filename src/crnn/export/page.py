@@ -13,8 +13,17 @@ from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .js_file import checked_float16
-from .models import Exported, ExportedClassifier
-from .script import Script, assets, embedded_json, has_network, opening, script_of, script_of_classifier
+from .models import Exported, ExportedClassifier, ExportedDetector
+from .script import (
+    Script,
+    assets,
+    embedded_json,
+    has_network,
+    opening,
+    script_of,
+    script_of_classifier,
+    script_of_detector,
+)
 from .text_filter import TextFilter
 from .weights import NOTICE, vocabulary_data
 
@@ -137,7 +146,7 @@ def export_html(
 
 # Pages that judge texts: the engine, after the files of the model, and the interface.
 JUDGING = ("scoring.js", "sampling.js", "symbols.js", "judging.js")
-JUDGE_INTERFACE = ("elements.js", "worker.js", "judge_text.js")
+JUDGE_INTERFACE = ("elements.js", "worker.js", "text_view.js", "judge_text.js")
 JUDGE_STYLES = ("page.css", "judge.css")
 
 
@@ -149,6 +158,17 @@ def export_classifier_html(
     script = script_of_classifier(model, float16=checked_float16(float16, has_network(model)))
     judge = ("classifier.js", "classifier_judge.js")
     page = judging_page("classifier", printable_title(title, "A classifier"), model.summary, script, judge, {})
+    write_atomically(name, page)
+
+
+def export_detector_html(
+    model: ExportedDetector, rate: float, path: FilePath, *, float16: bool = False, title: str | None = None
+) -> None:
+    """Write a detector that flags a rate of normal texts as one HTML page; see `crnn.AnomalyDetector.export_html`."""
+    name = checked_path("path", path)
+    script = script_of_detector(model, float16=checked_float16(float16, has_network(model.model)))
+    judge = ("mask.js", "detector.js", "detector_judge.js")
+    page = judging_page("detector", printable_title(title, "A detector"), model.summary, script, judge, {"rate": rate})
     write_atomically(name, page)
 
 

@@ -63,13 +63,19 @@ class Detector {
     return -(least * largest + (total * sum(nats)) / Math.max(nats.length, 1) ** power);
   }
 
-  detect(text) {
+  // The score of a text; -log P of each masked character and of the end, and their places in the original text; the
+  // index of the least probable one, or -1; and the symbols expected there.
+  explain(text) {
     const { codes, places } = this.read(text);
     const { nats, expected } = this.surprisal(codes);
-    const score = this.score(nats);
+    const worst = nats.indexOf(nats.reduce((a, b) => Math.max(a, b), 0));
+    return { score: this.score(nats), nats, places, worst, expected };
+  }
+
+  detect(text) {
+    const { score, places, worst, expected } = this.explain(text);
     const { threshold } = this.detector;
     const verdict = score >= threshold ? "normal" : "anomaly";
-    const worst = nats.indexOf(nats.reduce((a, b) => Math.max(a, b), 0));
     return { score, threshold, verdict, place: worst < 0 ? null : places[worst], expected };
   }
 }
