@@ -1044,6 +1044,8 @@ class LanguageModel(Estimator):
         int8: bool = False,
         title: str | None = None,
         exclude: Iterable[Any] = (),
+        guess_samples: int = 0,
+        random_state: Any = None,
     ) -> None:
         """Write the model as one HTML page that runs it; see ``docs/export.md``.
 
@@ -1067,6 +1069,9 @@ class LanguageModel(Estimator):
             For a model of documents: texts that the page does not show, such as the training documents. It recognizes
             them by hashes, two bytes a text, which also exclude 1 of 1,000 other texts. The hashes of a list can show
             whether it contains a text, but not which texts it contains.
+        guess_samples, random_state
+            As in `export_c`: with samples, the page is a password meter instead, which shows about how many guesses
+            find a typed password, and its characters colored by surprisal.
 
         Examples
         --------
@@ -1077,12 +1082,17 @@ class LanguageModel(Estimator):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     model.export_html(f"{folder}/names.html", title="Names", exclude=names)
         """
-        from .export.page import export_html
+        from .export.page import export_html, export_meter_html
         from .export.text_filter import TextFilter
 
-        exported = self._exported("export_html", int8=int8)
+        exported, guesses = self._for_export("export_html", int8, guess_samples, random_state)
         vocabulary = exported.vocabulary
         excluded = TextFilter.of(exclude, vocabulary)
+        if guesses is not None:
+            if excluded is not None:
+                raise InvalidInputError("exclude is for a page without guess_samples. Omit one of the two.")
+            export_meter_html(exported, guesses, path, float16=float16, title=title)
+            return
         width = 0
         if vocabulary.boundary is not None:
             drawn = self.sample(n_samples=20, max_length=MAX_SHOWN_WIDTH, temperature=0.8, top_p=0.9, random_state=0)

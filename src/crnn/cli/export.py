@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..mixture import Mixture
+from ..parameters.checks import checked_int, generator
 from ..text_classifier import TextClassifier
 from .errors import ERROR, say, say_warnings
 from .files import (
@@ -26,12 +28,14 @@ from .files import (
     read_documents,
     require_network,
 )
-from .options import add_model, byte_count, refuse_two_standard_inputs
+from .options import add_model, byte_count, refuse_two_standard_inputs, value_type
 
 SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
 SUFFIXES_WITH = {  # by option
     "title": (".html",),
     "exclude": (".html",),
+    "guess_samples": (".html", ".c", ".js"),
+    "seed": (".html", ".c", ".js"),
     "space": (".arpa",),
     "int8": (".c", ".html", ".js"),
     "float16": (".html", ".js"),
@@ -58,6 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exclude",
         metavar="FILE",
         help="for OUT.html and a model of lines: never show a line of this file, such as the training file",
+    )
+    parser.add_argument(
+        "--guess-samples",
+        metavar="N",
+        type=value_type(partial(checked_int, "guess_samples", minimum=2)),
+        help="for OUT.html, OUT.c and OUT.js, and a model of lines such as passwords: a page with a password meter, or "
+        "a function that returns log10 of the guess number, estimated from N drawn lines, such as 10000",
+    )
+    parser.add_argument(
+        "--seed", metavar="SEED", type=value_type(generator), help="the random seed of --guess-samples (default: none)"
     )
     parser.add_argument("--space", metavar="TOKEN", help="for OUT.arpa: the word that represents a space (default: |)")
     parser.add_argument(
@@ -90,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, option) not in (None, False) and suffix not in suffixes:
             *others, last = (f"OUT{each}" for each in suffixes)
             formats = f"{', '.join(others)} and {last}" if others else last
-            arguments.parser.error(f"argument --{option}: only for {formats}")
+            arguments.parser.error(f"argument --{option.replace('_', '-')}: only for {formats}")
     if arguments.int8 and arguments.float16:
         arguments.parser.error("argument --int8: not allowed with argument --float16")
     check_writable(path)
@@ -121,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js, OUT.html or OUT.arpa")
         loaded = _pruned(loaded, arguments)
     if suffix == ".js" and isinstance(loaded, Mixture) and is_plain:
-        loaded.export_js(path, float16=arguments.float16, int8=arguments.int8)
+        loaded.export_js(path, float16=arguments.float16, int8=arguments.int8, **_guesses(arguments))
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
         return 0
     model = require_network(loaded, kind, arguments.model, "crnn export")
@@ -133,9 +147,9 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"crnn: error: {error}")
             return ERROR
     elif suffix == ".js":
-        model.export_js(path, float16=arguments.float16, int8=arguments.int8)
+        model.export_js(path, float16=arguments.float16, int8=arguments.int8, **_guesses(arguments))
     else:
-        model.export_c(path, int8=arguments.int8)
+        model.export_c(path, int8=arguments.int8, **_guesses(arguments))
         program = shlex.quote(os.path.splitext(path)[0])
         hint = f"; cc -O3 -march=native {shlex.quote(path)} -o {program}"
     say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes{hint}")
@@ -147,6 +161,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _say_int8_cost(model: CharRNN) -> None:
     if model.scales_ is None and model.params_["Why"].dtype == "float32":
         say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol on text that the model generates")
+
+
+def _guesses(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of a password meter."""
+    return {"guess_samples": arguments.guess_samples or 0, "random_state": arguments.seed}
 
 
 def _title(arguments: argparse.Namespace) -> str | None:
@@ -163,7 +182,7 @@ def _say_page(path: str) -> None:
 
 def _check_page_options(arguments: argparse.Namespace) -> None:
     """Raise an error for an option that only the pages of language models have."""
-    for option in ("exclude", "max_bytes"):
+    for option in ("exclude", "max_bytes", "guess_samples"):
         if getattr(arguments, option) is not None:
             name = option.replace("_", "-")
             arguments.parser.error(f"argument --{name}: only for language models, not for classifiers and detectors")
@@ -177,7 +196,14 @@ def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Names
     excluded: Iterable[Any] = ()
     if arguments.exclude is not None:
         excluded = read_documents(arguments.exclude, as_bytes=model.vocabulary_.kind == "bytes")
-    model.export_html(path, float16=arguments.float16, int8=arguments.int8, title=_title(arguments), exclude=excluded)
+    model.export_html(
+        path,
+        float16=arguments.float16,
+        int8=arguments.int8,
+        title=_title(arguments),
+        exclude=excluded,
+        **_guesses(arguments),
+    )
     _say_page(path)
     if os.path.getsize(path) > LARGE_PAGE and arguments.max_bytes is None and not isinstance(model, CharRNN):
         say("crnn: --max-bytes 400k would prune the counts, and make the page load faster")
@@ -203,9 +229,9 @@ def _export_counts(counts: CharNGram, arguments: argparse.Namespace, suffix: str
     if arguments.max_bytes is not None:
         counts = counts.prune(arguments.max_bytes)
     if suffix == ".js":
-        counts.export_js(path, int8=arguments.int8)
+        counts.export_js(path, int8=arguments.int8, **_guesses(arguments))
     else:
-        counts.export_c(path, int8=arguments.int8)
+        counts.export_c(path, int8=arguments.int8, **_guesses(arguments))
     say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
 
 

@@ -27,7 +27,7 @@ from .weights import NOTICE, vocabulary_data
 LANGUAGE_MODEL = ("random.js", "sampling.js", "scoring.js", "symbols.js", "module.js")
 CLASSIFIER = ("scoring.js", "symbols.js", "classifier.js", "classifier_module.js")
 DETECTOR = ("sampling.js", "scoring.js", "symbols.js", "mask.js", "detector.js", "detector_module.js")
-GUESS_NUMBERS = "guess_numbers.js"
+GUESS_NUMBERS = ("guess_table.js", "guess_numbers.js")
 
 
 def export_js(model: Exported, path: FilePath, *, float16: bool = False, guesses: Table | None = None) -> None:
@@ -39,8 +39,8 @@ def export_js(model: Exported, path: FilePath, *, float16: bool = False, guesses
         "opening": opening(model.vocabulary),
         "vocabulary": vocabulary_data(model.vocabulary),
     }
-    constants = {} if guesses is None else {"GUESSES": base64.b64encode(guesses.astype("<f4").tobytes()).decode()}
-    files = [*script.files, *LANGUAGE_MODEL, *([] if guesses is None else [GUESS_NUMBERS])]
+    constants = {} if guesses is None else {"GUESSES": encoded_table(guesses)}
+    files = [*script.files, *LANGUAGE_MODEL, *(() if guesses is None else GUESS_NUMBERS)]
     write_atomically(name, js_module(model.summary, data, script, files, constants))
 
 
@@ -56,6 +56,11 @@ def export_detector_js(model: ExportedDetector, path: FilePath, *, float16: bool
     name = checked_path("path", path)
     script = script_of_detector(model, float16=checked_float16(float16, has_network(model.model)))
     write_atomically(name, js_module(model.summary, {"model": script.data}, script, [*script.files, *DETECTOR], {}))
+
+
+def encoded_table(guesses: Table) -> str:
+    """Return the table of a password meter in base64."""
+    return base64.b64encode(guesses.astype("<f4").tobytes()).decode("ascii")
 
 
 def checked_float16(float16: bool, has_network: bool) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
-from .js_file import checked_float16
+from .guess_table import Table
+from .js_file import checked_float16, encoded_table
 from .models import Exported, ExportedClassifier, ExportedDetector
 from .script import (
     Script,
@@ -170,6 +171,18 @@ def export_detector_html(
     judge = ("mask.js", "detector.js", "detector_judge.js")
     page = judging_page("detector", printable_title(title, "A detector"), model.summary, script, judge, {"rate": rate})
     write_atomically(name, page)
+
+
+def export_meter_html(
+    model: Exported, guesses: Table, path: FilePath, *, float16: bool = False, title: str | None = None
+) -> None:
+    """Write a model of passwords as one HTML page that estimates guess numbers; see `crnn.CharRNN.export_html`."""
+    name = checked_path("path", path)
+    script = script_of(model, float16=checked_float16(float16, has_network(model)))
+    meter = {"model": script.data, "vocabulary": vocabulary_data(model.vocabulary), "guesses": encoded_table(guesses)}
+    judge = ("guess_table.js", "meter_judge.js")
+    title = printable_title(title, "A password meter")
+    write_atomically(name, judging_page("meter", title, model.summary, script._replace(data=meter), judge, {}))
 
 
 def judging_page(
