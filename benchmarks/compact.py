@@ -1,9 +1,12 @@
-"""What does pruning cost? `python -m benchmarks.compact [--text TEXT] [--names NAMES]`.
+"""What does pruning cost? `python -m benchmarks.compact [--text TEXT] [--names NAMES] [--mixture SECONDS]`.
 
 Counts, pruned to several sizes, on the held-out tenth of a text, of names (one a line), of generated domain names and
 of generated log lines. The columns are the bytes of the saved file before and after `quantize`, the nats lost by
 pruning and by both, the size of the exported C and JavaScript files with 8 bits, and the microseconds to score a
 character in Python and, where gcc and node exist, in C and JavaScript.
+
+With --mixture, the table compares models of the text instead that need at most 600 kB, with 8-bit numbers: a network
+trained for SECONDS, and a mixture of a smaller network and pruned counts, made in the same time.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ import numpy as np
 from benchmarks.domain_names import ordinary_names
 from benchmarks.log_lines import usual_lines
 from benchmarks.report import machine
-from crnn import CharNGram
+from crnn import CharNGram, CharRNN, Mixture
 
 SIZES = (50_000, 100_000, 400_000, 1_000_000)
 COLUMNS = (
@@ -35,6 +38,12 @@ COLUMNS = (
 GENERATED = 30_000  # domain names and log lines
 TIMED = 500  # texts whose scores are timed
 PIECE = 500  # characters of a text's pieces
+COMPACT = 600_000  # bytes of a network alone, and of a mixture
+ALONE = {"hidden_size": 256, "n_bigrams": 220}  # about as large as COMPACT
+IN_MIXTURE = {"hidden_size": 160, "n_bigrams": 64}  # 250 kB
+QUANTIZED = 0.72  # bytes of quantized counts for each byte before
+RESERVE = 0.06  # of the time, for pruning and weights
+BLOCK = 5000  # characters; every 20th block fits the mixture's weights
 
 Texts = list[str]
 
@@ -52,7 +61,7 @@ def of_text(text: str) -> tuple[str, Texts]:
     return text[:cut], [text[cut:]]
 
 
-def file_size(model: CharNGram) -> int:
+def file_bytes(model: CharRNN | CharNGram | Mixture) -> int:
     """Return the bytes of a model's file."""
     model.save(file := io.BytesIO())
     return len(file.getvalue())
@@ -71,16 +80,16 @@ def rows(name: str, known: str | Texts, others: Texts) -> Iterator[str]:
     others = [text for text in others if known_symbols.issuperset(text)]
     whole = loss(model, others)
     yield (
-        f"| {name}, order {model.order_}: {whole:.4f} nats | {file_size(model):,} | {sum(model.n_grams_):,} |"
+        f"| {name}, order {model.order_}: {whole:.4f} nats | {file_bytes(model):,} | {sum(model.n_grams_):,} |"
         + " |" * 8
     )
     for size in SIZES:
-        if size >= file_size(model):
+        if size >= file_bytes(model):
             continue
         small = model.prune(size)
         tiny = small.quantize()
         lost, lost_8 = loss(small, others) - whole, loss(tiny, others) - whole
-        sizes = f"{file_size(small):,} | {sum(small.n_grams_):,} | {lost:.4f} | {file_size(tiny):,} | {lost_8:.4f}"
+        sizes = f"{file_bytes(small):,} | {sum(small.n_grams_):,} | {lost:.4f} | {file_bytes(tiny):,} | {lost_8:.4f}"
         yield f"| {name} | {sizes} | {' | '.join(exported(tiny, others))} |"
 
 
@@ -124,6 +133,45 @@ def seconds_in_node(folder: Path, texts: Texts) -> float:
     return float(done.stdout) / 1000
 
 
+def nats(model: CharRNN | CharNGram | Mixture, text: str) -> float:
+    """Return the nats per character of a text of which the model knows all characters."""
+    return float(-model.score_samples([text]).sum()) / len(text)
+
+
+def compact_models(text: str, seconds: float, **overrides: int) -> Iterator[str]:
+    """Yield the rows of a table: a network of `COMPACT` bytes, and a mixture of a smaller network and counts."""
+    known, (held_out_text,) = of_text(text)
+    held_out_text = "".join(character for character in held_out_text if character in set(known))
+    yield "| model | bytes | nats per character | seconds |"
+    yield "|---|---|---|---|"
+
+    def row(name: str, model: CharRNN | CharNGram | Mixture, took: str) -> str:
+        return f"| {name} | {file_bytes(model):,} | {nats(model, held_out_text):.4f} | {took} |"
+
+    start = time.perf_counter()
+    alone = _network(known, seconds, ALONE | overrides)
+    yield row("network alone", alone, f"{time.perf_counter() - start:.1f}")
+
+    start = time.perf_counter()
+    blocks = [known[i : i + BLOCK] for i in range(0, len(known), BLOCK)]
+    counted = "".join(block for i, block in enumerate(blocks) if i % 20 != 10)
+    for_weights = "".join(block for i, block in enumerate(blocks) if i % 20 == 10)
+    counts = CharNGram().fit(counted)
+    left = seconds * (1 - RESERVE) - (time.perf_counter() - start)
+    network = _network(counted, left, IN_MIXTURE | overrides)
+    pruned = counts.prune(int((COMPACT - file_bytes(network)) / QUANTIZED)).quantize()
+    mixture = Mixture.from_fitted([network, pruned]).fit_weights(for_weights)
+    took = f"{time.perf_counter() - start:.1f}"
+    yield row("mixture", mixture, took)
+    yield row("its network", network, "")
+    yield row(f"its counts, order {pruned.order_}", pruned, "")
+
+
+def _network(text: str, seconds: float, sizes: dict[str, int]) -> CharRNN:
+    """Return the recommended network of these sizes, trained and with 8-bit weights."""
+    return CharRNN.recommended(text, seconds, verbose=0, random_state=0, **sizes).fit(text).quantize()
+
+
 def table(text: str | None, names: Texts | None) -> Iterator[str]:
     """Yield the lines of the table."""
     yield f"| {' | '.join(COLUMNS)} |"
@@ -141,11 +189,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--text", type=Path)
     parser.add_argument("--names", type=Path)
+    parser.add_argument("--mixture", metavar="SECONDS", type=float)
     arguments = parser.parse_args()
     text = None if arguments.text is None else arguments.text.read_text("utf-8")
     names = None if arguments.names is None else list(filter(None, arguments.names.read_text("utf-8").split("\n")))
     print(machine())
-    for line in table(text, names):
+    if arguments.mixture is not None and text is None:
+        parser.error("--mixture needs --text")
+    lines = table(text, names) if arguments.mixture is None else compact_models(text or "", arguments.mixture)
+    for line in lines:
         print(line, flush=True)
 
 

@@ -17,3 +17,16 @@ def test_the_table_has_a_row_for_each_size(monkeypatch):
     )
     n_grams = [int(line.split("|")[3].replace(",", "")) for line in (*pruned, whole)]
     assert n_grams == sorted(set(n_grams))
+
+
+def test_a_mixture_and_a_network_of_the_same_size(monkeypatch):
+    monkeypatch.setattr(compact, "COMPACT", 30_000)
+    monkeypatch.setattr(compact, "BLOCK", 500)
+    _, _, *rows = compact.compact_models(TEXT, 1.0, hidden_size=16, n_bigrams=8)
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows]
+    assert [row[1] for row in cells][:3] == ["network alone", "mixture", "its network"]
+    losses = [float(row[3]) for row in cells]
+    assert losses[1] < min(losses[2:])
+    sizes = [int(row[2].replace(",", "")) for row in cells]
+    assert sizes[1] <= 30_000
+    assert sizes[3] < sizes[1]

@@ -91,3 +91,14 @@ def test_hidden_units_are_those_of_the_first_network(page, model):
         units = networks[0].hidden_states(text)[:, 1, 3]
         levels = [f"u{level}".replace("-0", "0") for level in np.round(4 * units).astype(int)]
         wait(page, f"return ({COLORS.removeprefix('return ')}).join() === arguments[0]", ",".join(levels))
+
+
+def test_nothing_moves_while_it_writes(page, model):
+    page.execute_script(
+        "window.shifts = []; const add = (list) => window.shifts.push(...list.getEntries().map((each) => each.value));"
+        "new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true });"
+    )
+    fill(page, "length", "600")
+    for button in ("write", "another"):
+        written(page, button)
+    assert sum(page.execute_script("return window.shifts")) < 0.1

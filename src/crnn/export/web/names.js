@@ -147,7 +147,7 @@ class Names {
     const unknown = this.strangers.length ? `Ignored, since the model does not know them: ${this.strangers.join(" ")}. ` : "";
     const few =
       this.texts.length < SHOWN
-        ? `Only ${this.texts.length} more were found among ${this.sample.toLocaleString("en")} drawn. Try another beginning, or less usual ones.`
+        ? `Only ${this.texts.length} more were found among ${this.sample.toLocaleString("en")} drawn. Try another beginning, or more unusual ones.`
         : "";
     const kept = this.kept.size ? `${this.kept.size} chosen.` : "Press one to choose it.";
     byId("names-state").textContent = unknown + (few || kept);
