@@ -141,7 +141,8 @@ def nats(model: CharRNN | CharNGram | Mixture, text: str) -> float:
 def compact_models(text: str, seconds: float, **overrides: int) -> Iterator[str]:
     """Yield the rows of a table: a network of `COMPACT` bytes, and a mixture of a smaller network and counts."""
     known, (held_out_text,) = of_text(text)
-    held_out_text = "".join(character for character in held_out_text if character in set(known))
+    known_symbols = set(known)
+    held_out_text = "".join(character for character in held_out_text if character in known_symbols)
     yield "| model | bytes | nats per character | seconds |"
     yield "|---|---|---|---|"
 
