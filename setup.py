@@ -59,7 +59,16 @@ FOR_GCC += ["--param=max-inline-insns-single=150", "--param=inline-unit-growth=3
 ARITHMETIC = ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 # Modules compiled once. Cython generates the last one: the code of all modules for views of arrays.
-ONCE = ["entry.core", "ngram.ngrams", "ngram.frozen", "ngram.lookahead", "inference.selection", "inference.copies"]
+ONCE = [
+    "entry.core",
+    "ngram.ngrams",
+    "ngram.reading",
+    "ngram.frozen",
+    "ngram.compact",
+    "ngram.lookahead",
+    "inference.selection",
+    "inference.copies",
+]
 ARRAY_VIEWS = "platform.array_views"
 ONLY_CHECKS = [f"crnn._kernels.{name}" for name in ("entry.core", ARRAY_VIEWS)]
 KEPT_MODULES = 4  # of one name, for example a release build and one with bounds checks

@@ -23,6 +23,7 @@ from .ngram.counts_network import AdaptiveCounts, CountsNetwork, LabeledCounts
 from .ngram.frozen import FrozenCounts
 from .ngram.packed_counts import shortened, without_text
 from .ngram.pruning import frozen_whole, pruned, quantized
+from .ngram.stored_counts import growing
 from .parameters.checks import FilePath, checked_int
 from .text.labels import CountedSource, Numbers, checked_labels, documents_by_label, label_number, label_numbers
 from .text.sources import TextLike, TextSource, text_source
@@ -511,7 +512,7 @@ class CharNGram(LanguageModel):
 
     def _without_text(self) -> Self:
         counts = self._learned.counts
-        if isinstance(counts, FrozenCounts):
+        if not isinstance(counts, Counts):
             return self._with_attributes()
         return self._with_attributes(_learned=self._learned._replace(counts=without_text(counts)))
 
@@ -537,12 +538,16 @@ class CharNGram(LanguageModel):
     def _growing(self, what: str) -> tuple[Vocabulary, Counts, list[Counts]]:
         """Return the vocabulary, the counts and those of each label; raise an error unless they can still grow."""
         vocabulary, counts, labeled = self._fitted(what)
-        parts = [part for part in ([counts] if labeled is None else labeled.parts) if isinstance(part, Counts)]
+        stored = [counts] if labeled is None else labeled.parts
+        parts = [growing(part) for part in stored if not isinstance(part, FrozenCounts)]
         if not parts:
             raise InvalidInputError(
                 f"{what} needs counts, but prune and quantize have replaced them by probabilities. Call it on the "
                 "model before."
             )
+        if parts[0] is not counts:  # they were loaded from a file; others may ask for them again
+            grown = None if labeled is None else LabeledCounts(parts, labeled.frequencies)
+            self._learned = CountedText(vocabulary, parts[0], grown)
         return vocabulary, parts[0], parts
 
     def _vocabulary(self, what: str) -> Vocabulary:

@@ -167,7 +167,7 @@ POLLS = {
     "export.arpa_file": {"_parts"},
     "inference.matching": {"_grow", "_run"},
     "inference.restoring": {"_search"},
-    "ngram.counts": {"__init__", "add", "add_and_score", "losses", "rows"},
+    "ngram.counts": {"__init__", "add", "add_and_score", "losses", "rows_after"},
     "ngram.counts_network": {"log_probabilities", "string_log_likelihoods", "read", "log_likelihoods", "_of_long"},
     "ngram.lookahead": {"_solve", "probability", "run"},
     "ngram.packed_counts": {"pack", "unpack"},

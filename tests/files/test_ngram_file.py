@@ -14,7 +14,7 @@ from texts import TEXT
 from crnn import CharNGram, InvalidInputError, ModelFileError
 from crnn.files import ngram_file
 from crnn.files.sealed_file import sealed_bytes
-from crnn.ngram.packed_counts import pack
+from crnn.ngram.stored_counts import packed
 
 DEFAULTS = CharNGram().get_params()
 
@@ -34,7 +34,7 @@ def sealed(learned, tensors=(), **metadata):
     """The bytes of a file with other tensors or metadata, under a true checksum."""
     documents = {"configuration": "{}", "vocabulary": vocabulary(*learned.vocabulary.codes.tolist())}
     own = {"format": "crnn", "format_version": "1", "kind": "ngram", **documents, **metadata}
-    arrays = {**pack(learned.counts), **dict(tensors)}
+    arrays = {**packed(learned.counts), **dict(tensors)}
     kept = {name: array for name, array in arrays.items() if array is not None}
     return sealed_bytes({key: value for key, value in own.items() if value is not None}, kept)
 
@@ -75,7 +75,7 @@ def labeled():
 
 def labeled_file(learned, *, remove=(), labels=("f", "m"), **tensors):
     """The bytes of a labeled model's file, with some tensors exchanged or removed."""
-    own = {f"{k}.{name}": array for k, part in enumerate(learned.labeled.parts) for name, array in pack(part).items()}
+    own = {f"{k}.{name}": array for k, part in enumerate(learned.labeled.parts) for name, array in packed(part).items()}
     own = {**own, "frequencies": learned.labeled.frequencies, **tensors}
     metadata = {"format": "crnn", "format_version": "1", "kind": "ngram", "configuration": "{}"}
     metadata["vocabulary"] = vocabulary(97, 98, boundary=True, labels=list(labels))
@@ -112,7 +112,7 @@ def test_metadata_and_tensors_are_believed_only_after_a_check(learned):
 
 
 def test_labels_are_believed_only_after_a_check(labeled):
-    shorter = pack(learned_state(CharNGram(2).fit(["ba"])).counts).items()
+    shorter = packed(learned_state(CharNGram(2).fit(["ba"])).counts).items()
     for change, message in (
         ({"remove": ["frequencies"]}, "it has no tensor 'frequencies'"),
         ({"frequencies": np.array([1.0, 0.0])}, "its labels have no numbers of texts"),

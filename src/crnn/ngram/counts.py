@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -181,16 +181,7 @@ class Counts:
 
     def rows(self, contexts: ArrayLike) -> NDArray[np.float64]:
         """Return the log probabilities of all symbols after each of the contexts (B, k), as (B, V)."""
-        before = np.ascontiguousarray(contexts, np.int32)
-        out = np.empty((len(before), self.symbols))
-        step = max(1, CALL_NUMBERS // self.symbols)
-        if len(out) <= step:
-            ngrams.rows_after(self.trie, before, out)
-            return out
-        for i in range(0, len(out), step):
-            check_canceled()
-            ngrams.rows_after(self.trie, before[i : i + step], out[i : i + step])
-        return out
+        return rows_after(self, contexts)
 
     def update_discounts(self) -> None:
         """Estimate the discounts from the current counts."""
@@ -260,6 +251,36 @@ class Counts:
         ids = ids[ids >= 0]
         starts = np.flatnonzero(ids == self.boundary)
         return ids[starts[-1] :] if len(starts) else ids
+
+
+class HasRows(Protocol):
+    """Counts of any kind: what `rows_after` needs."""
+
+    @property
+    def kernels(self) -> ModuleType:
+        """The module with the functions that read texts."""
+
+    @property
+    def trie(self) -> object:
+        """What these functions read."""
+
+    @property
+    def symbols(self) -> int:
+        """The number of symbols, V."""
+
+
+def rows_after(counts: HasRows, contexts: ArrayLike) -> NDArray[np.float64]:
+    """Return the log probabilities of all symbols after each of the contexts (B, k), as (B, V)."""
+    before = np.ascontiguousarray(contexts, np.int32)
+    out = np.empty((len(before), counts.symbols))
+    step = max(1, CALL_NUMBERS // counts.symbols)
+    if len(out) <= step:
+        counts.kernels.rows_after(counts.trie, before, out)
+        return out
+    for i in range(0, len(out), step):
+        check_canceled()
+        counts.kernels.rows_after(counts.trie, before[i : i + step], out[i : i + step])
+    return out
 
 
 def text_dtype(symbols: int) -> np.dtype[Any]:

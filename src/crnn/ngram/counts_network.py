@@ -20,8 +20,8 @@ from ..runtime.signals import check_canceled
 from .counts import Counts
 from .frozen import FrozenCounts
 from .lookahead import Lookahead, fits_memory, unrolled_contexts, weighted_contexts
-from .packed_counts import NAMES, pack
-from .stored_counts import from_arrays, to_arrays
+from .packed_counts import NAMES
+from .stored_counts import AnyCounts, from_arrays, growing, packed, to_arrays
 
 State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
 
@@ -32,7 +32,7 @@ ROW_BYTES = 1 << 25  # maximum size of the rows of logits in memory, per thread
 class CountsNetwork(InferenceNetwork):
     """A network whose logits are the log probabilities of n-gram counts, which must no longer change."""
 
-    def __init__(self, counts: Counts | FrozenCounts) -> None:
+    def __init__(self, counts: AnyCounts) -> None:
         self.counts = counts
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -169,9 +169,10 @@ class CountsNetwork(InferenceNetwork):
             return False
         if not np.array_equal(a.discounts, b.discounts):
             return False
-        if a.keeps_text and b.keeps_text and np.array_equal(a.text, b.text):
+        if isinstance(a, Counts) and isinstance(b, Counts) and _have_equal_texts(a, b):
             return True
-        arrays, others = pack(a), pack(b)
+        arrays = packed(a)
+        others = packed(b)
         return all(np.array_equal(arrays[name], others[name]) for name in NAMES)
 
     def lookahead(
@@ -195,6 +196,11 @@ class CountsNetwork(InferenceNetwork):
     def rows_at_a_time(self, wanted: int) -> int:
         """Return the number of logits rows to compute at once: `wanted`, or fewer to fit in `ROW_BYTES`."""
         return max(1, min(wanted, ROW_BYTES // (8 * self.symbols)))
+
+
+def _have_equal_texts(a: Counts, b: Counts) -> bool:
+    """Return whether counts keep their texts, the same ones."""
+    return a.keeps_text and b.keeps_text and np.array_equal(a.text, b.text)
 
 
 def _unpack_network(arrays: dict[str, Array], symbols: int, boundary: int | None) -> CountsNetwork:
@@ -320,8 +326,8 @@ class AdaptiveCounts:
 
 def _reading_of(network: CountsNetwork, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
     """Return a model's reading after some pieces."""
-    assert isinstance(network.counts, Counts)
-    reading = AdaptiveCounts(network.counts)
+    assert not isinstance(network.counts, FrozenCounts)
+    reading = AdaptiveCounts(growing(network.counts))
     for ids, counted in pieces:
         reading, _ = reading.read(ids, learn=counted)
     return reading
@@ -335,7 +341,7 @@ LABEL_SYMBOLS = 1 << 20  # symbols read per call, once per label, which take a f
 class LabeledCounts:
     """The counts of the texts of each label, of the same order and symbols, and the number of texts of each, (K,)."""
 
-    def __init__(self, parts: Sequence[Counts | FrozenCounts], frequencies: NDArray[np.float64]) -> None:
+    def __init__(self, parts: Sequence[AnyCounts], frequencies: NDArray[np.float64]) -> None:
         self.parts, self.frequencies = tuple(parts), frequencies
 
     @property

@@ -24,10 +24,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .._kernels.ngram import frozen
+from .._kernels.ngram import frozen, reading
 from ..errors import InvalidInputError
 from ..runtime.signals import check_canceled
-from .counts import MAX_ORDER
+from .counts import MAX_ORDER, rows_after
 from .packed_counts import numbers_of, packed_numbers
 from .unrolled import UnrolledCounts
 
@@ -65,7 +65,7 @@ class FrozenTrie(NamedTuple):
 class FrozenCounts:
     """Counts that no longer change, as probabilities stored in `arrays`; see `encoded` and `decoded`."""
 
-    kernels: ModuleType = frozen
+    kernels: ModuleType = reading
     keeps_text = False
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> None:
@@ -106,13 +106,7 @@ class FrozenCounts:
 
     def rows(self, contexts: Any) -> Floats:
         """Return the log probabilities of all symbols after each of the contexts (B, k), as (B, V)."""
-        before = np.ascontiguousarray(contexts, np.int32)
-        out = np.empty((len(before), self.symbols))
-        step = max(1, (1 << 20) // self.symbols)
-        for i in range(0, len(out), step):
-            check_canceled()
-            frozen.rows_after(self.trie, before[i : i + step], out[i : i + step])
-        return out
+        return rows_after(self, contexts)
 
 
 # ---------------------------------------------------------------- stored arrays

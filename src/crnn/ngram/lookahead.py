@@ -10,8 +10,9 @@ from ..inference.controls import Uniforms
 from ..inference.matching import Goal
 from ..runtime.machine import available_bytes
 from ..runtime.signals import check_canceled
-from .counts import Counts
 from .frozen import FrozenCounts
+from .loaded_counts import LoadedCounts
+from .stored_counts import AnyCounts, growing
 from .unrolled import UnrolledCounts
 
 MAX_BYTES = 1 << 30  # of a look-ahead
@@ -21,9 +22,7 @@ TOLERANCE = 1e-12  # relative change of the values in the last sweep
 MIN_TEMPERATURE, MAX_BIAS = 0.05, 100.0  # beyond these, a weight may be too small or large for float64
 
 
-def weighted_contexts(
-    counts: Counts | FrozenCounts, temperature: float, bias: NDArray[np.float64] | None
-) -> Contexts | None:
+def weighted_contexts(counts: AnyCounts, temperature: float, bias: NDArray[np.float64] | None) -> Contexts | None:
     """Return the contexts, weighted by p ** (1 / temperature) * exp(bias / temperature); None if it may overflow."""
     biases = np.zeros(counts.symbols) if bias is None else bias
     if temperature < MIN_TEMPERATURE or (np.abs(biases[biases > -np.inf]) > MAX_BIAS * temperature).any():
@@ -37,15 +36,17 @@ def weighted_contexts(
     return Contexts(c.suffixes, c.scales ** (1 / temperature), c.firsts, c.symbols, c.nexts, c.shorter, weights, lower)
 
 
-def unrolled_contexts(counts: Counts | FrozenCounts) -> UnrolledCounts:
+def unrolled_contexts(counts: AnyCounts) -> UnrolledCounts:
     """Return the contexts of counts as rows of arrays."""
-    return counts.contexts if isinstance(counts, FrozenCounts) else UnrolledCounts.of(counts)
+    return counts.contexts if isinstance(counts, FrozenCounts) else UnrolledCounts.of(growing(counts))
 
 
-def fits_memory(counts: Counts | FrozenCounts, goal: Goal) -> bool:
+def fits_memory(counts: AnyCounts, goal: Goal) -> bool:
     """Return whether a look-ahead takes a moderate part of the memory."""
     if isinstance(counts, FrozenCounts):
         contexts = len(counts.contexts.scales)
+    elif isinstance(counts, LoadedCounts):
+        contexts = counts.contexts
     else:
         contexts = 1 + sum(counts.n_grams[:-1]) if counts.keeps_text else counts.trie.node_count
     n_gram_bytes = 80 if counts.keeps_text else 60  # all n-grams must first be stored

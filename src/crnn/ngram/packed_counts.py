@@ -127,15 +127,7 @@ def packed_numbers(numbers: NDArray[np.int64]) -> Bytes:
 
 def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:
     """Return the counts in arrays packed by `pack`, possibly from an untrusted source."""
-    missing = {"lengths", *NAMES} - set(arrays)
-    if missing:
-        raise InvalidInputError(f"the n-grams are damaged: {', '.join(sorted(missing))} missing")
-    for name in NAMES:
-        if arrays[name].dtype != np.uint8 or arrays[name].ndim != 1:
-            raise InvalidInputError(f"the n-grams are damaged: {name} must be a one-dimensional array of bytes")
-    lengths = _checked_lengths(arrays["lengths"])
-    if max(lengths) > min(len(arrays["symbols"]), len(arrays["counts"])):
-        raise InvalidInputError("the n-grams are damaged: there are fewer bytes than n-grams")
+    lengths = checked_arrays(arrays)
     packed = tuple(arrays[name] for name in NAMES)
     counts = Counts(len(lengths), symbols, boundary)
     try:
@@ -159,6 +151,20 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
     return counts
 
 
+def checked_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
+    """Return the number of n-grams of each length, after checking the types and sizes of packed arrays."""
+    missing = {"lengths", *NAMES} - set(arrays)
+    if missing:
+        raise InvalidInputError(f"the n-grams are damaged: {', '.join(sorted(missing))} missing")
+    for name in NAMES:
+        if arrays[name].dtype != np.uint8 or arrays[name].ndim != 1:
+            raise InvalidInputError(f"the n-grams are damaged: {name} must be a one-dimensional array of bytes")
+    lengths = _checked_lengths(arrays["lengths"])
+    if max(lengths) > min(len(arrays["symbols"]), len(arrays["counts"])):
+        raise InvalidInputError("the n-grams are damaged: there are fewer bytes than n-grams")
+    return lengths
+
+
 def _other_discounts(counts: Counts) -> dict[str, NDArray[Any]]:
     """Return the discounts as an array to store, if they are those of other counts."""
     own = np.array_equal(counts.discounts, discounts(counts.trie.counts_of_counts()))
@@ -168,15 +174,16 @@ def _other_discounts(counts: Counts) -> dict[str, NDArray[Any]]:
 def _set_discounts(counts: Counts, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Take discounts that were stored."""
     if "discounts" in arrays:
-        values = np.array(arrays["discounts"])
-        if values.dtype != np.float64 or values.shape != (counts.order, 4) or not _are_discounts(values):
-            raise InvalidInputError("the n-grams are damaged: their discounts are invalid")
-        counts.set_discounts(values)
+        counts.set_discounts(checked_discounts(arrays["discounts"], counts.order))
 
 
-def _are_discounts(values: NDArray[np.float64]) -> bool:
-    """Return whether numbers can be subtracted from counts of 0, 1, 2 and 3 or more."""
-    return bool(((values >= 0) & (values <= np.arange(4))).all())
+def checked_discounts(stored: NDArray[Any], order: int) -> NDArray[np.float64]:
+    """Return stored discounts if they can be subtracted from counts of 0, 1, 2 and 3 or more."""
+    values = np.array(stored)
+    are_discounts = values.dtype == np.float64 and values.shape == (order, 4)
+    if not are_discounts or not ((values >= 0) & (values <= np.arange(4))).all():
+        raise InvalidInputError("the n-grams are damaged: their discounts are invalid")
+    return values
 
 
 def _checked_lengths(lengths: NDArray[Any]) -> list[int]:

@@ -26,6 +26,7 @@ from ..runtime.signals import check_canceled
 from .counts import Counts
 from .frozen import FrozenCounts, FrozenTrie
 from .packed_counts import numbers_of, without_text
+from .stored_counts import AnyCounts, growing
 
 STEP = 0.7  # of the bytes that a step keeps
 SMALLEST = 1e-300
@@ -295,16 +296,16 @@ def pruned(
     return found, size
 
 
-def quantized(counts: Counts | FrozenCounts) -> FrozenCounts:
+def quantized(counts: AnyCounts) -> FrozenCounts:
     """Return frozen counts with numbers of 8 bits; no n-gram is removed."""
     return frozen_whole(counts).quantized()
 
 
-def frozen_whole(counts: Counts | FrozenCounts) -> FrozenCounts:
+def frozen_whole(counts: AnyCounts) -> FrozenCounts:
     """Return frozen counts with all n-grams."""
     if isinstance(counts, FrozenCounts):
         return counts
-    whole = CountLevels(without_text(counts))
+    whole = CountLevels(without_text(growing(counts)))
     return FrozenCounts.of(whole.frozen(counts.order), counts.symbols, counts.boundary, BITS)
 
 
