@@ -15,6 +15,10 @@ from .counts import MAX_ORDER, SEPARATORS, Counts, Occurrences, context_levels, 
 
 Bytes = NDArray[np.uint8]
 NAMES = ("sizes", "symbols", "counts")
+# Nodes and pool entries for each symbol of a kept text: enough for program code, so that growing arrays are not copied
+# while the text is counted. Memory that is not used costs nothing.
+ROOM_PER_SYMBOL = (2.5, 7)
+MAX_ROOM = 1 << 30
 LONGEST_STORED = 10  # order up to which all n-grams are stored; beyond, they take much more memory than the text
 
 
@@ -44,6 +48,8 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int 
         raise InvalidInputError(f"the text of the n-grams is damaged: a symbol is not below {symbols}")
     counts = Counts(len(lengths), symbols, boundary, keeps_text=True)
     counts.reserve(len(text))
+    nodes, numbers = ROOM_PER_SYMBOL
+    counts.reserve_exactly(min(int(nodes * len(text)), MAX_ROOM), min(numbers * len(text), MAX_ROOM))
     for part in texts:
         counts.add(part, [] if boundary is None else [boundary])
     if counts.n_grams != lengths:
