@@ -45,8 +45,8 @@ def enter(driver, text, element_id="typed"):
 def percent(p):
     """Return a probability as pages show it."""
     if p >= 0.0995:
-        return f"{np.floor(100 * p + 0.5):.0f}\u2009%"
-    return f"{100 * p:.1f}\u2009%" if p >= 0.001 else "<\u20090.1\u2009%"
+        return f"{np.floor(100 * p + 0.5):.0f}\u202f%"
+    return f"{100 * p:.1f}\u202f%" if p >= 0.001 else "<\u202f0.1\u202f%"
 
 
 @pytest.mark.parametrize("kind", ["counts", "network", "both", "8 bits"])

@@ -94,7 +94,7 @@ def test_names_of_every_model(page_of, name):
 def test_none_of_the_list(page_of, counts):
     driver = page_of(counts, exclude=NAMES)
     assert text_of(driver, "excludes-note").startswith(f"The list has {len(set(NAMES))} texts. ")
-    assert re.search("also exclude 0[.](1|0[89])\u2009% of other texts[.]$", text_of(driver, "excludes-note"))
+    assert re.search("also exclude 0[.](1|0[89])\u202f% of other texts[.]$", text_of(driver, "excludes-note"))
     new = driver.execute_script(SHOWN)
     assert not set(new) & set(NAMES)
     assert new == names_of_python(driver, counts, excluded=NAMES)

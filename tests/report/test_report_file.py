@@ -201,7 +201,7 @@ def test_the_table_of_classes(report_of):
         "(row) => [...row.cells].slice(1).map((cell) => cell.textContent))"
     )
     assert [[int(n or 0) for n in row[:-1]] for row in rows[:-1]] == expected
-    assert rows[0][-1] == "100\u2009%"  # both of A are found
+    assert rows[0][-1] == "100\u202f%"  # both of A are found
     buttons = driver.find_elements("css selector", "#confusion button")
     buttons[0].send_keys("\ue007")  # enter
     assert text_of(driver, "pair-title") == "2 texts of \u2068A\u2069 predicted correctly"

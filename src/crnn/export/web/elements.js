@@ -13,8 +13,8 @@ function element(tag, className = "", text = "") {
 }
 
 function percent(p) {
-  if (p >= 0.0995) return `${Math.round(100 * p)}\u2009%`;
-  return p >= 0.001 ? `${(100 * p).toFixed(1)}\u2009%` : "<\u20090.1\u2009%";
+  if (p >= 0.0995) return `${Math.round(100 * p)}\u202f%`;
+  return p >= 0.001 ? `${(100 * p).toFixed(1)}\u202f%` : "<\u202f0.1\u202f%";
 }
 
 // Symbols and their probabilities as bars. `guesses` is id, probability, id, probability, ...; `right` is marked.

@@ -38,7 +38,7 @@ class Names {
     const { texts, rate } = this.filter;
     byId("excludes-label").hidden = byId("excludes-note").hidden = false;
     byId("excludes-note").textContent =
-      `The list has ${texts.toLocaleString("en")} texts. The page recognizes them by hashes, which also exclude ${Number((100 * rate).toPrecision(1))}\u2009% of other texts.`;
+      `The list has ${texts.toLocaleString("en")} texts. The page recognizes them by hashes, which also exclude ${Number((100 * rate).toPrecision(1))}\u202f% of other texts.`;
   }
 
   connect() {
