@@ -50,7 +50,9 @@ def two(
     assert n_lines(ast.parse(source).body[0]) == 2
 
 
-FUNCTION = re.compile(r"^(?P<indent> *)(?P<kind>cdef|cpdef|def) (?!class )(?:[\w \[\],*&.:]+ \**)?(?P<name>\w+)\(", re.MULTILINE)
+FUNCTION = re.compile(
+    r"^(?P<indent> *)(?P<kind>cdef|cpdef|def) (?!class )(?:[\w \[\],*&.:]+ \**)?(?P<name>\w+)\(", re.MULTILINE
+)
 
 
 def top_level_commas(text):

@@ -319,8 +319,8 @@ def test_unremovable_checkpoint_is_a_warning(folder, capsys, monkeypatch):
 def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch):
     show, polls = progress_display.Progress.show, iter(range(4))
 
-    def show_and_kill(self, *arguments):
-        show(self, *arguments)
+    def show_and_kill(self, *arguments, **named):
+        show(self, *arguments, **named)
         if next(polls, None) is None:
             os.kill(os.getpid(), signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGTERM)  # while the model is being saved it is ignored

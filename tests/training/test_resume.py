@@ -122,10 +122,10 @@ def test_interrupted_poll_is_repeated(tmp_path, monkeypatch, where):
                 raise KeyboardInterrupt
             return evaluate(*arguments, **options)
 
-        def interrupted_show(progress, done, *rest):
+        def interrupted_show(progress, done, *rest, **named):
             if where == "showing" and done == 6:
                 raise KeyboardInterrupt
-            show(progress, done, *rest)
+            show(progress, done, *rest, **named)
 
         patch.setattr(run, "evaluate", interrupted_evaluate)
         patch.setattr(Progress, "show", interrupted_show)
