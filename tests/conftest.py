@@ -130,6 +130,14 @@ def _fast_speed_measurement():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _caches_are_deleted(tmp_path_factory):
+    """Write caches of large files into a folder of the tests, not into the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRNN_CACHE", str(tmp_path_factory.mktemp("caches")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _pictures_are_closed():
     yield

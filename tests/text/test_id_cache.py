@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
 from crnn.text import id_cache, sources
-from crnn.text.id_cache import Hasher, cache_name, check, fingerprint
+from crnn.text.id_cache import FOLDER_VARIABLE, Hasher, cache_name, check, default_folder, fingerprint
 from crnn.text.sources import DocumentsSource, FileSource, MemorySource, StoredSource, text_source
 from crnn.text.text_files import FileReader, Lines, TextFile
 from crnn.text.vocabulary import Vocabulary
@@ -257,7 +257,7 @@ def test_a_pipe_in_place_of_a_file_is_an_error(book):
 
 
 def test_unwritable_default_folder_gives_a_temporary_file(book, monkeypatch, tmp_path):
-    monkeypatch.setenv(sources.FOLDER_VARIABLE, str(tmp_path / "missing"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "missing"))
     (tmp_path / "crnn-").mkdir()
     monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix, dir: str(tmp_path / prefix))
     source = StoredSource(FileReader((str(book),)))
@@ -272,11 +272,12 @@ def test_unwritable_default_folder_gives_a_temporary_file(book, monkeypatch, tmp
 
 def test_a_disk_that_fills_up_with_ids_is_replaced_by_a_temporary_file(book, monkeypatch):
     monkeypatch.chdir(book.parent)
+    monkeypatch.setenv(FOLDER_VARIABLE, "ids")
     source, write = StoredSource(FileReader(("book.txt",))), id_cache.write_atomically
     vocabulary = source.vocabulary()
 
     def full(path, data):
-        if path.startswith("book.txt"):
+        if path.startswith("ids"):
             raise OSError(28, "No space left on device", path)
         write(path, data)
 
@@ -300,20 +301,61 @@ def test_a_cache_is_closed_with_its_ids(book):
 
 def test_a_folder_of_caches_named_by_the_environment(book, monkeypatch, tmp_path):
     (tmp_path / "caches").mkdir()
-    monkeypatch.setenv(sources.FOLDER_VARIABLE, str(tmp_path / "caches"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "caches"))
     paths = (str(book),)
     for source in (StoredSource(FileReader(paths)), StoredSource(FileReader(paths, lines=True))):
         source.vocabulary()
-    names = {f"{cache_name(paths, beside=False)}.crnn-{what}.json" for what in ("ids", "lines")}
+    names = {f"{cache_name(paths)}.crnn-{what}.json" for what in ("ids", "lines")}
     assert set(os.listdir(tmp_path / "caches")) == names
-    monkeypatch.delenv(sources.FOLDER_VARIABLE)
-    monkeypatch.chdir(tmp_path)
-    StoredSource(FileReader(("book.txt",))).vocabulary()
-    assert (tmp_path / "book.txt.crnn-ids.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "folder"),
+    [
+        ("linux", {}, "home/.cache/crnn"),
+        ("linux", {"XDG_CACHE_HOME": "xdg"}, "xdg/crnn"),
+        ("darwin", {"XDG_CACHE_HOME": "xdg"}, "home/Library/Caches/crnn"),
+        ("win32", {}, "home/AppData/Local/crnn"),
+        ("win32", {"LOCALAPPDATA": "local"}, "local/crnn"),
+    ],
+)
+def test_the_users_folder_for_caches(monkeypatch, tmp_path, platform, variables, folder):
+    for name in (FOLDER_VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setattr(id_cache.os.path, "expanduser", lambda path: str(tmp_path / "home"))
+    monkeypatch.setattr(id_cache.sys, "platform", platform)
+    for _ in range(2):  # it may exist
+        assert default_folder() == os.path.join(tmp_path, *folder.split("/"))
+        assert (tmp_path / folder).is_dir()
+
+
+def test_nothing_is_written_next_to_a_text(book, monkeypatch, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    for name in (FOLDER_VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(id_cache.os.path, "expanduser", lambda path: str(home))
+    monkeypatch.chdir(book.parent)
+    before = sorted(os.listdir())
+    source = StoredSource(FileReader(("book.txt",)))
+    assert source.ids(source.vocabulary()).shape == (26,)
+    assert sorted(os.listdir()) == before
+    assert len(os.listdir(default_folder())) == 2
+
+
+def test_a_users_folder_that_cannot_be_made_gives_a_temporary_file(book, monkeypatch, tmp_path):
+    monkeypatch.delenv(FOLDER_VARIABLE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(book))
+    monkeypatch.setattr(id_cache.sys, "platform", "linux")
+    source = StoredSource(FileReader((str(book),)))
+    with pytest.warns(UserWarning, match="are kept in a temporary file"):
+        assert source.ids(source.vocabulary()).shape == (26,)
 
 
 def test_the_ids_of_transformed_lines_are_in_the_folder_for_the_call_alone(book, monkeypatch):
     monkeypatch.chdir(book.parent)
+    monkeypatch.setenv(FOLDER_VARIABLE, ".")
     for name, cache, folder in ((str(book), "ids", "ids"), (str(book), None, "."), ("book.txt", None, ".")):
         source = StoredSource(FileReader((name,), lines=True, transform=str.upper), cache=cache)
         assert len(source.vocabulary()) == 12
@@ -354,10 +396,9 @@ def test_refuses_files_without_a_line_and_missing_folders(tmp_path):
 
 
 def test_names_of_caches():
-    assert cache_name(["a/b.txt"], beside=True) == "b.txt"
-    files = (["a/b"], ["a/b", "c"], ["c/b"])
-    names = {cache_name(paths, beside=beside) for paths in files for beside in (True, False)}
-    assert len(names) == 4  # next to the file, its name is enough
+    names = {cache_name(paths) for paths in (["a/b"], ["a/b", "c"], ["c/b"])}
+    assert len(names) == 3
+    assert all(name.startswith("b-") for name in names)
 
 
 @pytest.mark.parametrize("large", [False, True])

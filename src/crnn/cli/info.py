@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         metavar="JSON",
-        help="compare each array of ids in a cache with its CRC-32; JSON is the file next to them, TEXT.crnn-ids.json",
+        help="compare each array of ids in a cache with its CRC-32; JSON is the file next to them, TEXT….crnn-ids.json",
     )
 
 

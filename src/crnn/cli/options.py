@@ -52,7 +52,7 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action=_OneOrMore,
         help="a UTF-8 text, or - for standard input. Line ends are kept, and several files are concatenated. Files "
-        "larger than 64 MB are cached as ids next to the first file, or in the folder $CRNN_CACHE",
+        "larger than 64 MB are cached as ids in the folder $CRNN_CACHE, by default in your folder for caches",
     )
 
 

@@ -118,7 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cache",
         metavar="FOLDER",
         help="a folder for caching FILE and the validation file as ids, to read them in parts and reuse them in later "
-        "runs (default: large files are cached next to FILE, or in the folder $CRNN_CACHE)",
+        "runs (default: only large files are cached, in the folder $CRNN_CACHE or your folder for caches)",
     )
     for name, content in GROUPS.items():
         group = parser.add_argument_group(name, content)

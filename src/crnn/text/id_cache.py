@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import weakref
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,7 +88,7 @@ def fingerprint(
     return hasher.fingerprint()
 
 
-# In the folder of the first text file, or in a folder for caches, there are
+# In a folder for caches, there are
 #
 # - ``NAME.crnn-ids.json``, or ``.crnn-lines.json``: what is known of the text (`TextDescription`), and the time of
 #   writing and the CRC-32 of each array;
@@ -237,17 +238,37 @@ class IdCache:
         document |= {"codes": self.description.codes.tolist(), "counts": self.description.counts.tolist()}
         write_atomically(self._json, json.dumps(document, separators=(",", ":")).encode())
         array = re.compile(rf"{re.escape(self._name)}\.[0-9a-f]{{16}}{re.escape(self._suffix)}")
-        for name in os.listdir(self._folder or "."):
+        for name in os.listdir(self._folder):
             if array.fullmatch(name) and name not in self._arrays:
                 with contextlib.suppress(OSError):
                     os.unlink(os.path.join(self._folder, name))
 
 
-def cache_name(paths: Sequence[str], *, beside: bool) -> str:
+FOLDER_VARIABLE = "CRNN_CACHE"
+
+
+def default_folder() -> str:
+    """Return the folder that ``CRNN_CACHE`` names, or else crnn's own in the user's folder for caches, made if missing.
+
+    A text's own folder may be read-only, shared or synchronized, and its listing belongs to the user.
+    """
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        return folder
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        caches = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        caches = os.path.join(home, "Library", "Caches")
+    else:
+        caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    folder = os.path.join(caches, "crnn")
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def cache_name(paths: Sequence[str]) -> str:
     """Return the name of the cache for some files, without a suffix; a hash of their paths prevents clashes."""
     name = os.path.basename(paths[0])
-    if beside and len(paths) == 1:
-        return name
     together = "\0".join(map(os.path.abspath, paths))
     return f"{name[:150]}-{hashlib.sha256(os.fsencode(together)).hexdigest()[:16]}"
 

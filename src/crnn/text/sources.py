@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InvalidInputError
 from ..parameters.checks import has_items
 from .documents import join, pack, python_values, refuse_other_collections, warn_caller, warn_of_file_name
-from .id_cache import Fingerprint, IdCache, TextDescription, cache_name, fingerprint
+from .id_cache import FOLDER_VARIABLE, Fingerprint, IdCache, TextDescription, cache_name, default_folder, fingerprint
 from .text_files import BLOCK_SIZE, FileReader, Lines, TextFile, line_end
 from .vocabulary import Ids, Kind, Text, Vocabulary, byte_view, collect, encoded_pieces, kind_of
 
@@ -69,7 +69,6 @@ class TextSource(ABC):
 
 
 IN_MEMORY = 1 << 26  # maximum bytes of files whose ids are held in memory
-FOLDER_VARIABLE = "CRNN_CACHE"
 
 T = TypeVar("T")
 
@@ -93,7 +92,7 @@ class FileSource(TextSource):
 
 class StoredSource(TextSource):
     """Files that form one text, or lines, whose ids are mapped from a cache in the folder `cache`, or else
-    ``CRNN_CACHE``, or else the first file's; it is opened or written when first needed.
+    `default_folder`; it is opened or written when first needed.
     """
 
     def __init__(self, reader: FileReader, name: str = "X", *, cache: str | None = None) -> None:
@@ -155,10 +154,10 @@ class StoredSource(TextSource):
 
     def _from_cache(self, use: Callable[[IdCache], T]) -> T:
         """Return what a function finds in the cache, or in a temporary one if the folder cannot be written."""
-        folder, paths = self._cache_folder or os.environ.get(FOLDER_VARIABLE), self.reader.paths
-        name = cache_name(paths, beside=not folder)
-        folder = folder or os.path.dirname(paths[0])
+        paths = self.reader.paths
+        name = cache_name(paths)
         try:
+            folder = self._cache_folder or default_folder()
             if self._cache is None and self.reader.transform is None:
                 self._cache = IdCache(folder, name, self.reader)
             elif self._cache is None:  # not reused: the same function may give different results tomorrow

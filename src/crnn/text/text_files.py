@@ -86,9 +86,9 @@ class TextFile(NamedFiles):
     kind : {"characters", "bytes"}, default="characters"
         "bytes": the symbols are bytes, and the files may have any contents; they are read unchanged.
     cache : path or None, default=None
-        The folder for the cache file; a text of any size is then read from it. None: the folder of the first file, or
-        the folder named by the environment variable ``CRNN_CACHE``. If it cannot be written, a temporary file is
-        used, and a UserWarning says so.
+        The folder for the cache file; a text of any size is then read from it. None: the folder named by the
+        environment variable ``CRNN_CACHE``, or else ``crnn`` in the user's folder for caches, such as ``~/.cache``. If
+        it cannot be written, a temporary file is used, and a UserWarning says so.
 
     Examples
     --------
