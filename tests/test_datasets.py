@@ -5,7 +5,7 @@ import pytest
 from source_tree import ROOT, needs_sources
 
 import crnn
-from crnn.datasets import python_manual
+from crnn.datasets import english_towns, python_manual
 
 
 def test_the_manual_has_a_size_that_every_python_reaches():
@@ -13,6 +13,14 @@ def test_the_manual_has_a_size_that_every_python_reaches():
     assert len(text) > 300_000
     assert 80 < len(set(text)) < 300
     assert text.count(" the ") > 2000
+
+
+def test_the_towns_are_distinct_words_in_order():
+    towns = english_towns()
+    assert len(towns) == 486
+    assert towns == sorted(set(towns))
+    assert all(re.fullmatch("[A-Z][a-z]+", town) for town in towns)
+    assert f"names of {len(towns)} towns" in english_towns.__doc__
 
 
 def test_the_module_is_an_attribute_of_the_package():

@@ -29,7 +29,8 @@ PAGES = {  # file: title, what it documents, a sentence
                          "A language model with a threshold."),
     "text_state": ("TextState", "crnn.inference.text_state.TextState crnn.inference.text_states.TextStates",
                    "What `start` returns: one text, or many, read and drawn step by step."),
-    "datasets": ("Data sets", "crnn.datasets.python_manual", "Texts that come with Python: `crnn.datasets`."),
+    "datasets": ("Data sets", "crnn.datasets.python_manual crnn.datasets.english_towns",
+                 "Small data for examples: `crnn.datasets`."),
     "large_data": ("Lines and TextFile", "crnn.Lines crnn.TextFile", "Data on disk."),
     "plot": ("Plots and reports", "crnn.plot.history crnn.plot.surprisal crnn.plot.probabilities crnn.plot.neurons "
              "crnn.plot.find_units crnn.plot.FoundUnit crnn.plot.gradient_flow crnn.plot.gradient_norms "
