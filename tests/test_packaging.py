@@ -81,5 +81,5 @@ def test_the_repository_has_one_address_until_the_tool_replaces_it(tmp_path):
     assert release.address(tmp_path) == new
     replaced = release.written(tmp_path)
     assert [name for name, text in replaced.items() if old in text] == []
-    for name in (*release.PACKAGED, "CITATION.cff", "README.md", "docs/start.md", "docs/performance.md"):
+    for name in (*release.PACKAGED, "CITATION.cff", "README.md", "docs/install.md", "docs/performance.md"):
         assert new in replaced[name], name
