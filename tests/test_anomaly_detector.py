@@ -231,7 +231,7 @@ def test_counted_texts_are_limited_by_memory(memory, monkeypatch, capsys):
 
 
 def test_counted_texts_are_limited_by_time(monkeypatch, capsys):
-    monkeypatch.setattr(building, "BLOCK", 2048)
+    monkeypatch.setattr(building, "LIMITS", building.Limits(block=2048))
     for seconds, counted in ((1e-9, r"1\d\d"), (1e9, "3,000")):  # no time for more than the first block, or for all
         AnomalyDetector(contamination=0.05, max_seconds=seconds, random_state=0, verbose=1).fit(words(3000))
         assert re.search(rf"CharNGram of {counted} of 3,000 texts in ", capsys.readouterr().err)

@@ -163,7 +163,7 @@ def test_bytes_are_symbols_and_rare_symbols_unknown():
 @pytest.mark.parametrize("lines", [False, True])
 def test_files_are_read_in_blocks(tmp_path, monkeypatch, lines):
     monkeypatch.setattr(sources, "IN_MEMORY", 0)
-    monkeypatch.setattr(building, "BLOCK", 499)
+    monkeypatch.setattr(building, "LIMITS", building.Limits(block=499))
     path = tmp_path / "text.txt"
     path.write_text(TEXT.replace(" ", "\n"))
     stored = CharNGram().fit(Lines(path, cache=tmp_path) if lines else path)

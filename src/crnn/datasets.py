@@ -6,7 +6,6 @@ import re
 
 from .errors import InvalidInputError
 
-
 ENGLISH_TOWNS = """
 Abingdon Accrington Aldeburgh Aldershot Alnwick Alton Altrincham Ambleside Amesbury Andover Appleby Arundel Ashbourne
 Ashby Ashford Atherstone Aylesbury Aylsham Bakewell Banbury Barnard Barnsley Barnstaple Basildon Basingstoke Batley

@@ -1,12 +1,14 @@
 """Building: the best order for a text, within the memory that there may be."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from crnn.errors import InvalidInputError
 from crnn.ngram import building
 from crnn.ngram import counts as counts_module
-from crnn.ngram.building import Builder
+from crnn.ngram.building import Builder, Limits
 from crnn.ngram.counts import Counts
 from crnn.ngram.packed_counts import pack
 from crnn.runtime import machine
@@ -35,11 +37,9 @@ def made(ids, order, symbols, boundary):
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.split()])
 @pytest.mark.parametrize("orders", [(10, 24), (2, 12), (1, 3)])
-def test_the_order_is_the_one_that_predicts_the_end_best(text, orders, monkeypatch):
-    monkeypatch.setattr(building, "ORDERS", orders)
-    monkeypatch.setattr(building, "BLOCK", 1009)
+def test_the_order_is_the_one_that_predicts_the_end_best(text, orders):
     ids, symbols, boundary = of_text(text)
-    counts = Builder(symbols, boundary).build(ids, None)
+    counts = Builder(symbols, boundary, limits=Limits(orders=orders, block=1009)).build(ids, None)
     cut = len(ids) - len(ids) // 20
     while boundary is not None and ids[cut - 1] != boundary:
         cut -= 1
@@ -56,13 +56,12 @@ def test_the_order_is_at_most_24():
 
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.split()])
-def test_the_end_of_a_long_text_chooses_the_order_for_all_of_it(text, monkeypatch):
+def test_the_end_of_a_long_text_chooses_the_order_for_all_of_it(text):
     ids, symbols, boundary = of_text(text)
     last = ids[-307:] if boundary is None else ids[np.flatnonzero(ids[:-307] == boundary)[-1] :]
     of_last, of_all = (Builder(symbols, boundary).build(some, None) for some in (last, ids))
-    monkeypatch.setattr(building, "CHOICE_SYMBOLS", 307)
-    monkeypatch.setattr(building, "BLOCK", 509)
-    counts = Builder(symbols, boundary).build(ids, None)
+    limits = Limits(choice_symbols=307, block=509)
+    counts = Builder(symbols, boundary, limits=limits).build(ids, None)
     assert counts.order == of_last.order != of_all.order
     assert same(counts, made(ids, counts.order, symbols, boundary))
 
@@ -73,14 +72,13 @@ REPEATED = [word for word, n in zip(WORDS, TIMES.tolist(), strict=True) for _ in
 
 
 @pytest.mark.parametrize("choice", [1, 307, 1499, 1 << 20])
-def test_documents_may_occur_several_times(choice, monkeypatch):
+def test_documents_may_occur_several_times(choice):
     """The order is that of the repeated documents, whose last ones choose it."""
-    monkeypatch.setattr(building, "CHOICE_SYMBOLS", choice)
-    monkeypatch.setattr(building, "BLOCK", 509)
     (ids, symbols, boundary), (repeated, _, _) = of_text(WORDS), of_text(REPEATED)
     last = building.last_symbols(repeated, choice, boundary)
     assert building._last_copies(ids, TIMES, choice, boundary).tolist() == last.tolist()
-    counts, expected = (Builder(symbols, boundary).build(*given) for given in ((ids, None, TIMES), (repeated, None)))
+    builder = Builder(symbols, boundary, limits=Limits(choice_symbols=choice, block=509))
+    counts, expected = (builder.build(*given) for given in ((ids, None, TIMES), (repeated, None)))
     assert counts.order == expected.order
     assert same(counts, expected)
     added = Builder(symbols, boundary).add(expected, ids, TIMES)
@@ -96,11 +94,11 @@ def loss(counts, ids, cut):
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.split()])
 @pytest.mark.parametrize(("blocks", "n"), [(1, 512), (7, 2048), (12, 3690), (1000, None)])
-def test_counting_ends_after_a_block_that_uses_up_the_time(text, blocks, n, monkeypatch):
-    monkeypatch.setattr(building, "BLOCK", 512)
+def test_counting_ends_after_a_block_that_uses_up_the_time(text, blocks, n):
     ids, symbols, boundary = of_text(text)
     answers = iter([True] * (blocks - 1))
-    counts, found = Builder(symbols, boundary).build_some(ids, 6, lambda: next(answers, False))
+    builder = Builder(symbols, boundary, limits=Limits(block=512))
+    counts, found = builder.build_some(ids, 6, lambda: next(answers, False))
     assert found == (len(ids) if n is None else n + (boundary is not None))
     assert same(counts, made(ids[:found], 6, symbols, boundary))
 
@@ -123,38 +121,38 @@ def test_texts_shorter_than_the_order(text, order):
     assert same(counts, made(ids, counts.order, len(vocabulary), vocabulary.boundary))
 
 
-def test_without_memory_for_a_long_order_a_shorter_one_is_taken(monkeypatch):
-    monkeypatch.setattr(building, "BLOCK", 509)
+def test_without_memory_for_a_long_order_a_shorter_one_is_taken():
+    small = partial(Builder, limits=Limits(block=509))
     ids, symbols, boundary = of_text(TEXT)
-    best = Builder(symbols, boundary).build(ids, None)
+    best = small(symbols, boundary).build(ids, None)
     needed = [made(ids, order, symbols, boundary).nbytes for order in (2, 3)]
-    limited = Builder(symbols, boundary, max_memory=sum(needed)).build(ids, None)
+    limited = small(symbols, boundary, max_memory=sum(needed)).build(ids, None)
     assert best.order > 2 == limited.order
     assert same(limited, made(ids, 2, symbols, boundary))
     with pytest.raises(InvalidInputError, match=r"order is 7, which needs more than max_memory=.* that fits is 2"):
-        Builder(symbols, boundary, max_memory=sum(needed)).build(ids, 7)
-    assert same(Builder(symbols, boundary, max_memory=2 * needed[0]).build(ids, 2), limited)
+        small(symbols, boundary, max_memory=sum(needed)).build(ids, 7)
+    assert same(small(symbols, boundary, max_memory=2 * needed[0]).build(ids, 2), limited)
     with pytest.raises(InvalidInputError, match=r"order is 2, which needs more .* that fits is 1"):
-        Builder(symbols, boundary, max_memory=2 * needed[0] - 1).build(ids, 2)
+        small(symbols, boundary, max_memory=2 * needed[0] - 1).build(ids, 2)
     with pytest.raises(InvalidInputError, match="too little for any order"):
-        Builder(symbols, boundary, max_memory=100).build(ids, None)
+        small(symbols, boundary, max_memory=100).build(ids, None)
 
 
 @pytest.mark.parametrize("order", [11, 13])
-def test_without_memory_for_long_contexts_those_that_fit_are_taken(order, monkeypatch):
+def test_without_memory_for_long_contexts_those_that_fit_are_taken(order):
     """Counts of an order above 10 are made anew from their text."""
-    monkeypatch.setattr(building, "BLOCK", 509)
+    small = partial(Builder, limits=Limits(block=509))
     ids, symbols, boundary = of_text(TEXT[:2000])
     kept = Counts(order, symbols, boundary, keeps_text=True)
     kept.add(ids)
     with pytest.raises(InvalidInputError, match=rf"order is 24, .* that fits is {order}"):
-        Builder(symbols, boundary, max_memory=2 * kept.nbytes).build(ids, 24)
-    found = Builder(symbols, boundary, max_memory=2 * kept.nbytes).build(ids, order)
+        small(symbols, boundary, max_memory=2 * kept.nbytes).build(ids, 24)
+    found = small(symbols, boundary, max_memory=2 * kept.nbytes).build(ids, order)
     assert same(found, kept)
     assert found.keeps_text
     needed = made(ids, 10, symbols, boundary).nbytes
     with pytest.raises(InvalidInputError, match=r"order is 24, .* that fits is [789]"):
-        Builder(symbols, boundary, max_memory=needed).build(ids, 24)
+        small(symbols, boundary, max_memory=needed).build(ids, 24)
 
 
 @pytest.mark.parametrize(("order", "found"), [(14, 4), (3, 3)])
@@ -169,22 +167,22 @@ def test_the_longest_order_is_less_in_little_memory(order, found):
 @pytest.mark.parametrize("text", [TEXT, TEXT.split()])
 def test_a_long_text_needs_memory_for_the_order_chosen_not_for_the_longest(text, monkeypatch):
     ids, symbols, boundary = of_text(text)
-    monkeypatch.setattr(building, "CHOICE_SYMBOLS", 307)
-    order = Builder(symbols, boundary).build(ids, None).order
+    choosing = partial(Builder, limits=Limits(choice_symbols=307))
+    order = choosing(symbols, boundary).build(ids, None).order
     needed = 16 * len(ids) * order
     monkeypatch.setattr(machine, "SMALL", 0)
     monkeypatch.setattr(machine, "available_bytes", lambda: needed)
-    assert same(Builder(symbols, boundary).build(ids, None), made(ids, order, symbols, boundary))
+    assert same(choosing(symbols, boundary).build(ids, None), made(ids, order, symbols, boundary))
     monkeypatch.setattr(machine, "available_bytes", lambda: needed - 1)
     told = []
     with pytest.raises(InvalidInputError, match=f"order {order} of {len(ids):,} symbols need about"):
-        Builder(symbols, boundary, progress=lambda i, n: told.append(n)).build(ids, None)
+        choosing(symbols, boundary, progress=lambda i, n: told.append(n)).build(ids, None)
     assert len(ids) not in told
     monkeypatch.setattr(machine, "available_bytes", lambda: 10**5)
     with pytest.raises(InvalidInputError, match="need about"):
-        Builder(symbols, boundary).build(ids, None)
+        choosing(symbols, boundary).build(ids, None)
     with pytest.raises(InvalidInputError, match="need about"):
-        Builder(symbols, boundary).add(made(ids[:99], order, symbols, boundary), ids)
+        choosing(symbols, boundary).add(made(ids[:99], order, symbols, boundary), ids)
 
 
 def test_adding_a_text_leaves_the_counts_as_they_were(monkeypatch):
@@ -203,14 +201,14 @@ def test_adding_a_text_leaves_the_counts_as_they_were(monkeypatch):
     assert all(np.array_equal(x, y) for x, y in zip(before.values(), pack(counts).values(), strict=True))
 
 
-def test_progress_is_told_and_an_error_in_it_ends_the_building(monkeypatch):
-    monkeypatch.setattr(building, "BLOCK", 5000)
+def test_progress_is_told_and_an_error_in_it_ends_the_building():
+    blocks = partial(Builder, limits=Limits(block=5000))
     ids, symbols, boundary = of_text(TEXT)
     told = []
-    Builder(symbols, boundary, progress=lambda *numbers: told.append(numbers)).build(ids, 3)
+    blocks(symbols, boundary, progress=lambda *numbers: told.append(numbers)).build(ids, 3)
     assert told == [(min(i, len(ids)), len(ids)) for i in range(5000, len(ids) + 4999, 5000)]
     told.clear()
-    Builder(symbols, boundary, progress=lambda *numbers: told.append(numbers)).build(ids, None)
+    blocks(symbols, boundary, progress=lambda *numbers: told.append(numbers)).build(ids, None)
     assert (len(ids) - len(ids) // 20, len(ids)) in told  # the last twentieth chooses the order
     assert told[-1] == (len(ids), len(ids))
 
@@ -218,7 +216,7 @@ def test_progress_is_told_and_an_error_in_it_ends_the_building(monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Builder(symbols, boundary, progress=interrupt).build(ids, None)
+        blocks(symbols, boundary, progress=interrupt).build(ids, None)
 
 
 @pytest.mark.parametrize("order", [1, 3, 12])
@@ -249,15 +247,14 @@ def test_counts_without_documents_are_those_of_the_others(order, monkeypatch):
     assert all(np.array_equal(before[name], array) for name, array in pack(counts).items())
 
 
-def test_a_boundary_may_be_blocks_away(monkeypatch):
-    monkeypatch.setattr(building, "BLOCK", 3)
+def test_a_boundary_may_be_blocks_away():
     for place in range(8):
         ids = np.arange(8) == place
-        assert [building._boundary_before(ids, stop, 1) for stop in (place, place + 1, 8)][1:] == [place] * 2
+        assert [building._boundary_before(ids, stop, 1, 3) for stop in (place, place + 1, 8)][1:] == [place] * 2
 
 
-def test_a_text_of_more_symbols_than_counts_can_hold(monkeypatch):
-    monkeypatch.setattr(building, "MAX_SYMBOLS", 12)
-    Builder(11, None).build(np.zeros(12, np.uint8), 3)
+def test_a_text_of_more_symbols_than_counts_can_hold():
+    few = Builder(11, None, limits=Limits(max_symbols=12))
+    few.build(np.zeros(12, np.uint8), 3)
     with pytest.raises(InvalidInputError, match="the text has 13 symbols, but at most 12 can be counted"):
-        Builder(11, None).build(np.zeros(13, np.uint8), 3)
+        few.build(np.zeros(13, np.uint8), 3)

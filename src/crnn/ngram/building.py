@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,26 @@ from .counts import MAX_ORDER, Counts, Occurrences, node_depths
 from .packed_counts import LONGEST_STORED, from_arrays, prune_longest, to_arrays, without_text
 
 DEFAULT_MEMORY = 2 * 10**9
-BLOCK = 1 << 17  # symbols counted between checks of the memory use
-FIRST_BLOCK = 1 << 8  # symbols of the first block of `build_some`; each later one adds at most an eighth
-ORDERS = (10, 24)  # maximum orders tried; the second only if 10 is the best of the first, since most texts need less
-CHOICE_SYMBOLS = 1 << 22  # the last symbols of a longer text determine its order, in 2 to 10 seconds on one core
-MAX_SYMBOLS: int = np.iinfo(np.int32).max  # of a text, the type of its counts
 TAIL = 20  # the last 1/20 of the symbols is held out for the choice
 PRUNED = 0.8  # of the limit that counts may take after pruning, so that it is seldom needed
 BYTES_PER_SYMBOL = 16  # for each n-gram length that is stored, an upper bound for most texts
 
 Progress = Callable[[int, int], None]
 Times = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many symbols are counted at a time, and which orders are tried; tests take smaller numbers."""
+
+    block: int = 1 << 17  # symbols counted between checks of the memory use
+    first_block: int = 1 << 8  # symbols of the first block of `build_some`; each later one adds at most an eighth
+    orders: tuple[int, ...] = (10, 24)  # tried; the second only if 10 is the best so far, since most texts need less
+    choice_symbols: int = 1 << 22  # the last ones of a longer text determine its order, in 2 to 10 s on one core
+    max_symbols: int = int(np.iinfo(np.int32).max)  # of a text, the type of its counts
+
+
+LIMITS = Limits()
 
 
 class Builder:
@@ -45,7 +55,9 @@ class Builder:
         progress: Progress | None = None,
         *,
         keeps_text: bool = True,
+        limits: Limits | None = None,
     ) -> None:
+        self._limits = LIMITS if limits is None else limits
         self._symbols, self._boundary, self._progress, self._keeps_text = symbols, boundary, progress, keeps_text
         self._max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
 
@@ -53,7 +65,7 @@ class Builder:
         """Return the counts of a text or, with a boundary, of packed documents.
 
         Without an order, it is the one up to 24 that best predicts the last twentieth of the text, or of its last
-        `CHOICE_SYMBOLS`, from the rest.
+        `Limits.choice_symbols`, from the rest.
         """
         if order is None:
             return self._best(ids, times)
@@ -74,15 +86,15 @@ class Builder:
     def build_some(self, ids: Ids, order: int, more: Callable[[], bool]) -> tuple[Counts, int]:
         """Return the counts of the beginning of a text, and its length.
 
-        Counting ends early near the memory limit, or from the `BLOCK`-th symbol on if `more` returns False.
+        Counting ends early near the memory limit, or from the `Limits.block`-th symbol on if `more` returns False.
         """
         counts, done = self._new(order), n_unpredicted(self._boundary)
         counts.reserve(min(len(ids), self._max_memory // 64))
         while done < len(ids):
-            end = min(done + min(max(done // 8, FIRST_BLOCK), BLOCK), len(ids))
+            end = min(done + min(max(done // 8, self._limits.first_block), self._limits.block), len(ids))
             counts.add(_read(ids, done, end), _read(ids, max(0, done - MAX_ORDER), done))
             done = end
-            if counts.nbytes > PRUNED * (self._max_memory // 2) or (done >= BLOCK and not more()):
+            if counts.nbytes > PRUNED * (self._max_memory // 2) or (done >= self._limits.block and not more()):
                 break
         return counts, done
 
@@ -106,13 +118,13 @@ class Builder:
         """Return the counts with the order that best predicts the end of the text."""
         n = self._n_symbols(ids, times)
         if times is None or self._boundary is None:
-            last = last_symbols(ids, CHOICE_SYMBOLS, self._boundary)
+            last = last_symbols(ids, self._limits.choice_symbols, self._boundary, self._limits.block)
         else:
-            last = _last_copies(ids, times, CHOICE_SYMBOLS, self._boundary)
+            last = _last_copies(ids, times, self._limits.choice_symbols, self._boundary)
         cut = max(n_unpredicted(self._boundary), len(last) - max(1, len(last) // TAIL))
         if self._boundary is not None:
-            cut = 1 + _boundary_before(last, cut, self._boundary)
-        counts = self._best_order_counts(last, cut, ORDERS)
+            cut = 1 + _boundary_before(last, cut, self._boundary, self._limits.block)
+        counts = self._best_order_counts(last, cut, self._limits.orders)
         if len(last) == n:
             return self._count(counts, last, cut, n)
         order = counts.order
@@ -155,8 +167,8 @@ class Builder:
         n, document = len(ids), 0
         start = max(start, n_unpredicted(self._boundary))
         counts.reserve(min(stop - start, self._max_memory // 64))
-        for i in range(start, stop, BLOCK):
-            block, symbol_times = _read(ids, i, min(i + BLOCK, stop)), None
+        for i in range(start, stop, self._limits.block):
+            block, symbol_times = _read(ids, i, min(i + self._limits.block, stop)), None
             if times is not None and self._boundary is not None:
                 symbol_times = times[document_numbers(block, self._boundary, document)]
                 document += int(np.count_nonzero(block == self._boundary))
@@ -175,7 +187,7 @@ class Builder:
                 del counts  # frees memory for the smaller counts
                 counts = from_arrays(arrays, self._symbols, self._boundary)
             if self._progress is not None:
-                self._progress(min(i + BLOCK, stop), n)
+                self._progress(min(i + self._limits.block, stop), n)
         return counts
 
     def _smaller_order(self, counts: Counts, parts: int) -> int:
@@ -194,9 +206,10 @@ class Builder:
             lengths = np.diff(boundaries(ids, self._boundary)).astype(np.float64)  # a sum of integers may overflow
             n, weighted = 1 + int(lengths @ times), ", as often as sample_weight says"
             remedy = ". Divide sample_weight by a number, and round up."
-        if n > MAX_SYMBOLS:
+        most = self._limits.max_symbols
+        if n > most:
             raise InvalidInputError(
-                f"the text has {n:,} symbols{weighted}, but at most {MAX_SYMBOLS:,} can be counted{remedy}",
+                f"the text has {n:,} symbols{weighted}, but at most {most:,} can be counted{remedy}",
                 argument="the text",
             )
         return n
@@ -218,12 +231,12 @@ def without(counts: Counts, ids: Ids, times: NDArray[Any]) -> Counts:
     return left
 
 
-def last_symbols(ids: Ids, n: int, boundary: int | None) -> Ids:
+def last_symbols(ids: Ids, n: int, boundary: int | None, block: int = LIMITS.block) -> Ids:
     """Return the last n symbols of a text, or with a boundary the fewest last documents that contain n symbols."""
     if n >= len(ids):
         return ids
     start = len(ids) - n
-    return ids[start if boundary is None else _boundary_before(ids, start, boundary) :]
+    return ids[start if boundary is None else _boundary_before(ids, start, boundary, block) :]
 
 
 def _last_copies(ids: Ids, times: Times, n: int, boundary: int) -> Ids:
@@ -241,10 +254,13 @@ def _last_copies(ids: Ids, times: Times, n: int, boundary: int) -> Ids:
     return np.concatenate([ids[:1], ids[at]])
 
 
-def _boundary_before(ids: Ids, stop: int, boundary: int) -> int:
-    """Return the position of the last boundary before `stop`; the first symbol is a boundary."""
+def _boundary_before(ids: Ids, stop: int, boundary: int, block: int) -> int:
+    """Return the position of the last boundary before `stop`; the first symbol is a boundary.
+
+    `block` symbols are read at a time.
+    """
     while stop > 1:
-        start = max(0, stop - BLOCK)
+        start = max(0, stop - block)
         places = np.flatnonzero(_read(ids, start, stop) == boundary)
         if len(places):
             return start + int(places[-1])
