@@ -127,7 +127,7 @@ def test_a_fitted_model_is_pickled_as_a_model_file(tmp_path):
     pickled = pickle.dumps(model)
     start = pickled.index(b'{"__metadata__"') - 8
     path.write_bytes(pickled[start:])  # what follows the file in the pickle is too much
-    with pytest.raises(ModelFileError, match="not fully covered"):
+    with pytest.raises(ModelFileError, match=r"its tensors have \d+ bytes, but \d+ bytes follow its header"):
         CharRNN.load(path)
     content = model.__getstate__()["_learned"]
     assert content in pickled

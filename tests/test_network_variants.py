@@ -196,11 +196,11 @@ def test_classifier_in_bfloat16_learns_and_stays_in_bfloat16():
     assert model.score(NAMES, LABELS) == 1
     again = TextClassifier.load(io.BytesIO(saved(model)))
     assert again.estimator.matmul_precision == "bfloat16"
-    p = model.next_proba(NAMES)
-    np.testing.assert_array_equal(again.next_proba(NAMES), p)
+    p = model.predict_proba(NAMES)
+    np.testing.assert_array_equal(again.predict_proba(NAMES), p)
     for network in model.models_[0].values():
         network.set_params(matmul_precision="float32")
-    plain = model.next_proba(NAMES)
+    plain = model.predict_proba(NAMES)
     assert not np.array_equal(plain, p)
     np.testing.assert_allclose(plain, p, atol=0.02)
 
@@ -208,8 +208,8 @@ def test_classifier_in_bfloat16_learns_and_stays_in_bfloat16():
 def test_quantized_classifier_stays_near_its_classifier():
     model = classifier_of(hidden_size=19, max_steps=60, random_state=0).fit(NAMES, LABELS)
     small = model.quantize()
-    np.testing.assert_allclose(small.next_proba(NAMES), model.next_proba(NAMES), atol=0.05)
-    assert (small.next_proba(NAMES) != model.next_proba(NAMES)).any()
+    np.testing.assert_allclose(small.predict_proba(NAMES), model.predict_proba(NAMES), atol=0.05)
+    assert (small.predict_proba(NAMES) != model.predict_proba(NAMES)).any()
     assert small.models_[0]["forward"].for_label("f").score_samples(["anna"]).shape == (1,)
 
 

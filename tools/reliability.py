@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "development" / "guarantees.md"
 SHOWN = 5  # failures of a promise
 RULE_OF_THREE = 3.0  # -ln 0.05: with n trials and a rate of 3 / n, no failure has a probability of 5 %
-HEADER = "| trials | number | failures | failure rate, 95 % | date |\n|---|---|---|---|---|\n"  # the rest of the page is the table
+# What follows this on the page is the table.
+HEADER = "| trials | number | failures | failure rate, 95 % | date |\n|---|---|---|---|---|\n"
 
 
 def write_trials(page: Path, tried: dict[str, str], names: list[str]) -> None:

@@ -664,7 +664,7 @@ class AnomalyDetector(Estimator):
         Examples
         --------
         >>> import tempfile
-        >>> detector = AnomalyDetector(CharNGram(order=3)).fit([f"job {i} done" for i in range(100)])
+        >>> detector = AnomalyDetector(CharNGram(order=3), contamination=0.1).fit([f"job {i} done" for i in range(200)])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     detector.export_js(f"{folder}/jobs.js")
         """
@@ -692,7 +692,7 @@ class AnomalyDetector(Estimator):
         Examples
         --------
         >>> import tempfile
-        >>> detector = AnomalyDetector(CharNGram(order=3)).fit([f"job {i} done" for i in range(100)])
+        >>> detector = AnomalyDetector(CharNGram(order=3), contamination=0.1).fit([f"job {i} done" for i in range(200)])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     detector.export_html(f"{folder}/jobs.html", title="Is this line normal?")
         """
