@@ -17,12 +17,12 @@ from .script import (
     assets,
     embedded_json,
     has_network,
-    opening,
+    model_data,
     script_of,
     script_of_classifier,
     script_of_detector,
 )
-from .weights import NOTICE, vocabulary_data
+from .weights import NOTICE
 
 LANGUAGE_MODEL = ("random.js", "sampling.js", "scoring.js", "symbols.js", "module.js")
 CLASSIFIER = ("scoring.js", "symbols.js", "classifier.js", "classifier_module.js")
@@ -34,11 +34,7 @@ def export_js(model: Exported, path: FilePath, *, float16: bool = False, guesses
     """Write a language model as a JavaScript module; see `crnn.CharRNN.export_js`."""
     name = checked_path("path", path)
     script = script_of(model, float16=checked_float16(float16, has_network(model)))
-    data = {
-        "model": script.data,
-        "opening": opening(model.vocabulary),
-        "vocabulary": vocabulary_data(model.vocabulary),
-    }
+    data = model_data(model, script)
     constants = {} if guesses is None else {"GUESSES": encoded_table(guesses)}
     files = [*script.files, *LANGUAGE_MODEL, *(() if guesses is None else GUESS_NUMBERS)]
     write_atomically(name, js_module(model.summary, data, script, files, constants))

@@ -20,7 +20,7 @@ from .script import (
     assets,
     embedded_json,
     has_network,
-    opening,
+    model_data,
     script_of,
     script_of_classifier,
     script_of_detector,
@@ -127,18 +127,20 @@ def export_html(
         body = fill_in(
             assets(__package__, ["live_page.html"]), title=escape(title), summary=escape(model.summary), live=live
         )
-        styles, scripts = list(STYLES), [*INTERFACE, "live_page.js"]
+        more_styles: list[str] = []
+        page_scripts = ["live_page.js"]
     else:
         names = fill_in(assets(__package__, ["names.html"]), summary=escape(model.summary), live=live)
         body = fill_in(assets(__package__, ["names_page.html"]), title=escape(title), names=names)
         data |= {"width": width, "filter": None if excluded is None else excluded.data()}
-        styles, scripts = [*STYLES, "names.css"], [*INTERFACE, "names.js", "names_page.js"]
+        more_styles = ["names.css"]
+        page_scripts = ["names.js", "names_page.js"]
     page = html_page(
         title=title,
         body=body,
-        style=assets(__package__, styles),
+        style=assets(__package__, [*STYLES, *more_styles]),
         engine=assets(__package__, [*script.files, *ENGINE]),
-        script=assets(__package__, scripts),
+        script=assets(__package__, [*INTERFACE, *page_scripts]),
         data=data,
         weights=script.encoded,
     )
@@ -206,9 +208,4 @@ def judging_page(
 
 def live_data(model: Exported, script: Script, python: str) -> dict[str, Any]:
     """Return a model's data for the engine and the live page, except the weights; see `export_html`."""
-    return {
-        "model": script.data,
-        "opening": opening(model.vocabulary),
-        "python": python,
-        "vocabulary": vocabulary_data(model.vocabulary),
-    }
+    return model_data(model, script) | {"python": python}

@@ -234,6 +234,15 @@ def opening(vocabulary: Vocabulary) -> str:
     return next((start for start in "\n " if ord(start) in vocabulary.codes), "")
 
 
+def model_data(model: Exported, script: Script) -> dict[str, Any]:
+    """Return what a module or a page knows about a language model, except its numbers."""
+    return {
+        "model": script.data,
+        "opening": opening(model.vocabulary),
+        "vocabulary": vocabulary_data(model.vocabulary),
+    }
+
+
 # ---------------------------------------------------------------- source text
 
 
