@@ -265,9 +265,11 @@ def int8_cost(model: CharRNN) -> float:
         texts = model.sample(n_samples=DOCUMENTS, random_state=0)
     divergences = []
     for text in texts:
-        state, other = model.start(), quantized.start()
+        state = model.start()
+        other = quantized.start()
         for i in range(len(text) + 1):
-            p, q = state.next_proba(), other.next_proba()
+            p = state.next_proba()
+            q = other.next_proba()
             divergences.append(float(rel_entr(p, q).sum()))
             state.feed(text[i : i + 1])
             other.feed(text[i : i + 1])

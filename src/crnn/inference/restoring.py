@@ -500,7 +500,9 @@ class _Judged(NamedTuple):
 
 def beams_at(kinds: Ids, gap: int, n_beams: int, V: int) -> Ids:
     """Return how many hypotheses to keep at each symbol of a text: more at gaps, and for a while after them."""
-    widths, run, V = np.full(len(kinds), n_beams, np.int32), 0, max(V, 1)
+    widths = np.full(len(kinds), n_beams, np.int32)
+    run = 0  # gaps in a row up to this one
+    V = max(V, 1)
     for p in np.flatnonzero(kinds == gap).tolist():
         run = run + 1 if p and kinds[p - 1] == gap else 1
         most = min(max(V, min(V * GAP_BEAMS ** (run - 1), GAP_MOST)), GAP_LOGITS // V)

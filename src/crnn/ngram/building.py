@@ -168,7 +168,8 @@ class Builder:
         start = max(start, n_unpredicted(self._boundary))
         counts.reserve(min(stop - start, self._max_memory // 64))
         for i in range(start, stop, self._limits.block):
-            block, symbol_times = _read(ids, i, min(i + self._limits.block, stop)), None
+            block = _read(ids, i, min(i + self._limits.block, stop))
+            symbol_times = None
             if times is not None and self._boundary is not None:
                 symbol_times = times[document_numbers(block, self._boundary, document)]
                 document += int(np.count_nonzero(block == self._boundary))

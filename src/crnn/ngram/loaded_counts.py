@@ -29,7 +29,9 @@ class LoadedCounts:
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> None:
         lengths = packed_counts.checked_arrays(arrays)
-        self.order, self.symbols, self.boundary = len(lengths), symbols, boundary
+        self.order = len(lengths)
+        self.symbols = symbols
+        self.boundary = boundary
         try:
             self.trie = CompactCounts(self.order, symbols, boundary, *(arrays[name] for name in packed_counts.NAMES))
             for _ in lengths:
