@@ -117,6 +117,17 @@ def test_pages_of_classifiers_and_detectors(tmp_path, monkeypatch, capsys):
     assert "argument --exclude: only for language models, not for classifiers" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["max-bytes", "guess-samples"])
+def test_judges_refuse_the_options_of_language_models(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    TextClassifier(CharNGram(2)).fit(["anna", "bob"], ["f", "m"]).save("judge.crnn")
+    for name in ("judge.html", "judge.js"):
+        with pytest.raises(SystemExit):
+            main(["export", "judge.crnn", name, f"--{option}", "4000"])
+        assert f"argument --{option}: only for language models, not for classifiers" in capsys.readouterr().err
+        assert not (tmp_path / name).exists()
+
+
 def test_password_meters(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     model = CharNGram(3).fit(["anna", "annabel", "bob"]).quantize()

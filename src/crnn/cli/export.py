@@ -40,6 +40,7 @@ SUFFIXES_WITH = {  # by option
     "int8": (".c", ".html", ".js"),
     "float16": (".html", ".js"),
 }
+OPEN = "; open it in a browser"  # said of a page
 LARGE_PAGE = 4_000_000  # bytes, which some phones load slowly
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
@@ -113,14 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     refuse_two_standard_inputs(arguments, model="MODEL", exclude="--exclude")
     found, kind = load_whole(arguments.model, arguments.label)
-    if suffix == ".js" and isinstance(found, TextClassifier | AnomalyDetector):
-        found.export_js(path, float16=arguments.float16, int8=arguments.int8)
-        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
-        return 0
-    if suffix == ".html" and isinstance(found, TextClassifier | AnomalyDetector):
-        _check_page_options(arguments)
-        found.export_html(path, float16=arguments.float16, int8=arguments.int8, title=_title(arguments))
-        _say_page(path)
+    if suffix in (".js", ".html") and isinstance(found, TextClassifier | AnomalyDetector):
+        _export_judge(found, arguments, suffix)
         return 0
     loaded = language_model_of(found)
     is_plain = "detector" not in kind
@@ -136,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
         loaded = _pruned(loaded, arguments)
     if suffix == ".js" and isinstance(loaded, Mixture) and is_plain:
         loaded.export_js(path, float16=arguments.float16, int8=arguments.int8, **_guesses(arguments))
-        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
+        _say_written(path)
         return 0
     model = require_network(loaded, kind, arguments.model, "crnn export")
     hint = ""
@@ -152,7 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
         model.export_c(path, int8=arguments.int8, **_guesses(arguments))
         program = shlex.quote(os.path.splitext(path)[0])
         hint = f"; cc -O3 -march=native {shlex.quote(path)} -o {program}"
-    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes{hint}")
+    _say_written(path, hint)
     if arguments.int8:
         _say_int8_cost(model)
     return 0
@@ -176,16 +171,24 @@ def _title(arguments: argparse.Namespace) -> str | None:
     return title
 
 
-def _say_page(path: str) -> None:
-    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
+def _say_written(path: str, hint: str = "") -> None:
+    """Say that a file is written, and what to do with it."""
+    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes{hint}")
 
 
-def _check_page_options(arguments: argparse.Namespace) -> None:
-    """Raise an error for an option that only the pages of language models have."""
+def _export_judge(found: TextClassifier | AnomalyDetector, arguments: argparse.Namespace, suffix: str) -> None:
+    """Write a classifier or a detector as a page or a module, without the options that only language models have."""
     for option in ("exclude", "max_bytes", "guess_samples"):
         if getattr(arguments, option) is not None:
             name = option.replace("_", "-")
             arguments.parser.error(f"argument --{name}: only for language models, not for classifiers and detectors")
+    path = arguments.output
+    if suffix == ".js":
+        found.export_js(path, float16=arguments.float16, int8=arguments.int8)
+        _say_written(path)
+    else:
+        found.export_html(path, float16=arguments.float16, int8=arguments.int8, title=_title(arguments))
+        _say_written(path, OPEN)
 
 
 def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace) -> None:
@@ -204,7 +207,7 @@ def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Names
         exclude=excluded,
         **_guesses(arguments),
     )
-    _say_page(path)
+    _say_written(path, OPEN)
     if os.path.getsize(path) > LARGE_PAGE and arguments.max_bytes is None and not isinstance(model, CharRNN):
         say("crnn: --max-bytes 400k would prune the counts, and make the page load faster")
     if arguments.int8 and isinstance(model, CharRNN):
@@ -232,7 +235,7 @@ def _export_counts(counts: CharNGram, arguments: argparse.Namespace, suffix: str
         counts.export_js(path, int8=arguments.int8, **_guesses(arguments))
     else:
         counts.export_c(path, int8=arguments.int8, **_guesses(arguments))
-    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
+    _say_written(path)
 
 
 def _export_arpa(arguments: argparse.Namespace) -> None:
@@ -247,7 +250,7 @@ def _export_arpa(arguments: argparse.Namespace) -> None:
         counts = counts.prune(arguments.max_bytes)
     with say_warnings():
         counts.export_arpa(path, space="|" if arguments.space is None else arguments.space)
-    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
+    _say_written(path)
 
 
 def int8_cost(model: CharRNN) -> float:

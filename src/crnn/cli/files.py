@@ -257,10 +257,8 @@ def require_network(model: CharRNN | CharNGram | Mixture, kind: str, path: str, 
 
 def load_and_name(path: str, label: str | None = None) -> tuple[CharRNN | CharNGram | Mixture, str]:
     """Load a language model like `load`, and return it with what the file contains, such as "a CharNGram"."""
-    source = model_source(path)
-    detector = holds_detector(source)
-    model = load_source(source, label)
-    return model, f"a {'detector whose model is a ' if detector else ''}{type(model).__name__}"
+    found, kind = load_whole(path, label)
+    return language_model_of(found), kind
 
 
 def _standard_input() -> BufferedReader:
