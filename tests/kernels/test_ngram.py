@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from wrong_arrays import wrong_arrays
 
 from crnn._kernels.ngram import ngrams
+from crnn._kernels.ngram import reading as reader
 from crnn.ngram.counts import Counts
 from crnn.ngram.packed_counts import pack, unpack
 from crnn.ngram.unrolled import UnrolledCounts
@@ -56,7 +57,7 @@ def test_contexts_that_occurred_once_are_read_from_the_text(case, order, times, 
     np.testing.assert_array_equal(kept.rows(contexts), stored.rows(contexts))
     x, start, out = np.array(text, np.int32)[:, None], np.full((1, 3), -1, np.int32), np.empty((2, len(text), 1))
     for counts, log_p in zip((stored, kept), out, strict=True):
-        ngrams.log_probabilities(counts.trie, x, start, log_p)
+        reader.log_probabilities(counts.trie, x, start, log_p)
     np.testing.assert_array_equal(*out)
     occurrences = KneserNey(texts * times, order, V, boundary).occurrences
     repeated = sum(n > 1 and len(n_gram) < order and n_gram[-1] != boundary for n_gram, n in occurrences.items())
@@ -252,7 +253,7 @@ def byte(*numbers):
         (lambda: ngrams.count(ready(3, 5), ids(1, 2), ids(), ids(1, 0)), r"times\[1\] is 0, but must be at least 1"),
         (lambda: ready(3, 5).set_discounts(np.zeros((2, 4))), "discounts: size is 2"),
         (lambda: ready(3, 5).set_discounts(np.zeros((3, 3))), "discounts of a length: size is 3"),
-        (lambda: ngrams.log_likelihoods(ready(3, 5), ids(1, 2), np.array([1]), np.array([2]), ids(), True, np.empty(1)),
+        (lambda: reader.log_likelihoods(ready(3, 5), ids(1, 2), np.array([1]), np.array([2]), ids(), True, np.empty(1)),
          "string 0"),
         (lambda: ngrams.children(ready(3, 5), ids(1), ids()), "-1 to 0, not 1"),
         (lambda: ngrams.pack(ready(3, 5), ids(1), *[np.empty(9, np.uint8)] * 3), "-1 to 0, not 1"),
@@ -285,14 +286,14 @@ def byte(*numbers):
          "5 bytes per"),
         (lambda: ngrams.unpacked_size(byte(1, 6), 5), "invalid"),
         (lambda: ngrams.unpacked_size(byte(1, 128), 5), "invalid"),
-        *((lambda changes=changes: ngrams.read(ready(3, 5), **reading("read") | changes), message)
+        *((lambda changes=changes: reader.read(ready(3, 5), **reading("read") | changes), message)
           for changes, message in (
             ({"rows": np.array([3, 0], np.intp)}, "rows must be from 0 to 2, not 3"),
             ({"rows": np.array([0, -1], np.intp)}, "rows must be from 0 to 2, not -1"),
             ({"first": -1}, "first and last must be from 0 to 2"),
             ({"last": 3}, "first and last must be from 0 to 2"),
             ({"starts": np.array([0, 2], np.intp)}, "string 1 is not within the 4 symbols"))),
-        *((lambda places=places: ngrams.log_likelihoods(ready(3, 5), **reading("log_likelihoods") | places), "string 1")
+        *((lambda places=places: reader.log_likelihoods(ready(3, 5), **reading("log_likelihoods") | places), "string 1")
           for places in ({"starts": np.array([0, -1])}, {"starts": np.array([0, 2])}, {"lengths": np.array([3, -1])},
                          {"lengths": np.array([3, 2**63 - 1])})),
         *((lambda x=x, at=at: tables().read_part(ids(*x), ids(at), np.array([[0.0, 1.0]])), "ids must be below 4, and")
@@ -347,20 +348,25 @@ def reading(name):
     }[name]  # fmt: skip
 
 
-READERS = ["count", "count_and_score", "log_probabilities", "log_likelihoods", "read", "rows_after", "rows_before"]
+COUNTERS = ["count", "count_and_score"]
+READERS = [*COUNTERS, "log_probabilities", "log_likelihoods", "read", "rows_after", "rows_before"]
+
+
+def entry_point(name):
+    return getattr(ngrams if name in COUNTERS else reader, name)
 
 
 def check_refusal(name, trie, arguments, words):
     before = trie.edges
     with pytest.raises(ValueError, match=words):
-        getattr(ngrams, name)(trie, **arguments)
+        entry_point(name)(trie, **arguments)
     assert trie.edges == before
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_refuses_arrays_of_another_size_dtype_or_order(name):
     arguments, trie = reading(name), ready(3, 5)
-    getattr(ngrams, name)(trie, **arguments)
+    entry_point(name)(trie, **arguments)
     free = {"ids": [], "context": [], "contexts": [] if name == "read" else [0]}  # axes whose length is not free
     for part, array in arguments.items():
         for wrong in wrong_arrays(array, free.get(part)) if np.ndim(array) else ():
@@ -430,12 +436,12 @@ def test_arrays_that_are_too_small_leave_a_trie_as_it_was():
     for made in (trie, other):
         made.grow(*arrays(), slots(16))
     assert ngrams.count(trie, ids(1, 2, 1, 3), ids()) == 4  # three contexts of the base are copied
-    ngrams.rows_after(trie, ids(-1, 1, 2)[:, None], rows[0])
+    reader.rows_after(trie, ids(-1, 1, 2)[:, None], rows[0])
     for bad in (slots(4), slots(0), np.empty((8, 3), np.int32)):
         with pytest.raises(ValueError, match="as many rows as a power of 2 above 6, not"):
             trie.grow(*arrays(), bad)
     trie.grow(*arrays(), slots(8))
-    ngrams.rows_after(trie, ids(-1, 1, 2)[:, None], rows[1])
+    reader.rows_after(trie, ids(-1, 1, 2)[:, None], rows[1])
     np.testing.assert_array_equal(*rows)
     with pytest.raises(ValueError, match="too small"):
         other.assign(trie, *arrays(1), slots(8))
@@ -456,7 +462,7 @@ def test_results_do_not_depend_on_old_contents_of_the_arrays():
         children, rows = ids(1, 1), np.empty((2, 25, 5))
         ngrams.children(unpacked_now, ids(0), children)
         for trie, out in zip(tries, rows, strict=True):
-            ngrams.rows_after(trie, contexts, out)
+            reader.rows_after(trie, contexts, out)
         found.append((children.tolist(), rows.tolist()))
     assert found[0] == found[1]
 

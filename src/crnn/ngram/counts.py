@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._kernels.ngram import ngrams
+from .._kernels.ngram import ngrams, reading
 from ..parameters.checks import checked_float, checked_int, checked_threads
 from ..parameters.settings import checked_parameter
 from ..runtime.signals import check_canceled
@@ -79,8 +78,6 @@ class Counts:
     it must no longer change. With `keeps_text`, contexts that occurred once are read from the texts instead of being
     stored.
     """
-
-    kernels: ModuleType = ngrams
 
     def __init__(
         self,
@@ -257,12 +254,8 @@ class HasRows(Protocol):
     """Counts of any kind: what `rows_after` needs."""
 
     @property
-    def kernels(self) -> ModuleType:
-        """The module with the functions that read texts."""
-
-    @property
-    def trie(self) -> object:
-        """What these functions read."""
+    def trie(self) -> reading.ContextReader:
+        """The contexts."""
 
     @property
     def symbols(self) -> int:
@@ -275,11 +268,11 @@ def rows_after(counts: HasRows, contexts: ArrayLike) -> NDArray[np.float64]:
     out = np.empty((len(before), counts.symbols))
     step = max(1, CALL_NUMBERS // counts.symbols)
     if len(out) <= step:
-        counts.kernels.rows_after(counts.trie, before, out)
+        reading.rows_after(counts.trie, before, out)
         return out
     for i in range(0, len(out), step):
         check_canceled()
-        counts.kernels.rows_after(counts.trie, before[i : i + step], out[i : i + step])
+        reading.rows_after(counts.trie, before[i : i + step], out[i : i + step])
     return out
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._kernels.ngram import reading as kernels
 from .._kernels.ngram.ngrams import ClassCounts
 from ..arrays import Array
 from ..inference.matching import Goal
@@ -90,7 +91,7 @@ class CountsNetwork(InferenceNetwork):
         for i in range(0, len(x), steps):
             check_canceled()
             block = np.ascontiguousarray(x[i : i + steps])
-            self.counts.kernels.log_probabilities(
+            kernels.log_probabilities(
                 self.counts.trie, block, np.ascontiguousarray(state), out[i : i + steps]
             )
             self.feed(block, state)
@@ -114,7 +115,7 @@ class CountsNetwork(InferenceNetwork):
             done = int(ends[first - 1]) if first else 0
             last = max(first + 1, int(np.searchsorted(ends, done + CALL_SYMBOLS, side="right")))
             part = slice(first, last)
-            self.counts.kernels.log_likelihoods(
+            kernels.log_likelihoods(
                 self.counts.trie, ids, starts[part], lengths[part], context, least, out[part]
             )
             first = last
@@ -138,7 +139,7 @@ class CountsNetwork(InferenceNetwork):
         after, rows = np.empty((n, state.shape[1]), np.int32), CALL_SYMBOLS // longest
         for i in range(0, n, rows):
             check_canceled()
-            self.counts.kernels.read(
+            kernels.read(
                 self.counts.trie, ids, starts, lengths, state, streams, after, sums, i, min(i + rows, n)
             )
         return after
@@ -150,7 +151,7 @@ class CountsNetwork(InferenceNetwork):
     def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> NDArray[np.float64]:
         """Return the logits (n, B, V) that predict each symbol x (n, B); advance the state in place."""
         out = (scratch or Scratch()).empty("logits", (*x.shape, self.symbols), np.float64)
-        self.counts.kernels.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state), out)
+        kernels.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state), out)
         self.feed(x, state)
         return out
 

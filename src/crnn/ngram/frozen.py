@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._kernels.ngram import frozen, reading
+from .._kernels.ngram import frozen
 from ..errors import InvalidInputError
 from ..runtime.signals import check_canceled
 from .counts import MAX_ORDER, rows_after
@@ -65,7 +64,6 @@ class FrozenTrie(NamedTuple):
 class FrozenCounts:
     """Counts that no longer change, as probabilities stored in `arrays`; see `encoded` and `decoded`."""
 
-    kernels: ModuleType = reading
     keeps_text = False
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> None:

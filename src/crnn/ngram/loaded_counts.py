@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._kernels.ngram import reading
 from .._kernels.ngram.compact import CompactCounts
 from ..errors import InvalidInputError
 from ..runtime.signals import check_canceled
@@ -24,7 +22,6 @@ class LoadedCounts:
     can grow.
     """
 
-    kernels: ModuleType = reading
     keeps_text = False
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> None:

@@ -97,6 +97,7 @@ cdef class CompactCounts(ContextReader):
         self.size_bytes, self.step_bytes, self.count_bytes = sizes, symbol_steps, counts
         self.sizes, self.steps, self.numbers = run_of(sizes), run_of(symbol_steps), run_of(counts)
         self.source.source, self.source.fill = NULL, fill_after
+        self.missing = "the reader has no contexts"
         self.source.symbols, self.source.context = symbols, order - 1
 
     def _reserve(self):
@@ -319,17 +320,6 @@ cdef class CompactCounts(ContextReader):
         cdef Py_ssize_t i
         for i in range(n):
             out[i * stride] = log(probability(&self.t, c, ids[i * stride]))
-
-    cdef void accumulate(self, Cursor* c, const int* ids, Py_ssize_t n, double* total, double* sum,
-                         double* least) noexcept nogil:
-        cdef Py_ssize_t i
-        cdef double log_p
-        for i in range(n):
-            log_p = log(probability(&self.t, c, ids[i]))
-            total[0] += log_p
-            sum[0] += log_p
-            if log_p < least[0] or log_p != log_p:
-                least[0] = log_p
 
     cdef void fill(self, Cursor c, double* row) noexcept nogil:
         fill_row(&self.t, c, row)

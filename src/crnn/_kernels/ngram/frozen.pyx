@@ -63,7 +63,6 @@ cdef class FrozenContexts(ContextReader):
         self.a.symbols, self.a.context = firsts[1], context
         self.a.suffixes, self.a.firsts, self.a.entry_symbols = &suffixes[0], &firsts[0], &symbols[0]
         self.a.nexts, self.a.scales, self.a.p = &nexts[0], &scales[0], &p[0]
-
         self.source.source, self.source.fill = &self.a, fill_after
         self.source.symbols, self.source.context = self.a.symbols, self.a.context
 
@@ -74,17 +73,6 @@ cdef class FrozenContexts(ContextReader):
         cdef Py_ssize_t i
         for i in range(n):
             out[i * stride] = log(advance(&self.a, &c.node, ids[i * stride]))
-
-    cdef void accumulate(self, Cursor* c, const int* ids, Py_ssize_t n, double* total, double* sum,
-                         double* least) noexcept nogil:
-        cdef Py_ssize_t i
-        cdef double log_p
-        for i in range(n):
-            log_p = log(advance(&self.a, &c.node, ids[i]))
-            total[0] += log_p
-            sum[0] += log_p
-            if log_p < least[0] or log_p != log_p:
-                least[0] = log_p
 
     cdef void fill(self, Cursor c, double* row) noexcept nogil:
         fill_row(&self.a, c.node, row)

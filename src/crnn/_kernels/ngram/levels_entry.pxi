@@ -14,7 +14,7 @@ cdef class Raw:
 
     def __cinit__(self, Trie trie not None, int[::1] nodes not None, int[::1] pool not None):
         cdef Py_ssize_t i
-        _check(trie, NULL, 0)
+        check_ids(trie, NULL, 0)
         require_size("nodes", nodes.shape[0], trie.t.node_count)
         require_size("pool", pool.shape[0], trie.t.pool_used)
         memset(&self.raw, 0, sizeof(self.raw))
@@ -49,8 +49,8 @@ cdef class Raw:
         require_size("discounts", discounts.shape[0], trie.t.order)
         require_size("discounts of a length", discounts.shape[1], 4)
         require_size("losses", losses.shape[0], trie.t.order)
-        _check(trie, _first(ids), ids.shape[0])
-        _check(trie, _first(context), context.shape[0], -1)
+        check_ids(trie, _first(ids), ids.shape[0])
+        check_ids(trie, _first(context), context.shape[0], -1)
         memcpy(self.raw.discounts, &discounts[0, 0], trie.t.order * 4 * sizeof(double))
         with nogil:
             c = after_symbols(&trie.t, _first(context), context.shape[0])
@@ -58,7 +58,7 @@ cdef class Raw:
 
 
 cdef int _check_raw(Raw raw, Trie trie) except -1:
-    _check(trie, NULL, 0)
+    check_ids(trie, NULL, 0)
     require_size("nodes", raw.nodes.shape[0], trie.t.node_count)
     require_size("pool", raw.pool.shape[0], trie.t.pool_used)
     return 0
@@ -82,7 +82,7 @@ def children(Trie trie not None, const int[::1] nodes not None, int[::1] out not
     A context that occurred once, in a trie with its text, has a number below -1 for a node.
     """
     cdef Py_ssize_t i, n = 0
-    _check(trie, NULL, 0)
+    check_ids(trie, NULL, 0)
     _check_nodes(trie, nodes, True)
     for i in range(nodes.shape[0]):
         n += edges_of_node(&trie.t, nodes[i])
@@ -94,7 +94,7 @@ def children(Trie trie not None, const int[::1] nodes not None, int[::1] out not
 
 def depths(Trie trie not None, unsigned char[::1] out not None):
     """Write the number of symbols of each node's context."""
-    _check(trie, NULL, 0)
+    check_ids(trie, NULL, 0)
     if trie.t.base != NULL:
         raise ValueError("this call needs a trie without a base")
     require_size("depths", out.shape[0], trie.t.node_count)
@@ -110,7 +110,7 @@ def pack(Trie trie not None, const int[::1] nodes not None, unsigned char[::1] s
     """
     cdef Bytes of_sizes, of_symbols, of_counts
     cdef Py_ssize_t i, n = 0
-    _check(trie, NULL, 0)
+    check_ids(trie, NULL, 0)
     _check_nodes(trie, nodes, True)
     if raw is not None:
         _check_raw(raw, trie)
@@ -159,7 +159,7 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
     cdef Level level, following
     cdef int64_t nodes, used
     cdef Py_ssize_t i
-    _check(trie, _first(owner_symbols), owner_symbols.shape[0], -1)
+    check_ids(trie, _first(owner_symbols), owner_symbols.shape[0], -1)
     _check_nodes(trie, owners)
     require_size("symbols of the level", owner_symbols.shape[0], owners.shape[0])
     require_size("symbols of the next level", next_symbols.shape[0], next_owners.shape[0])

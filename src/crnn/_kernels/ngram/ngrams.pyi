@@ -1,6 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from .reading import ContextReader
+
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
@@ -8,7 +10,7 @@ Places = NDArray[np.intp]
 
 LONGEST_ORDER: int
 
-class Trie:
+class Trie(ContextReader):
     base: Trie | None
     def __init__(self, order: int, symbols: int, boundary: int | None = None, base: Trie | None = None) -> None: ...
     def grow(self, nodes: Ids, pool: Ids, slots: Ids | None = None) -> None: ...
@@ -28,7 +30,6 @@ class Trie:
     def edges(self) -> list[int]: ...
     def counts_of_counts(self) -> NDArray[np.int64]: ...
     def set_discounts(self, discounts: Floats) -> None: ...
-    def row_source(self) -> object: ...
 
 class Raw:
     def __init__(self, trie: Trie, nodes: Ids, pool: Ids) -> None: ...
@@ -46,24 +47,6 @@ class ClassCounts:
 def count(trie: Trie, ids: Ids, context: Ids | None, times: Ids | None = None) -> int: ...
 def remove(trie: Trie, ids: Ids, context: Ids, times: Ids | None = None) -> None: ...
 def count_and_score(trie: Trie, ids: Ids, context: Ids | None, out: Floats, rows: Floats | None = None) -> int: ...
-def log_probabilities(trie: Trie, x: Ids, contexts: Ids, out: Floats) -> None: ...
-def log_likelihoods(
-    trie: Trie, ids: Ids, starts: Places, lengths: Places, context: Ids, least: bool, out: Floats
-) -> None: ...
-def read(
-    trie: Trie,
-    ids: Ids,
-    starts: Places,
-    lengths: Places,
-    contexts: Ids,
-    rows: Places,
-    after: Ids,
-    sums: Floats,
-    first: int,
-    last: int,
-) -> None: ...
-def rows_after(trie: Trie, contexts: Ids, out: Floats) -> None: ...
-def rows_before(trie: Trie, x: Ids, contexts: Ids, out: Floats) -> None: ...
 def unroll(
     trie: Trie,
     depth: int,

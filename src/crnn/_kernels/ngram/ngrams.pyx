@@ -1,4 +1,4 @@
-"""The entry points for n-grams: count symbols, and predict them from the previous ones.
+"""The entry points for n-grams that are counted; `reading` has those that predict symbols from the previous ones.
 
 Every argument is checked here, once; then a kernel is called that does not check and runs without the GIL. Any number
 of threads may read a `Trie`, but only while none changes it.
@@ -6,20 +6,17 @@ of threads may read a `Trie`, but only while none changes it.
 The known symbols before a text are its context; only the last order - 1 count. A negative id stands for a position
 before the beginning of a text.
 """
-from cpython.object cimport PyObject
-from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport log
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 import numpy as np
-from ..common.row_source cimport RowSource
 from ..entry.core import require_size
 from .counting cimport read_on
 from .levels cimport edge_at, edge_count, symbol_at
 from .probabilities cimport (
     after_symbol, after_symbols, back_off, discounted, fill_after, fill_row, probability, sum_of_counts
 )
+from .reading cimport ContextReader, check_ids
 from .removing cimport remove_on
 from .trie cimport (
     MAX_ORDER, NO_EDGE, SEPARATOR, Cursor, Edge, Node, Place, Slot, append_text, context_at, edge_of, first_not_below,
@@ -34,12 +31,11 @@ cdef extern from "prefetch.h" nogil:
 
 cdef enum:
     MAX_NUMBER = 0x7fffffff  # of nodes, of pool entries
-    STREAMS = 32  # whose contexts are looked up in turn
 
 cdef double SMALL = 1e-100  # a product of probabilities above it, times another, is a normal float64
 
 
-cdef class Trie:
+cdef class Trie(ContextReader):
     """The n-grams of up to `order` symbols and their counts, in arrays provided by `grow`.
 
     With a `base`, counts continue from the base's, which must not change again; its discounts stay.
@@ -49,7 +45,6 @@ cdef class Trie:
     cdef int[::1] pool
     cdef int[:, ::1] slots
     cdef unsigned char[::1] text
-    cdef RowSource source
     cdef readonly Trie base
     cdef int next_level, level_first, level_end  # for `unpack`: the next level, and the contexts of the previous one
 
@@ -63,6 +58,9 @@ cdef class Trie:
         memset(t, 0, sizeof(t[0]))
         t.order, t.symbols, t.boundary = order, symbols, -1 if boundary is None else boundary
         t.start = order > 1 and boundary is not None
+        self.source.source, self.source.fill = NULL, fill_after
+        self.source.symbols, self.source.context = symbols, order - 1
+        self.missing = "the trie has no arrays: call grow"
         if base is not None:
             if base.base is not None or (base.t.order, base.t.symbols, base.t.boundary) != (order, symbols, t.boundary):
                 raise ValueError("base must have no base of its own, and this trie's order, symbols and boundary")
@@ -103,6 +101,7 @@ cdef class Trie:
                 if old_slots[i].node >= 0:
                     t.slots[slot_of(t, old_slots[i].node)] = old_slots[i]
         self.nodes, self.pool, self.slots = nodes, pool, slots  # may free the old arrays
+        self.source.source = t
 
     def keep_text(self, unsigned char[::1] text not None):
         """Keep the text counted from now on in an array, copied from the one before; see `trie.pxd`.
@@ -180,14 +179,38 @@ cdef class Trie:
         require_size("discounts of a length", discounts.shape[1], 4)
         memcpy(self.t.discounts, &discounts[0, 0], self.t.order * 4 * sizeof(double))
 
-    def row_source(self):
-        """Return a capsule with a function that fills rows of logits, see `row_source.pxd`; it keeps the trie alive."""
-        self.source.source, self.source.fill = &self.t, fill_after
-        self.source.symbols, self.source.context = self.t.symbols, self.t.order - 1
-        capsule = PyCapsule_New(&self.source, "crnn._kernels.RowSource", release_trie)
-        Py_INCREF(self)
-        PyCapsule_SetContext(capsule, <void*>self)
-        return capsule
+    cdef Cursor context_after(self, const int* symbols, Py_ssize_t n) noexcept nogil:
+        return after_symbols(&self.t, symbols, n)
+
+    cdef void contexts_after(self, const int[:, ::1] contexts, const Py_ssize_t* rows, Py_ssize_t n, Cursor* c) \
+            noexcept nogil:
+        """A symbol of each stream in turn: the processor waits for the memory of many streams at once."""
+        cdef const Places* t = &self.t
+        cdef Py_ssize_t k = contexts.shape[1], b, i
+        cdef Place p
+        for b in range(n):
+            c[b].node, c[b].depth, c[b].full, c[b].place = 0, 0, 0, 0
+        for i in range(max(0, k - t.order + 1), k):
+            for b in range(n):
+                if contexts[rows[b], i] >= 0:  # see `after_symbols`
+                    c[b] = after_symbol(t, c[b], contexts[rows[b], i])
+                    PREFETCH(place_of(t, c[b].node).node)
+            for b in range(n):
+                p = place_of(t, c[b].node)
+                if p.node.symbol < NO_EDGE:
+                    PREFETCH(p.pool + p.node.count)
+                    PREFETCH(p.pool + p.node.count + 16)
+
+    cdef void score(self, Cursor* c, const int* ids, Py_ssize_t n, Py_ssize_t stride, double* out) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n):
+            out[i * stride] = log(probability(&self.t, c, ids[i * stride]))
+
+    cdef void fill(self, Cursor c, double* row) noexcept nogil:
+        fill_row(&self.t, c, row)
+
+    cdef Cursor next_context(self, Cursor c, int symbol) noexcept nogil:
+        return after_symbol(&self.t, c, symbol)
 
     cdef bint has_room(self) noexcept nogil:
         """Whether a symbol can be counted: each context may be copied from the base, and the next one may be new."""
@@ -211,26 +234,6 @@ cdef class Trie:
             if context[i] >= 0:
                 c[0] = read_on(&self.t, c[0], context[i], 0)
         return True
-
-
-cdef void release_trie(object capsule) noexcept:
-    cdef PyObject* trie = <PyObject*>PyCapsule_GetContext(capsule)
-    if trie != NULL:
-        Py_DECREF(<object>trie)
-
-
-cdef int _check(Trie trie, const int* ids, Py_ssize_t n, int least=0) except -1:
-    """Raise an error unless all ids are symbols, or possibly -1 in a context."""
-    cdef Py_ssize_t i
-    cdef bint good = True
-    if trie.t.nodes == NULL:
-        raise ValueError("the trie has no arrays: call grow")
-    for i in range(n):
-        good &= least <= ids[i] < trie.t.symbols
-    if not good:
-        raise ValueError(f"ids must be from {least} to {trie.t.symbols - 1}, below the vocabulary's size "
-                         f"{trie.t.symbols}")
-    return 0
 
 
 cdef const int* _first(const int[::1] ids) noexcept nogil:
@@ -268,9 +271,9 @@ cdef Py_ssize_t _count(Trie trie, const int[::1] ids, const int[::1] context, co
     cdef Py_ssize_t i = 0, n = ids.shape[0]
     cdef Cursor c, before
     cdef bint weighted = times is not None, scored = out is not None, all_symbols = rows is not None
-    _check(trie, _first(ids), n)
+    check_ids(trie, _first(ids), n)
     if context is not None:
-        _check(trie, _first(context), context.shape[0], -1)
+        check_ids(trie, _first(context), context.shape[0], -1)
     if weighted:
         require_size("times", times.shape[0], n)
         if trie.t.text != NULL:
@@ -305,8 +308,8 @@ def remove(Trie trie not None, const int[::1] ids not None, const int[::1] conte
     cdef Py_ssize_t i, n = ids.shape[0]
     cdef Cursor c
     cdef bint weighted = times is not None
-    _check(trie, _first(ids), n)
-    _check(trie, _first(context), context.shape[0], -1)
+    check_ids(trie, _first(ids), n)
+    check_ids(trie, _first(context), context.shape[0], -1)
     if trie.t.base != NULL or trie.t.text != NULL:
         raise ValueError("this call needs a trie without a base or a text")
     if weighted:
@@ -315,152 +318,6 @@ def remove(Trie trie not None, const int[::1] ids not None, const int[::1] conte
         c = after_symbols(&trie.t, _first(context), context.shape[0])
         for i in range(n):
             c = remove_on(&trie.t, c, ids[i], max(1, times[i]) if weighted else 1)
-
-
-def log_probabilities(Trie trie not None, const int[:, ::1] x not None, const int[:, ::1] contexts not None,
-                      double[:, ::1] out not None):
-    """out[t, b] = log P(x[t, b] | context b and the previous symbols) for x (n, B), contexts (B, k)."""
-    cdef Py_ssize_t n = x.shape[0], B = x.shape[1], k = contexts.shape[1], i, b
-    cdef Cursor c
-    require_size("contexts", contexts.shape[0], B)
-    require_size("rows of output", out.shape[0], n)
-    require_size("streams of output", out.shape[1], B)
-    if not n * B:
-        return
-    _check(trie, &x[0, 0], n * B)
-    _check(trie, &contexts[0, 0] if k else NULL, B * k, -1)
-    with nogil:
-        for b in range(B):
-            c = after_symbols(&trie.t, &contexts[b, 0] if k else NULL, k)
-            for i in range(n):
-                out[i, b] = log(probability(&trie.t, &c, x[i, b]))
-
-
-def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
-                    const Py_ssize_t[::1] lengths not None, const int[::1] context not None, bint least,
-                    double[::1] out not None):
-    """out[b] = log P of string b, ids[starts[b]:starts[b] + lengths[b]], after the context; from left to right.
-
-    With `least`, out[b] is the minimum of its symbols' log P, or 0 if it is empty.
-    """
-    cdef double log_p
-    cdef Py_ssize_t B = lengths.shape[0], b, i
-    cdef Cursor start, c
-    require_size("starts", starts.shape[0], B)
-    require_size("sums", out.shape[0], B)
-    for b in range(B):
-        if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
-            raise ValueError(f"string {b} is not within the {ids.shape[0]} symbols")
-        _check(trie, &ids[starts[b]] if lengths[b] else NULL, lengths[b])
-    _check(trie, _first(context), context.shape[0], -1)
-    with nogil:
-        start = after_symbols(&trie.t, _first(context), context.shape[0])
-        for b in range(B):
-            c = start
-            out[b] = 0
-            for i in range(starts[b], starts[b] + lengths[b]):
-                log_p = log(probability(&trie.t, &c, ids[i]))
-                out[b] = min(out[b], log_p) if least else out[b] + log_p
-
-
-def read(Trie trie not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
-         const Py_ssize_t[::1] lengths not None, const int[:, ::1] contexts not None,
-         const Py_ssize_t[::1] rows not None, int[:, ::1] after not None, double[:, ::1] sums not None,
-         Py_ssize_t first, Py_ssize_t last):
-    """Read string b, ids[starts[b]:starts[b] + lengths[b]], after context rows[b]; after[b] becomes its context then.
-
-    For the strings [first, last). log P of each symbol is added to sums[0, b] and to sums[1, b], and sums[2, b] becomes
-    the minimum of itself and of each log P; a NaN stays.
-    """
-    cdef Py_ssize_t n = lengths.shape[0], k = contexts.shape[1], b, i, count
-    cdef double log_p
-    cdef Cursor[STREAMS] c
-    require_size("starts", starts.shape[0], n)
-    require_size("rows", rows.shape[0], n)
-    require_size("contexts after", after.shape[0], n)
-    require_size("streams of sums", sums.shape[1], n)
-    require_size("sums of a stream", sums.shape[0], 3)
-    require_size("symbols of a context", after.shape[1], k)
-    if not 0 <= first <= last <= n:
-        raise ValueError(f"first and last must be from 0 to {n}, in order, not {first} and {last}")
-    for b in range(first, last):
-        if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
-            raise ValueError(f"string {b} is not within the {ids.shape[0]} symbols")
-        if not 0 <= rows[b] < contexts.shape[0]:
-            raise ValueError(f"rows must be from 0 to {contexts.shape[0] - 1}, not {rows[b]}")
-        _check(trie, &ids[starts[b]] if lengths[b] else NULL, lengths[b])
-        _check(trie, &contexts[rows[b], 0] if k else NULL, k, -1)
-    with nogil:
-        while first < last:
-            count = min(STREAMS, last - first)
-            come_after(&trie.t, contexts, &rows[first], count, c)
-            for b in range(first, first + count):
-                for i in range(starts[b], starts[b] + lengths[b]):
-                    log_p = log(probability(&trie.t, &c[b - first], ids[i]))
-                    sums[0, b] += log_p
-                    sums[1, b] += log_p
-                    if log_p < sums[2, b] or log_p != log_p:
-                        sums[2, b] = log_p
-                i = min(k, lengths[b])
-                if i < k:
-                    memcpy(&after[b, 0], &contexts[rows[b], i], (k - i) * sizeof(int))
-                if i:
-                    memcpy(&after[b, k - i], &ids[starts[b] + lengths[b] - i], i * sizeof(int))
-            first += count
-
-
-cdef inline void come_after(const Places* t, const int[:, ::1] contexts, const Py_ssize_t* rows, Py_ssize_t n,
-                            Cursor* c) noexcept nogil:
-    """c[b] = the longest context in the trie at the end of context rows[b].
-
-    A symbol of each stream in turn: the processor waits for the memory of many streams at once.
-    """
-    cdef Py_ssize_t k = contexts.shape[1], b, i
-    cdef Place p
-    for b in range(n):
-        c[b].node, c[b].depth, c[b].full, c[b].place = 0, 0, 0, 0
-    for i in range(max(0, k - t.order + 1), k):
-        for b in range(n):
-            if contexts[rows[b], i] >= 0:  # see `after_symbols`
-                c[b] = after_symbol(t, c[b], contexts[rows[b], i])
-                PREFETCH(place_of(t, c[b].node).node)
-        for b in range(n):
-            p = place_of(t, c[b].node)
-            if p.node.symbol < NO_EDGE:
-                PREFETCH(p.pool + p.node.count)
-                PREFETCH(p.pool + p.node.count + 16)
-
-
-def rows_after(Trie trie not None, const int[:, ::1] contexts not None, double[:, ::1] out not None):
-    """out[b, w] = log P(w | context b) for contexts (B, k) and all V symbols w."""
-    cdef Py_ssize_t B = contexts.shape[0], k = contexts.shape[1], b
-    require_size("rows", out.shape[0], B)
-    require_size("symbols of a row", out.shape[1], trie.t.symbols)
-    _check(trie, &contexts[0, 0] if B and k else NULL, B * k, -1)
-    with nogil:
-        for b in range(B):
-            fill_row(&trie.t, after_symbols(&trie.t, &contexts[b, 0] if k else NULL, k), &out[b, 0])
-
-
-def rows_before(Trie trie not None, const int[:, ::1] x not None, const int[:, ::1] contexts not None,
-                double[:, :, ::1] out not None):
-    """out[t, b, w] = log P(w | context b and x[:t, b]) for x (n, B), contexts (B, k) and all V symbols w."""
-    cdef Py_ssize_t n = x.shape[0], B = x.shape[1], k = contexts.shape[1], i, b
-    cdef Cursor c
-    require_size("contexts", contexts.shape[0], B)
-    require_size("rows", out.shape[0], n)
-    require_size("streams of rows", out.shape[1], B)
-    require_size("symbols of a row", out.shape[2], trie.t.symbols)
-    if not n * B:
-        return
-    _check(trie, &x[0, 0], n * B)
-    _check(trie, &contexts[0, 0] if k else NULL, B * k, -1)
-    with nogil:
-        for b in range(B):
-            c = after_symbols(&trie.t, &contexts[b, 0] if k else NULL, k)
-            for i in range(n):
-                fill_row(&trie.t, c, &out[i, b, 0])
-                c = after_symbol(&trie.t, c, x[i, b])
 
 
 def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const int[::1] numbers not None,
@@ -479,7 +336,7 @@ def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const i
     cdef double scale
     cdef Place place
     cdef Edge edge
-    _check(trie, NULL, 0)
+    check_ids(trie, NULL, 0)
     if t.text != NULL:
         raise ValueError("this call needs a trie without a text")
     for i in range(n):
