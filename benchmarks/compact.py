@@ -134,7 +134,7 @@ def seconds_in_node(folder: Path, texts: Texts) -> float:
 
 
 def nats(model: CharRNN | CharNGram | Mixture, text: str) -> float:
-    """Return the nats per character of a text of which the model knows all characters."""
+    """Return the nats per character of a text whose characters the model knows."""
     return float(-model.score_samples([text]).sum()) / len(text)
 
 

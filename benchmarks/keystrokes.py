@@ -103,7 +103,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="of training for the network (default: 60)")
-    parser.add_argument("--characters", type=int, default=2000, help="that are typed (default: 2000)")
+    parser.add_argument("--characters", type=int, default=2000, help="to type (default: 2000)")
     arguments = parser.parse_args()
     text = python_manual()
     cut = len(text) * 9 // 10
