@@ -91,9 +91,7 @@ class CountsNetwork(InferenceNetwork):
         for i in range(0, len(x), steps):
             check_canceled()
             block = np.ascontiguousarray(x[i : i + steps])
-            kernels.log_probabilities(
-                self.counts.trie, block, np.ascontiguousarray(state), out[i : i + steps]
-            )
+            kernels.log_probabilities(self.counts.trie, block, np.ascontiguousarray(state), out[i : i + steps])
             self.feed(block, state)
         return out
 
@@ -115,9 +113,7 @@ class CountsNetwork(InferenceNetwork):
             done = int(ends[first - 1]) if first else 0
             last = max(first + 1, int(np.searchsorted(ends, done + CALL_SYMBOLS, side="right")))
             part = slice(first, last)
-            kernels.log_likelihoods(
-                self.counts.trie, ids, starts[part], lengths[part], context, least, out[part]
-            )
+            kernels.log_likelihoods(self.counts.trie, ids, starts[part], lengths[part], context, least, out[part])
             first = last
         return out
 
@@ -139,9 +135,7 @@ class CountsNetwork(InferenceNetwork):
         after, rows = np.empty((n, state.shape[1]), np.int32), CALL_SYMBOLS // longest
         for i in range(0, n, rows):
             check_canceled()
-            kernels.read(
-                self.counts.trie, ids, starts, lengths, state, streams, after, sums, i, min(i + rows, n)
-            )
+            kernels.read(self.counts.trie, ids, starts, lengths, state, streams, after, sums, i, min(i + rows, n))
         return after
 
     def logits_after(self, state: State) -> NDArray[np.float64]:
