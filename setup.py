@@ -67,6 +67,7 @@ ONCE = [
     "ngram.compact",
     "ngram.lookahead",
     "inference.selection",
+    "inference.closed_list",
     "inference.copies",
 ]
 ARRAY_VIEWS = "platform.array_views"

@@ -33,7 +33,8 @@ LAYERS = [
 ]
 RANKS = {prefix: rank for rank, layer in enumerate(LAYERS) for prefix in layer}
 COMPILED = {
-    "crnn._kernels.entry.core", "crnn._kernels.inference.copies", "crnn._kernels.inference.selection",
+    "crnn._kernels.entry.core", "crnn._kernels.inference.closed_list", "crnn._kernels.inference.copies",
+    "crnn._kernels.inference.selection",
     "crnn._kernels.ngram.compact", "crnn._kernels.ngram.frozen", "crnn._kernels.ngram.lookahead",
     "crnn._kernels.ngram.ngrams", "crnn._kernels.ngram.reading",
 }  # fmt: skip

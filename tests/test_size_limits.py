@@ -8,7 +8,7 @@ from source_tree import PACKAGE, needs_sources, parsed, python_modules
 pytestmark = needs_sources
 
 MAX_PARAMETERS, MAX_LINES = 12, 65  # lines without the signature and the docstring
-ANY_NUMBER_OF_PARAMETERS = {"__init__", "sample"}  # the user's options
+ANY_NUMBER_OF_PARAMETERS = {"__init__", "sample", "restore"}  # the user's options
 MAX_KERNEL_PARAMETERS, MAX_KERNEL_LINES = 10, 80
 
 

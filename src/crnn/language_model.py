@@ -13,6 +13,7 @@ from .adaptation.reading import Adapt, adaptive_score, adaptive_surprisal, adapt
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
 from .inference import sampling, string_scores, text_scores
+from .inference.closed_list import restored_among, text_list
 from .inference.controls import SampleOptions, SamplingOptions, with_controls
 from .inference.guess_numbers import GuessNumbers, estimated_guess_numbers
 from .inference.matching import (
@@ -524,6 +525,7 @@ class LanguageModel(Estimator):
         confusions: Any = None,
         least: float | Mapping[str, float] | None = None,
         n_beams: int | None = None,
+        among: Any = None,
         prime: str | bytes = "",
         label: Any = None,
         changes: bool = False,
@@ -569,6 +571,12 @@ class LanguageModel(Estimator):
             symbols after it at least one for each symbol, and more if gaps adjoin; improbable hypotheses are dropped
             sooner. More beams find more probable originals, in as many times the time; a number that is large enough
             finds the most probable one.
+        among : list of str, or of bytes, default=None
+            The only possible originals, such as the names of a catalog. The search is exact, so `n_beams` must be None.
+            The model keeps the probabilities of the last list, so using the same list again is fast. With `typos`,
+            symbols other than letters may be typos, too, so that every text has an original in the list. Without
+            `typos`, a text whose original cannot be in the list stays as it is. Texts with a larger `sample_weight`
+            when the model was fitted are preferred.
         prime : str or bytes, default=""
             Text that precedes each of the texts, such as ``"\n"``; it is not returned.
         label : str, int, float or bool, default=None
@@ -582,7 +590,9 @@ class LanguageModel(Estimator):
             The restored text, or a list of restored texts. With `changes`, a tuple ``(text, changes)`` for each text;
             each change is a tuple ``(start, stop, before, after, log_odds)``: the place and the text before, the text
             after, and how much more probable, in nats, the whole text is with the change than without it, whatever
-            `least` is. For a gap, the comparison is with all other symbols.
+            `least` is. For a gap, the comparison is with all other symbols. With `among`, a text has at most one
+            change, from the first to the last difference; its log-odds compare the text with the next best of the
+            list, both with `least` subtracted.
 
         Examples
         --------
@@ -592,20 +602,33 @@ class LanguageModel(Estimator):
         >>> text, changes = model.restore("a list of strnigs", typos=0.05, changes=True)
         >>> text, [change[:4] for change in changes]
         ('a list of strings', [(13, 15, 'ni', 'in')])
+        >>> cities = CharNGram(4).fit(["Lima", "Lille", "London"])
+        >>> cities.restore(["Lodnon", "Lilma"], typos=0.05, among=["Lima", "Lille", "London"])
+        ['London', 'Lima']
         """
         options: Any = {"case": case, "accents": accents, "spaces": spaces, "gaps": gaps, "typos": typos}
         options |= {"confusions": confusions, "least": least}
         if label is not None:
-            return self.for_label(label).restore(texts, n_beams=n_beams, prime=prime, changes=changes, **options)
+            rest: Any = {"n_beams": n_beams, "among": among, "prime": prime, "changes": changes}
+            return self.for_label(label).restore(texts, **rest, **options)
         network, vocabulary = self._text_network("restore", one_row=False)
         damage = Damage.check(vocabulary, **options)
         n_beams = None if n_beams is None else checked_int("n_beams", n_beams, 1, MAX_BEAMS)
         changes, n_threads = checked_bool("changes", changes), checked_threads(self.n_threads)
-        restorer = Restorer(network, vocabulary, damage, n_beams, prime, n_threads)
         single = isinstance(texts, str | bytes | bytearray | memoryview)
         if single:
             vocabulary.check_kind(texts, "texts")
-        originals = restorer.restored([texts] if single else texts, changes=changes)
+        damaged = [texts] if single else texts
+        if among is None:
+            restorer = Restorer(network, vocabulary, damage, n_beams, prime, n_threads)
+            originals = restorer.restored(damaged, changes=changes)
+        elif n_beams is None:
+            choices = text_list(self, network, vocabulary, among, prime)
+            originals = restored_among(choices, damage, damaged, n_threads, changes=changes)
+        else:
+            raise InvalidInputError(
+                f"n_beams is {n_beams}, but the search among the texts of a list is exact. Omit n_beams."
+            )
         return originals[0] if single else originals
 
     @overload

@@ -31,6 +31,14 @@ def test_a_whole_text_is_restored(model, folder, capfd):
         assert capfd.readouterr().out == "a function\n"
 
 
+def test_lines_are_restored_among_those_of_a_list(model, folder, capfd):
+    (folder / "list.txt").write_text("returns\nfunction\nstrings\n")
+    (folder / "text.txt").write_text("functoin\nretrn\n")
+    for name in ("counts.crnn", "bytes.crnn"):
+        assert cli.main(["restore", name, "text.txt", "--typos", "0.05", "--among", "list.txt"]) == 0
+        assert capfd.readouterr().out == "function\nreturns\n"
+
+
 @pytest.mark.parametrize(
     ("words", "changes"),
     [("--case", [["2", "0", "'t'"], ["2", "10", "'0'"]]), ("--whole", [["text.txt", "14", "'0'"]])],

@@ -101,6 +101,7 @@ CALLS = {
     "detector: partial_fit": (learning_detector, lambda model, _: model.partial_fit([f"jo {i} b" for i in range(60)])),
     "matching": (counts, lambda model, _: model.sample(n_samples=3, matching=".*nn.*|b.*")),
     "restore": (counts, lambda model, _: model.restore(["ana", "bbo"], typos=0.1, changes=True)),
+    "restore among": (counts, lambda model, _: model.restore(["ana", "bbo"], typos=0.1, among=NAMES)),
 }
 
 

@@ -234,6 +234,7 @@ INVALID_HERE = {
     **{f"{name}.guess_number-X": NOT_LISTS for name in ("CharNGram", "CharRNN", "Mixture")},
     **{f"{name}.restore-texts": [*THINGS, {"a"}, None, 3, b"ab", np.array(3), [None], ["ab", 3]] for name in RESTORING},
     **{f"{name}.restore-n_beams": integers(1, none=True) for name in RESTORING},
+    **{f"{name}.restore-among": [3, "ab", b"ab", [], {"ab": 1}, ["ab", 3], [b"ab"]] for name in RESTORING},
     **{f"CharRNN.{name}-y": NOT_LABELS for name in ("fit", "partial_fit", "score", "score_samples")},
     "CharNGram.fit-y": NOT_LABELS,
     **{f"{name}.score_samples-X": NOT_LISTS for name in RESTORING},
@@ -272,7 +273,7 @@ USUAL = {
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
     "pieces": ["a", "b", "e"], "max_bytes": 10**6,
 }  # fmt: skip
-AFTER_DAMAGE = ("texts", "least", "n_beams", "prime", "changes", "label")
+AFTER_DAMAGE = ("texts", "least", "n_beams", "among", "prime", "changes", "label")
 USUAL_HERE = {
     "CharRNN.resume": {"path": "run", "X": TEXT},
     "Mixture.load": {"path": "mixture"},

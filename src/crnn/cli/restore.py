@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=value_type(partial(checked_int, "n_beams", minimum=1)),
         help="hypotheses to keep (default: 4; 16 with --typos or --ocr; more at gaps)",
     )
+    add("--among", metavar="LIST", help="a file with the only possible originals, one per line")
     add("--prime", metavar="TEXT", default="", help="text that precedes each line (default: none)")
     add("--whole", action="store_true", help="restore FILE as one text instead of line by line")
     add("--output", metavar="FOLDER", help="restore each FILE as one text, into a file of this name in FOLDER")
@@ -69,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     as_bytes = model.vocabulary_.kind == "bytes"
     options: Any = {name: getattr(arguments, name) for name in (*DAMAGE, "least", "n_beams", "prime", "changes")}
     options["confusions"] = "ocr" if options.pop("ocr") else None
+    if arguments.among is not None:
+        options["among"] = [line for lines in read_lines(arguments.among, as_bytes=as_bytes) for line in lines]
     if as_bytes:
         options |= {name: os.fsencode(options[name]) for name in ("gaps", "prime") if options[name]}
     for i in range(0, len(targets), FILES):

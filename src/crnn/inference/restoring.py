@@ -423,6 +423,7 @@ class RestoreOptions(TypedDict, total=False):
     confusions: Any
     least: float | Mapping[str, float] | None
     n_beams: int | None
+    among: Any
     prime: str | bytes
     label: Any
 

@@ -70,7 +70,7 @@ def best_of_list(
 
     `state` is the one after the prime. The log P of a document includes its end.
     """
-    texts = checked_list(among, vocabulary)
+    texts = checked_texts_of_list(listed(among), vocabulary)
     rests = {text[len(prime) :]: i for i, text in reversed([*enumerate(texts)]) if text.startswith(prime)}
     if not rests:
         return []
@@ -85,10 +85,15 @@ def best_of_list(
     return [(in_order[k], float(log_p[k])) for k in best]
 
 
-def checked_list(among: Any, vocabulary: Vocabulary) -> list[Any]:
-    """Return the texts of a list after checking their kind."""
+def listed(among: Any) -> list[Any]:
+    """Return the items of an iterable of texts as a list, a list itself unchanged."""
     if isinstance(among, str | bytes | bytearray | memoryview | Mapping) or not isinstance(among, Iterable):
         raise InvalidInputError(f"among must be a list of texts, not {short_repr(among)}")
+    return among if type(among) is list else list(among)
+
+
+def checked_texts_of_list(among: list[Any], vocabulary: Vocabulary) -> list[Any]:
+    """Return the texts of a list after checking their kind."""
     texts = []
     for i, text in enumerate(among):
         vocabulary.check_kind(text, f"among[{i}]")
