@@ -168,7 +168,7 @@ def peer_turns(model: CharRNN, work: Work) -> dict[str, Turn]:
 def own_turns(model: Model, work: Work, kind: str) -> dict[str, Turn]:
     """Return the turns of crnn with a model."""
     primes = work.primes if isinstance(model, CharNGram) else [""] * len(work.primes)  # the peers start from zeros
-    states = model.start(primes)
+    states = model.start_many(primes)
     return {
         f"crnn, {kind}TextStates": partial(together, states, work),
         f"crnn, {kind}TextStates, a tenth": partial(in_tenths, states.copy(), work),
@@ -206,7 +206,7 @@ def measured(name: str, sessions: Sequence[int], repeats: int) -> dict[str, list
 
 def bytes_a_session(model: Model) -> int:
     """Return what a session adds to the size of a pickle, which is what it takes in memory."""
-    one, many = (len(pickle.dumps(model.start([""] * n))) for n in (1, 1001))
+    one, many = (len(pickle.dumps(model.start_many([""] * n))) for n in (1, 1001))
     return (many - one) // 1000
 
 

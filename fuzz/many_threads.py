@@ -31,7 +31,7 @@ def calls(model, documents, counts, detector, classifier):
             lambda i=i: counts.match_probability(f"[{TEXT[i : i + 5]}]+"),
             lambda i=i: counts.enumerate_documents(3, matching=f"[{TEXT[i : i + 9]}]*").documents,
             lambda words=words: counts.restore(words, typos=0.1, spaces=True, changes=True),
-            lambda words=words: documents.start(words).feed(["t", "o"]).tobytes(),
+            lambda words=words: documents.start_many(words).feed(["t", "o"]).tobytes(),
             lambda i=i: detector.explain(TEXT[i : i + 9]).score,
             lambda words=words: detector.predict(words).tobytes(),
             lambda words=words: classifier.predict_proba(words).tobytes(),

@@ -92,7 +92,7 @@ def calls(folder):
         found = estimators()
         _made["models"] = found[:2]
         adaptive = next(model for model in found if isinstance(model, Mixture)).start(adapt=True)
-        states = [found[0].start("a"), found[1].start(), adaptive, found[1].start(["a", "b"])]
+        states = [found[0].start("a"), found[1].start(), adaptive, found[1].start_many(["a", "b"])]
         objects = [*found, *states, found[1].vocabulary_, Lines("lines"), TextFile("text")]
         functions = [getattr(crnn.plot, name) for name in crnn.plot.__all__ if name.islower()]
         functions += [crnn.load_model, crnn.report.write_report, *public_classes() * 3]

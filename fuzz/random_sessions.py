@@ -105,7 +105,7 @@ def case(i, folder):
     model = model_of(int(rng.integers(KINDS)))
     count = int([1, 2, 7, 7, 7, 7, 20, 20, 70, 300][rng.integers(10)])
     primes = ["".join(rng.choice(list(SYMBOLS), rng.integers(4))) for _ in range(count)]
-    states, single = model.start(primes), [model.start(prime) for prime in primes]
+    states, single = model.start_many(primes), [model.start(prime) for prime in primes]
     for _ in range(int(rng.integers(1, 9))):
         states, single = step(states, single, rng)
         if seen(states) != seen(single):

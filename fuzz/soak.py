@@ -41,7 +41,7 @@ def cycle(i, folder):
     model.score(TEXT, exact=False)
     model.score_samples(TEXT.split("."))
     model.start("to").feed(" be").sample(9, random_state=i)
-    model.start(["to", "be"]).feed([" be", " or"])
+    model.start_many(["to", "be"]).feed([" be", " or"])
     model.restore("to  e", gaps=" ", changes=True)
     words = TEXT.split()
     counts = CharNGram(2 + i % 3).fit(words)

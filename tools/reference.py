@@ -28,7 +28,7 @@ PAGES = {  # file: title, what it documents, a sentence
     "anomaly_detector": ("AnomalyDetector", "crnn.AnomalyDetector crnn.detection.explanation.Explanation",
                          "A language model with a threshold."),
     "text_state": ("TextState", "crnn.inference.text_state.TextState crnn.inference.text_states.TextStates",
-                   "What `start` returns: one text, or many, read and drawn step by step."),
+                   "What `start` and `start_many` return: one text, or many, read and drawn step by step."),
     "datasets": ("Data sets", "crnn.datasets.python_manual crnn.datasets.english_towns",
                  "Small data for examples: `crnn.datasets`."),
     "large_data": ("Lines and TextFile", "crnn.Lines crnn.TextFile", "Data on disk."),
@@ -46,7 +46,7 @@ MEMBERS = {
     "Score": "score score_samples score_batches bits_per_char perplexity surprisal word_surprisal rank "
              "guess_number decision_function explain",
     "Predict": "next_proba predict fit_predict predict_proba predict_log_proba",
-    "Read step by step": "start adapt for_label",
+    "Read step by step": "start start_many adapt for_label",
     "Features and gradients": "hidden_states transform fit_transform get_feature_names_out gradient editing",
     "Save and load": "save load",
     "Export": "prune quantize to_torch from_torch export_onnx export_c export_html export_js export_arpa",

@@ -631,29 +631,22 @@ class LanguageModel(Estimator):
             )
         return originals[0] if single else originals
 
-    @overload
-    def start(self, prime: str | bytes = "", *, adapt: Adapt = False) -> TextState: ...
-    @overload
-    def start(self, prime: list[str] | list[bytes], *, adapt: Literal[False] = False) -> TextStates: ...
-    def start(
-        self, prime: str | bytes | list[str] | list[bytes] = "", *, adapt: Adapt = False
-    ) -> TextState | TextStates:
-        """Return a state that reads, predicts and draws text step by step, or the states of many texts at once.
+    def start(self, text: str | bytes = "", *, adapt: Adapt = False) -> TextState:
+        """Return a state that reads, predicts and draws one text step by step; `start_many` returns many states.
 
         Parameters
         ----------
-        prime : str, bytes, or list of these, default=""
-            Text to read first; it does not count in the state's `log_prob`. A list starts a session for each of its
-            texts: ``start([""] * 1000)`` reads 1,000 texts, several times as fast as 1,000 states.
+        text : str or bytes, default=""
+            The beginning of the text, which is read first and does not count in the state's `log_prob`.
         adapt : bool, dict or "counts", default=False
             As for `score`: the state gets its own weights or counts, which learn from the text fed to it, but not from
-            the prime or from drawn symbols. Not for a list, whose sessions share the model.
+            its beginning or from drawn symbols.
 
         Returns
         -------
-        TextState or TextStates
-            A state with `feed`, `next_proba`, `sample`, `end`, `copy`, `log_prob`; it keeps the current weights.
-            For a list of primes, a `TextStates` with the same methods. Errors are as for `surprisal`.
+        TextState
+            A state with `feed`, `next_proba`, `sample`, `beam_search`, `end`, `copy` and `log_prob`; it keeps the
+            current weights. Errors are as for `surprisal`.
 
         Examples
         --------
@@ -663,20 +656,39 @@ class LanguageModel(Estimator):
         >>> model.vocabulary_[likely], state.feed("a").sample(2, temperature=0)
         ('a', 'ba')
         """
-        if not isinstance(prime, str | bytes | bytearray | memoryview) and has_items(prime):
-            if adapt is not False:
-                raise InvalidInputError(
-                    f"adapt is {short_repr(adapt)}, but the sessions of a list share one model, which cannot learn "
-                    f"from each. Call start once for each text, or omit adapt."
-                )
-            network, vocabulary = self._text_network("start", one_row=False)
-            return start_sessions(network, vocabulary, prime, checked_threads(self.n_threads))
+        _refuse_many_texts(text)
         if adapt is not False:
             reading, vocabulary = self._adaptive_reading("start", adapt)
-            return adaptive_text_state(vocabulary, reading, sampling.encoded_prime(prime, vocabulary))
+            return adaptive_text_state(vocabulary, reading, sampling.encoded_prime(text, vocabulary, name="text"))
         network, vocabulary = self._text_network("start", one_row=True)
-        context = Context.after(network, sampling.encoded_prime(prime, vocabulary))
+        context = Context.after(network, sampling.encoded_prime(text, vocabulary, name="text"))
         return TextState(vocabulary, FixedReading(network, context.state), context.seen)
+
+    def start_many(self, X: Iterable[str | bytes]) -> TextStates:
+        """Return the states of many texts, which are read, predicted and drawn together.
+
+        ``start_many([""] * 1000)`` reads 1,000 texts, several times as fast as 1,000 states of `start`. The states
+        share the model, and so cannot adapt to what they read.
+
+        Parameters
+        ----------
+        X : iterable of str, or of bytes for a model of bytes
+            The beginning of each text, which is read first and does not count in `log_prob`; "" for none.
+
+        Returns
+        -------
+        TextStates
+            States with `feed`, `next_proba`, `sample`, `end`, `copy` and `log_prob`, which take or return an entry for
+            each text; they keep the current weights. Errors are as for `score_samples`.
+
+        Examples
+        --------
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> model.start_many(["ab", "a"]).sample(2, temperature=0)
+        ['ab', 'ba']
+        """
+        network, vocabulary = self._text_network("start_many", one_row=False)
+        return start_sessions(network, vocabulary, X, checked_threads(self.n_threads))
 
     # ----------------------------------------------------------------- scoring
 
@@ -1205,3 +1217,12 @@ class LanguageModel(Estimator):
         network, vocabulary = self._text_network(what, one_row=False)
         controls = checked_controls(vocabulary, request.controls)
         return trials_of(self, network, vocabulary, request, controls, any_length=any_length), vocabulary
+
+
+def _refuse_many_texts(text: object) -> None:
+    """Raise an error for a list, or another collection, passed to `start`."""
+    if not isinstance(text, str | bytes | bytearray | memoryview) and has_items(text):
+        raise InvalidInputError(
+            f"text is of type {type(text).__name__}, but start reads one text. For the states of many texts, use "
+            "start_many(X)."
+        )

@@ -187,7 +187,7 @@ def test_functions_that_may_take_long_look_for_signals(tmp_path, monkeypatch):
     model = CharNGram().fit(TEXT)
     model.surprisal(TEXT)
     model.score_samples([TEXT])
-    model.start(["a"]).feed(["to be"])
+    model.start_many(["a"]).feed(["to be"])
     model.start(adapt=True).feed("to be")
     model.sample(9, matching=".*t")
     model.match_probability(".*t", 3)

@@ -248,10 +248,8 @@ INVALID_HERE = {
     "CharRNN.partial_fit-epochs": integers(1, none=True),
     "Mixture.partial_fit-epochs": integers(1, none=True),
     "Mixture.resume-n_threads": integers(1, none=True),
-    **{
-        f"{name}.start-prime": [*THINGS, None, 3, b"ab", [b"ab"], [None], ["a", "\0"], {"a"}, np.array("ab"), "a\0"]
-        for name in ("CharNGram", "CharRNN", "Mixture")
-    },
+    **{f"{name}.start-text": [*NOT_TEXTS, [None], ["a", "\0"], {"a"}, "a\0"] for name in RESTORING},
+    **{f"{name}.start_many-X": [*NOT_LISTS, {"a"}, ["a", "\0"], [b"ab"]] for name in RESTORING},
     "TextState.feed-adapt": [*THINGS, 0, 1, "yes", []],
     "CharRNN.resume-callbacks": [*THINGS, 3, [3]],
     "CharRNN.resume-n_threads": integers(1, none=True),
@@ -336,7 +334,7 @@ def fitted(name):
         lines = [f"{name} {i}" for i in range(60) for name in NAMES]
         return AnomalyDetector(CharNGram(3), contamination=0.4, random_state=0).fit(lines)
     if name == "TextStates":
-        return fitted("CharRNN").start(["an", "", "e"])
+        return fitted("CharRNN").start_many(["an", "", "e"])
     return fitted("CharRNN of a text").start("to ")
 
 

@@ -88,7 +88,7 @@ STEPS = st.lists(
 @given(primes=st.lists(st.text(SYMBOLS, max_size=4), min_size=1, max_size=8), steps=STEPS)
 @settings(max_examples=15)
 def test_sessions_are_single_states_to_the_bit(model, primes, steps):
-    states, single = model.start(primes), [model.start(prime) for prime in primes]
+    states, single = model.start_many(primes), [model.start(prime) for prime in primes]
     for name, given_, random in steps:
         which = random.sample(range(len(single)), random.randint(0, len(single)))
         if name == "feed":
@@ -119,16 +119,16 @@ def test_sessions_are_single_states_to_the_bit(model, primes, steps):
 @pytest.mark.usefixtures("few_rows")
 def test_one_seed_gives_each_session_numbers_of_its_own(model):
     primes = ["a", "b", "ab", "c"]
-    texts = model.start(primes).sample(9, random_state=5)
+    texts = model.start_many(primes).sample(9, random_state=5)
     for i, prime in enumerate(primes):
         assert texts[i] == model.sample(9, prime=prime, n_samples=4, random_state=5)[i].removeprefix(
             prime if model.vocabulary_.boundary is not None else ""
         )
-    assert model.start(primes).sample(9, which=[2], random_state=5) == texts[2:3]
+    assert model.start_many(primes).sample(9, which=[2], random_state=5) == texts[2:3]
 
 
 def test_copies_and_pickles_go_their_own_ways(model):
-    states = model.start(["ab", "", "k"])
+    states = model.start_many(["ab", "", "k"])
     states.feed(["c", "abcab", ""])
     before = bits(states)
     for one in (states.copy(), copy.copy(states), copy.deepcopy(states), pickle.loads(pickle.dumps(states))):
@@ -143,16 +143,16 @@ def test_copies_and_pickles_go_their_own_ways(model):
 
 def test_a_pickle_has_the_network_once():
     model = network(SYMBOLS, "lstm", hidden_size=50)
-    size = len(pickle.dumps(model.start([""])))
-    assert len(pickle.dumps(model.start([""] * 11))) < size + 10 * 4 * 4 * 50 + 10 * 99 + 99
+    size = len(pickle.dumps(model.start_many([""])))
+    assert len(pickle.dumps(model.start_many([""] * 11))) < size + 10 * 4 * 4 * 50 + 10 * 99 + 99
 
 
 def test_joined_sessions_keep_what_they_have(model):
-    first, second = model.start(["ab", "c"]), model.start(["", "", "k"])
+    first, second = model.start_many(["ab", "c"]), model.start_many(["", "", "k"])
     first.feed(["c", "d"])
     second = pickle.loads(pickle.dumps(second))  # with an equal network of its own
     second.feed(["", "ab", "h"])
-    joined = first.join(second).join(model.start([]))
+    joined = first.join(second).join(model.start_many([]))
     assert bits(joined) == bits([*first, *second])
     joined.feed(["a"] * 5)
     single = [*first, *second]
@@ -160,24 +160,24 @@ def test_joined_sessions_keep_what_they_have(model):
 
 
 def test_states_of_another_model_are_not_joined(model):
-    states = model.start([""])
+    states = model.start_many([""])
     others = [random_language_model("abc"), random_language_model(SYMBOLS), CharNGram(2).fit(SYMBOLS + "abab")]
     others += [CharNGram(3).fit(SYMBOLS + "ba"), Mixture.from_fitted([others[1], others[1]])]
     for other in others:
         with pytest.raises(InvalidInputError, match=r"^these states belong to another model"):
-            states.join(other.start([""]))
+            states.join(other.start_many([""]))
     with pytest.raises(InvalidInputError, match=r"^other must be TextStates, not TextState"):
         states.join(model.start())
 
 
 def test_weights_that_changed_are_not_joined():
     model = network(SYMBOLS, "gru")
-    states, quantized = model.start([""]), model.quantize()
+    states, quantized = model.start_many([""]), model.quantize()
     with model.editing():
         model.params_["by"][0] += 1
     for other in (model, quantized):
         with pytest.raises(InvalidInputError, match="or to the model before it changed"):
-            states.join(other.start([""]))
+            states.join(other.start_many([""]))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_weights_that_changed_are_not_joined():
     ids=str,
 )
 def test_failed_calls_leave_all_sessions_unchanged(documents, pieces, which, message):
-    states = documents.start(["a", "", "ab"])
+    states = documents.start_many(["a", "", "ab"])
     before = bits(states)
     with pytest.raises(InvalidInputError, match=message):
         states.feed(pieces, which)
@@ -205,7 +205,7 @@ def test_failed_calls_leave_all_sessions_unchanged(documents, pieces, which, mes
 
 
 def test_refuses_wrong_indices(documents):
-    states = documents.start(["a", "b"])
+    states = documents.start_many(["a", "b"])
     with pytest.raises(IndexError, match="index 2 is out of bounds"):
         states[2]
     with pytest.raises(IndexError, match="is out of bounds"):
@@ -218,7 +218,7 @@ def test_refuses_wrong_indices(documents):
 
 
 def test_arrays_of_indices_and_no_sessions(documents):
-    states, single = documents.start(["", "", ""]), [documents.start() for _ in range(3)]
+    states, single = documents.start_many(["", "", ""]), [documents.start() for _ in range(3)]
     states.feed(["a", "b"], which=np.flatnonzero([True, False, True]))
     states.feed(("c",), which=(1,))
     states.feed(["b", "a"], which=np.arange(3)[::-2])
@@ -226,8 +226,8 @@ def test_arrays_of_indices_and_no_sessions(documents):
         state.feed(piece)
     assert bits(states) == bits(single)
     assert states.feed([], which=[]).shape == (0,)
-    assert documents.start([]).next_proba().shape == (0, len(documents.vocabulary_))
-    assert documents.start([]).sample() == []
+    assert documents.start_many([]).next_proba().shape == (0, len(documents.vocabulary_))
+    assert documents.start_many([]).sample() == []
     assert bits(states) == bits(single)
     assert (len(states), repr(states)) == (3, "TextStates(3 sessions)")
 
@@ -238,7 +238,7 @@ def test_threads_change_no_bit(monkeypatch):
     expected = {}
     for n_threads in (1, 3):
         monkeypatch.setattr(text_states, "inference_threads", lambda n_threads: n_threads)  # even on one core
-        states = model.set_params(n_threads=n_threads).start(["", "ab", "c"] * 7)
+        states = model.set_params(n_threads=n_threads).start_many(["", "ab", "c"] * 7)
         expected[n_threads] = states.feed([SYMBOLS[i % 11 :] for i in range(21)]).tobytes(), bits(states)
     assert expected[1] == expected[3]
 
@@ -253,7 +253,7 @@ class Simple(CountsNetwork):
 @pytest.mark.usefixtures("few_rows")
 def test_ctrl_c_anywhere_leaves_all_sessions_before_or_after_the_call(kind):
     model = MODELS["counts"]()
-    states = model.start(["a", "", "ab", "c"])
+    states = model.start_many(["a", "", "ab", "c"])
     states._network = kind(states._network.counts)
     pieces = ["abc", "k", "", "ab"]
     after = states.copy()

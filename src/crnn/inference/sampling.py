@@ -503,16 +503,16 @@ def _blocks(sampler: TextSampler) -> Iterator[NDArray[np.int32]]:
         steps = min(2 * steps, STREAM_BLOCK)
 
 
-def check_prime(prime: Any, vocabulary: Vocabulary) -> None:
+def check_prime(prime: Any, vocabulary: Vocabulary, *, name: str = "prime") -> None:
     """Raise an error unless this is a text of the model's kind; the default "" serves a model of bytes too."""
     if not isinstance(prime, str | bytes) or prime:
-        vocabulary.check_kind(prime, "prime")
+        vocabulary.check_kind(prime, name)
 
 
-def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
+def encoded_prime(prime: Any, vocabulary: Vocabulary, *, name: str = "prime") -> NDArray[Any]:
     """Return the ids that a network reads before it predicts; for a document they start with the boundary."""
-    check_prime(prime, vocabulary)
-    ids: NDArray[Any] = vocabulary.encode(prime, name="prime") if len(prime) else NO_IDS
+    check_prime(prime, vocabulary, name=name)
+    ids: NDArray[Any] = vocabulary.encode(prime, name=name) if len(prime) else NO_IDS
     return ids if vocabulary.boundary is None else np.append(np.int32(vocabulary.boundary), ids)
 
 

@@ -272,7 +272,7 @@ class TextState:
         """Read ids, which may have been `drawn` here; an interruption leaves the state unchanged."""
         if learn and not self._reading.learns:
             raise InvalidInputError(
-                "adapt=True, but this state was started without adaptation. Use model.start(prime, adapt=True)."
+                "adapt=True, but this state was started without adaptation. Use model.start(text, adapt=True)."
             )
         reading, log_p = self._reading.read(ids, learn=not drawn and learn is not False)
         sums, seen = self._sums.after(log_p), seen_after(self._seen, ids, self._vocabulary.boundary)

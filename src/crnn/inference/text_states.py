@@ -47,9 +47,9 @@ class Advance(NamedTuple):
 class TextStates:
     """The states of many sessions with one model: each reads, predicts and draws a text of its own.
 
-    `CharRNN.start` creates it from a list of primes. Every session has the bits of a `TextState` fed the same
-    pieces alone, but the sessions of a call are read together, which is several times faster. The sessions keep the
-    model's weights at the time of `start`.
+    `CharRNN.start_many` creates it from the beginnings of texts. Every session has the bits of a `TextState` fed the
+    same pieces alone, but the sessions of a call are read together, which is several times faster. The sessions keep
+    the model's weights at the time of `start_many`.
 
     A call advances all its sessions or, if it fails or is interrupted, none; only Ctrl-C during the last step of a
     call, which stores the results, lets the call finish first. One thread at a time may use a `TextStates`, and several
@@ -63,7 +63,7 @@ class TextStates:
     Examples
     --------
     >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-    >>> states = model.start(["", "a", ""])
+    >>> states = model.start_many(["", "a", ""])
     >>> log_p = states.feed(["ab", "bcab", "c"])
     >>> bool(log_p[0] == states.log_prob[0] == model.start().feed("ab").log_prob)
     True
@@ -118,7 +118,7 @@ class TextStates:
 
         Examples
         --------
-        >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start(["", ""])
+        >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start_many(["", ""])
         >>> states.feed(["ab", "d"]).round(1).tolist()  # untrained: 2 ln 1/4 and ln 1/4
         [-2.8, -1.4]
         """
@@ -141,7 +141,7 @@ class TextStates:
         Examples
         --------
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit(["abc", "ab"] * 50)
-        >>> states = model.start(["", ""])
+        >>> states = model.start_many(["", ""])
         >>> _ = states.feed(["abc", "ab"]), states.end(which=[1])
         >>> bool(states.log_prob[1] == model.score_samples(["ab"])[0])
         True
@@ -158,7 +158,7 @@ class TextStates:
 
         Examples
         --------
-        >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start(["", "a"])
+        >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start_many(["", "a"])
         >>> states.next_proba(which=[1]).round(2).tolist()
         [[0.25, 0.25, 0.25, 0.25]]
         """
@@ -205,7 +205,7 @@ class TextStates:
         Examples
         --------
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-        >>> model.start(["a", "ab"]).sample(3, temperature=0)
+        >>> model.start_many(["a", "ab"]).sample(3, temperature=0)
         ['bab', 'aba']
         """
         streams, vocabulary, sessions = self._indices(which), self._vocabulary, self._current_sessions()
@@ -229,11 +229,13 @@ class TextStates:
         Examples
         --------
         >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abcd")
-        >>> len(model.start(["", ""]).join(model.start(["a"])))
+        >>> len(model.start_many(["", ""]).join(model.start_many(["a"])))
         3
         """
         if not isinstance(other, TextStates):
-            raise InvalidInputError(f"other must be TextStates, not {type(other).__name__}. Use model.start([prime]).")
+            raise InvalidInputError(
+                f"other must be TextStates, not {type(other).__name__}. Use model.start_many([text])."
+            )
         if self._vocabulary != other._vocabulary or not self._network.same_as(other._network):
             raise InvalidInputError(
                 "these states belong to another model, or to the model before it changed, and cannot be joined. "
@@ -346,12 +348,12 @@ class TextStates:
 
 
 def start_sessions(
-    network: InferenceNetwork, vocabulary: Vocabulary, primes: Iterable[str | bytes], n_threads: int | None
+    network: InferenceNetwork, vocabulary: Vocabulary, X: Iterable[str | bytes], n_threads: int | None
 ) -> TextStates:
-    """Return a session for each prime, which does not count in its sums; see `CharRNN.start`."""
-    if type(primes) is list and vocabulary.kind == "bytes":
-        primes = [b"" if prime == "" else prime for prime in primes]  # as for a single prime
-    strings = _encode(primes, vocabulary, "prime")
+    """Return a session for each text's beginning, which does not count in its sums; see `CharRNN.start_many`."""
+    if type(X) is list and vocabulary.kind == "bytes":
+        X = [b"" if text == "" else text for text in X]  # as for a single text
+    strings = _encode(X, vocabulary, "X")
     N = len(strings.lengths)
     start, seen = network.repeat(network.start(), N), np.zeros((N, len(vocabulary)), np.bool_)
     states = TextStates(vocabulary, network, Sessions(start, seen, np.zeros((2, N))), n_threads)
