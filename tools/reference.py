@@ -36,6 +36,12 @@ PAGES = {  # file: title, what it documents, a sentence
              "crnn.plot.find_units crnn.plot.FoundUnit crnn.plot.gradient_flow crnn.plot.gradient_norms "
              "crnn.plot.GradientNorms crnn.plot.states crnn.plot.compare crnn.report.write_report",
              "Plots need matplotlib: the extra `plot`."),
+    "results": ("What methods return", "crnn.inference.search.EnumeratedDocuments "
+                "crnn.inference.matching.MatchProbability "
+                "crnn.inference.restoring.Restored crnn.inference.restoring.Change "
+                "crnn.inference.text_scores.WordSurprisal crnn.inference.guess_numbers.GuessNumbers "
+                "crnn.training.gradients.TextGradient crnn.text.copies.Copy crnn.text.vocabulary.Vocabulary",
+                "Tuples with named fields, and the symbols of a model."),
     "errors": ("Functions and errors", "crnn.load_model crnn.longest_copies crnn.learn_confusions crnn.show_config "
                "crnn.InvalidInputError crnn.NotFittedError crnn.DivergenceError crnn.ModelFileError",
                "`crnn.BOUNDARY` is the symbol between documents, `crnn.UNKNOWN` the one for unknown characters."),
@@ -66,9 +72,14 @@ EXIT_CODES = """## Exit codes
 EXAMPLES = "Examples of methods and plots need `from crnn import CharNGram, CharRNN, plot`."
 
 
+def is_method(cls: type, name: str) -> bool:
+    """Return whether a class's member is a method: attributes are described in the docstring of the class."""
+    return inspect.isroutine(getattr(cls, name))
+
+
 def methods(cls: type) -> Iterator[tuple[str, list[str]]]:
-    """Yield the groups of a class's methods and properties; those in no group come first, without a heading."""
-    public = [name for name in dir(cls) if "_" not in (name[0], name[-1]) and not isinstance(getattr(cls, name), str)]
+    """Yield the groups of a class's methods; those in no group come first, without a heading."""
+    public = [name for name in dir(cls) if "_" not in (name[0], name[-1]) and is_method(cls, name)]
     grouped = " ".join(MEMBERS.values()).split()
     for title, names in {"": " ".join(n for n in public if n not in grouped), **MEMBERS}.items():
         if found := [name for name in names.split() if name in public]:
@@ -76,9 +87,7 @@ def methods(cls: type) -> Iterator[tuple[str, list[str]]]:
 
 
 def signature(name: str, obj: Any) -> str:
-    """Return a signature without types, in a block of Python that is not run; nothing for a property."""
-    if isinstance(obj, property):
-        return ""
+    """Return a signature without types, in a block of Python that is not run."""
     parameters = inspect.signature(obj).parameters.values()
     kept = [p.replace(annotation=p.empty) for p in parameters if p.name not in ("self", "cls")]
     lines = textwrap.wrap(str(inspect.Signature(kept))[1:-1], 100, break_long_words=False, break_on_hyphens=False)
@@ -103,10 +112,16 @@ def items(body: str) -> Iterator[str]:
             yield f"- **{markdown(name)}**{': ' * bool(is_named)}{markdown(kind)}{'. ' * bool(told)}{told}"
 
 
-def of_property(cls: type, name: str) -> str:
-    """Return a property's entry in a section, from its docstring."""
-    text = " ".join((inspect.getdoc(getattr(cls, name)) or "").split())
-    return f"{name} : {inspect.get_annotations(getattr(cls, name).fget)['return']}\n    {text}"
+def described_attributes(obj: Any, body: str) -> str:
+    """Return the section of a class's attributes, each followed by the later paragraphs of the property's docstring."""
+    lines: list[str] = []
+    for entry in re.split(r"\n+(?=\S)", body.strip()):
+        attribute = getattr(obj, entry.partition(" : ")[0], None)
+        lines.append(entry)
+        if isinstance(attribute, property):
+            _, _, details = (inspect.getdoc(attribute) or "").partition("\n\n")
+            lines.append(textwrap.indent(details, "    "))
+    return "\n".join(lines)
 
 
 def documented(obj: Any) -> str:
@@ -118,9 +133,8 @@ def documented(obj: Any) -> str:
             parts.append(f"```pycon\n{body.strip()}\n\n```\n")
         elif title in ("Notes", "References"):
             parts.append(markdown(body))
-        elif title == "Attributes" and " : " not in body:
-            described = (item for name in re.findall(r"\w+", body) for item in items(of_property(obj, name)))
-            parts.append("\n".join([f"**{title}**\n", *described, ""]))
+        elif title == "Attributes":
+            parts.append("\n".join([f"**{title}**\n", *items(described_attributes(obj, body)), ""]))
         else:
             parts.append("\n".join([f"**{title}**\n", *items(body), ""]))
     return "\n".join(parts)

@@ -164,7 +164,22 @@ class AnomalyDetector(Estimator):
 
     Attributes
     ----------
-    estimator_, offset_, contamination_, mask_, reduce_, n_calibration_, rate_interval_, outlier_scores_
+    estimator_ : CharRNN, CharNGram or Mixture
+        The fitted model.
+    offset_ : float
+        The threshold: a text with a lower score is an anomaly.
+    contamination_ : float
+        The contamination of the threshold: the parameter, or the rate chosen if it was "auto".
+    mask_ : tuple of str and of (str, str), or None
+        The mask of the texts that set the threshold: the parameter `mask` at that time.
+    reduce_ : str
+        The reduction used by the threshold: the parameter `reduce` at that time.
+    n_calibration_ : int
+        The number of texts that set the threshold.
+    rate_interval_ : tuple of two floats
+        The bounds of the false-positive rate on similar texts, at 95 % confidence.
+    outlier_scores_ : ndarray of float64 and shape (n,)
+        The scores of the texts of `fit_predict`, each by a model without the text, (n,); NaN for a missing value.
 
     Examples
     --------

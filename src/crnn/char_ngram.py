@@ -78,7 +78,14 @@ class CharNGram(LanguageModel):
 
     Attributes
     ----------
-    order_, n_grams_, vocabulary_, labels_
+    order_ : int
+        The length of the longest counted n-gram.
+    n_grams_ : list of int
+        The numbers of distinct n-grams of 1, 2, …, `order_` symbols.
+    vocabulary_ : Vocabulary
+        The symbols in id order: sorted code points or byte values.
+    labels_ : ndarray of shape (K,)
+        The labels of the counted documents, sorted, (K,); K = 0 for a model fitted without labels.
 
     Examples
     --------

@@ -190,7 +190,28 @@ class CharRNN(LanguageModel):
 
     Attributes
     ----------
-    params_, optimizer_state_, state_, bigrams_, scales_, cell_, vocabulary_, labels_, n_steps_, smooth_loss_, history_
+    params_ : dict of str to ndarray
+        The weights under min-char-rnn's names, as read-only views; within `editing`, copies to write to.
+    optimizer_state_ : dict of str to dict of arrays or int
+        The optimizer's state under PyTorch's names, read-only except within `editing`.
+    state_ : ndarray of shape (L, B, H), or a tuple of arrays
+        The hidden state carried from the last chunk to the next, (L, B, H), read-only except within `editing`.
+    bigrams_ : list of (symbol, symbol) or None
+        The symbols of each row of ``params_["bigrams"]``, None for an unused row; empty without `n_bigrams`.
+    scales_ : dict of str to ndarray of float32, or None
+        For a quantized model, the scale of each output of each matrix in `params_`; otherwise None.
+    cell_ : str
+        The cell type of the weights.
+    vocabulary_ : Vocabulary
+        The symbols in id order: sorted code points or byte values.
+    labels_ : ndarray of shape (K,)
+        The labels of the training documents, sorted, (K,); K = 0 for a model fitted without labels.
+    n_steps_ : int
+        Training steps taken so far.
+    smooth_loss_ : float
+        The smoothed loss of min-char-rnn, in nats per chunk of `seq_length`.
+    history_ : list of dict
+        Training records at even intervals, plus one for each measured validation loss.
 
     Examples
     --------
@@ -1187,7 +1208,7 @@ class CharRNN(LanguageModel):
 
     @property
     def smooth_loss_(self) -> float:
-        """min-char-rnn's smoothed loss, in nats per chunk of `seq_length`.
+        """The smoothed loss of min-char-rnn, in nats per chunk of `seq_length`.
 
         It starts at T ln V; each step changes it to 0.999 old + 0.001 new.
         """

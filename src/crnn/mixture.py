@@ -156,16 +156,16 @@ class Mixture(LanguageModel):
     ----------
     models_ : list of CharRNN, CharNGram or other language models
         The fitted models. All have the same symbols.
-    weights_ : ndarray of float64, shape (k,) or (4, k)
+    weights_ : ndarray of float64 and shape (k,) or (4, k)
         The current weights: given, equal, or found by `fit` or `fit_weights`. Row c of four predicts symbols after c
         letters of a word, c = 0, 1, 2, and 3 or more. A letter is a letter, digit, underscore, or any character above
         127.
     members_ : list of str
-        The names of the columns of `weights_`, such as ``["network", "counts"]``.
+        The names of the columns of `weights_`: network, counts or mixture, numbered if there are several.
     vocabulary_ : Vocabulary
-        The symbols of all models.
-    labels_ : ndarray, shape (K,)
-        The labels of the training documents, sorted; K = 0 for models fitted without labels.
+        The symbols in id order: sorted code points or byte values. They are the same in all models.
+    labels_ : ndarray of shape (K,)
+        The labels of the training documents, sorted, (K,); K = 0 for models fitted without labels.
 
     Examples
     --------

@@ -90,7 +90,18 @@ class TextClassifier(Estimator):
 
     Attributes
     ----------
-    classes_, models_, weights_, vocabulary_, n_steps_, history_
+    classes_ : ndarray of shape (K,)
+        The labels, sorted, (K,).
+    models_ : list of dict of str to CharRNN or CharNGram
+        For each estimator the fitted language models, "forward" and "backward".
+    weights_ : ndarray of float64 and shape (M,)
+        The weight of each estimator's log-probabilities, (M,): 1 for a single estimator.
+    vocabulary_ : Vocabulary
+        The symbols of the first model, and the labels.
+    n_steps_ : int
+        Training steps taken by networks, over both directions.
+    history_ : list of dict
+        Networks' training records as in `CharRNN`, each with its ``direction``.
 
     Examples
     --------

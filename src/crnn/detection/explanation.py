@@ -21,19 +21,21 @@ class Explanation(NamedTuple):
     Attributes
     ----------
     text : str or bytes
+        The explained text.
     score : float
-        As in `score_samples`.
+        The text's score, as in `score_samples`.
     is_anomaly : bool
-    symbols : list
+        Whether the score is below the threshold.
+    symbols : list of str, bytes or `crnn.BOUNDARY`
         The characters, or bytes of length 1; the last is `crnn.BOUNDARY`, the end, if the model has document ends.
-    surprisal : ndarray of float64, shape (k,)
+    surprisal : ndarray of float64 and shape (k,)
         -log P of each symbol given the preceding symbols, in nats. Infinite for a symbol unknown to the model, which is
         then skipped.
-    alternatives : list of lists of (symbol, probability)
-        For each position, the most probable symbols.
-    reduce : {"joint", "min", "sum", "mean", "scaled"}, default="joint"
+    alternatives : list of list of (symbol, float)
+        The most probable symbols at each position, and their probabilities.
+    reduce : str
         As in `AnomalyDetector`: whether a single place counts, all places together, or both.
-    places : list of int or None, default=None
+    places : list of int, or None
         Where each symbol is in `text`, if a mask has changed the text that was read; None: at its own index.
 
     Examples

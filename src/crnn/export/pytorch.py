@@ -304,7 +304,20 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
     second one-hot vector is appended to each vector: the pair formed by the symbol and its predecessor, or zeros.
 
     As in PyTorch, time comes first: T symbols of B streams. A stream that reads the document boundary restarts from a
-    state of zeros, and no gradient flows back past the boundary. `pairs` (R, 2) holds ids; a row of -1 is unused.
+    state of zeros, and no gradient flows back past the boundary.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+        The symbols, whose `encode` and `decode` convert between text and ids.
+    embedding : torch.nn.Embedding or None
+        The symbols' vectors; None if the recurrent layer reads one-hot vectors.
+    rnn : torch.nn.RNN, torch.nn.GRU, torch.nn.LSTM or a module like these
+        The recurrent layers.
+    decoder : torch.nn.Linear
+        The layer that turns hidden states into logits.
+    pairs : torch.Tensor of int64 and shape (R, 2), or None
+        The ids of the symbol pairs with input weights of their own; a row of -1 is unused. None without pairs.
     """
 
     def __init__(

@@ -28,12 +28,24 @@ Array = NDArray[np.float64]
 
 
 class GuessNumbers(NamedTuple):
-    """The number of guesses to find each string, most probable first; bounds at 95 % confidence."""
+    """The number of guesses to find each of k strings, if the most probable strings are guessed first.
+
+    Attributes
+    ----------
+    estimate : ndarray of float64 and shape (k,)
+        The estimated numbers of guesses, at least 1.
+    lower : ndarray of float64 and shape (k,)
+        The lower bounds of the numbers, at 95 % confidence.
+    upper : ndarray of float64 and shape (k,)
+        The upper bounds of the numbers, at 95 % confidence.
+    beyond_samples : ndarray of bool and shape (k,)
+        Whether a string is less probable than every drawn string. Its estimate then only means "very many".
+    """
 
     estimate: Array
     lower: Array
     upper: Array
-    beyond_samples: NDArray[np.bool_]  # less probable than every drawn string: the estimate only means "very many"
+    beyond_samples: NDArray[np.bool_]
 
 
 class GuessTable(NamedTuple):

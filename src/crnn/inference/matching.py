@@ -379,10 +379,20 @@ class HasLookahead(Protocol):
 
 
 class MatchProbability(NamedTuple):
-    """The probability that a text matches a pattern."""
+    """The probability that a text matches a pattern.
+
+    Attributes
+    ----------
+    estimate : float
+        The estimated probability.
+    lower : float
+        A certain lower bound of the probability, equal to the estimate for a `CharNGram`.
+    upper : float
+        A certain upper bound of the probability, equal to the estimate for a `CharNGram`.
+    """
 
     estimate: float
-    lower: float  # certain bounds, equal to the estimate for a `CharNGram`
+    lower: float
     upper: float
 
 

@@ -429,17 +429,39 @@ class RestoreOptions(TypedDict, total=False):
 
 
 class Change(NamedTuple):
-    """A changed piece of a text; see `LanguageModel.restore`."""
+    """A changed piece of a text; see `LanguageModel.restore`.
+
+    Attributes
+    ----------
+    start : int
+        Where the piece begins in the damaged text.
+    stop : int
+        Where the piece ends in the damaged text: ``text[start:stop] == before``.
+    before : str or bytes
+        The piece as it stands in the damaged text; empty if something was inserted.
+    after : str or bytes
+        What replaces the piece in the restored text; empty if it was removed.
+    log_odds : float
+        The log-probability of the restored text minus that of the text without this change, in nats.
+    """
 
     start: int
     stop: int
     before: Any
     after: Any
-    log_odds: float  # log P of the restored text minus log P of the text without this change
+    log_odds: float
 
 
 class Restored(NamedTuple):
-    """A restored text, and its changes in order."""
+    """A restored text, and its changes.
+
+    Attributes
+    ----------
+    text : str or bytes
+        The restored text.
+    changes : list of Change
+        The changed pieces, in the order of the text.
+    """
 
     text: Any
     changes: list[Change]

@@ -238,12 +238,24 @@ BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
 
 
 class EnumeratedDocuments(NamedTuple):
-    """The most probable documents, the most probable first."""
+    """The most probable documents, the most probable first.
+
+    Attributes
+    ----------
+    documents : list of str, or of bytes
+        The documents.
+    log_probs : ndarray of float64 and shape (n,)
+        The log-probability of each document, including its end, in nats.
+    bound : float
+        Every document with a larger log-probability is in the list; with a pattern, every one that matches.
+    match_log_prob : tuple of two floats
+        Bounds of the log-probability that a document matches the pattern, equal for a `CharNGram`. Without a pattern
+        every document matches, and both are 0.
+    """
 
     documents: list[Any]
-    log_probs: NDArray[np.float64]  # log P of each, including its end, in nats
-    bound: float  # every document with a larger log P, and that matches, is in the list
-    # Bounds of log P that a document matches, equal for a `CharNGram`; without a pattern every document matches.
+    log_probs: NDArray[np.float64]
+    bound: float
     match_log_prob: tuple[float, float] = (0.0, 0.0)
 
 

@@ -143,10 +143,18 @@ def cuts(n: int, parts: int) -> list[range]:
 
 
 class WordSurprisal(NamedTuple):
-    """The words of a text and their surprisal; see `LanguageModel.word_surprisal`."""
+    """The words of a text and their surprisal; see `LanguageModel.word_surprisal`.
 
-    words: list[Any]  # without white space
-    surprisal: NDArray[np.float64]  # (n,)
+    Attributes
+    ----------
+    words : list of str, or of bytes
+        The words, without white space.
+    surprisal : ndarray of float64 and shape (n,)
+        The surprisal of each word and the white space after it, in the unit that was asked for.
+    """
+
+    words: list[Any]
+    surprisal: NDArray[np.float64]
 
 
 def surprisal_of_words(text: Any, nats: NDArray[np.float64], unit: str) -> WordSurprisal:

@@ -101,6 +101,13 @@ class TextState:
     `CharRNN.start` creates it. A state keeps the model's weights at that time; copies share them. States can be used
     on several threads, each state on one thread at a time.
 
+    Attributes
+    ----------
+    log_prob : float
+        The log-probability, in nats, of everything fed and drawn since the start, given the prime.
+    min_log_prob : float
+        The log-probability, in nats, of the least probable symbol fed and drawn since the start; 0 before the first.
+
     Examples
     --------
     >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)

@@ -60,6 +60,13 @@ class TextStates:
     The parameter `which` of each method has the indices of the sessions it applies to; None means all sessions, in
     order. An index must not occur twice.
 
+    Attributes
+    ----------
+    log_prob : ndarray of float64 and shape (N,)
+        The log-probability, in nats, of everything each session was fed or drew, (N,); see `TextState.log_prob`.
+    min_log_prob : ndarray of float64 and shape (N,)
+        The log-probability, in nats, of each session's least probable symbol so far, (N,); 0 before the first.
+
     Examples
     --------
     >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)

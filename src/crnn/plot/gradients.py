@@ -25,11 +25,20 @@ class GradientNorms(NamedTuple):
     """Euclidean norms of gradients of a single character's loss, for K + 1 distances in time from 0 to K.
 
     Distance 0 is the state that predicts the character, after the previous character.
+
+    Attributes
+    ----------
+    h : ndarray of float64 and shape (n, L, K + 1)
+        The norms of the gradients of the hidden states of each layer, in nats per unit of h.
+    c : ndarray of float64 and shape (n, L, K + 1), or None
+        The norms of the gradients of an LSTM's cell states; None for other cells.
+    positions : ndarray of int and shape (n,)
+        The positions of the n characters in the text.
     """
 
-    h: Array  # (positions, L, K + 1), in nats per unit of h
-    c: Array | None  # the same for an LSTM's cells
-    positions: NDArray[np.intp]  # of the characters in the text
+    h: Array
+    c: Array | None
+    positions: NDArray[np.intp]
 
 
 def gradient_norms(

@@ -24,13 +24,27 @@ MIN_SYMBOLS = 20
 
 
 class FoundUnit(NamedTuple):
-    """A hidden unit and the text property that it follows."""
+    """A hidden unit and the text property that it follows.
 
-    layer: int  # from 0
-    unit: int  # from 0
+    Attributes
+    ----------
+    layer : int
+        The unit's layer, from 0.
+    unit : int
+        The unit's number within its layer, from 0.
+    property : str
+        The name of the property.
+    correlation : float
+        Pearson's correlation of unit and property on the second half of the text.
+    chosen_by : float
+        Pearson's correlation on the first half of the text, by which the unit was chosen.
+    """
+
+    layer: int
+    unit: int
     property: str
-    correlation: float  # Pearson's r on the second half of the text
-    chosen_by: float  # r on the first half
+    correlation: float
+    chosen_by: float
 
 
 def find_units(

@@ -21,8 +21,16 @@ from .vocabulary import kind_of, pieces
 class Copy(NamedTuple):
     """The longest passage of a sample that occurs in a text.
 
-    `length` is its number of characters, 0 if the text has none of the sample's; `start` its place in the sample,
-    `document` the number of the text's document, 0 for a single text, and `text_start` its place there.
+    Attributes
+    ----------
+    length : int
+        The passage's number of characters; 0 if the text has none of the sample's.
+    start : int
+        Where the passage begins in the sample.
+    document : int
+        The index of the text's document that contains the passage; 0 for a single text.
+    text_start : int
+        Where the passage begins in that document.
     """
 
     length: int

@@ -90,6 +90,21 @@ class TextFile(NamedFiles):
         environment variable ``CRNN_CACHE``, or else ``crnn`` in the user's folder for caches, such as ``~/.cache``. If
         it cannot be written, a temporary file is used, and a UserWarning says so.
 
+    Attributes
+    ----------
+    paths : tuple of str
+        The paths of the files.
+    kind : str
+        The kind of symbols, "characters" or "bytes".
+    cache : str or None
+        The folder for the cache file; None if none was given.
+    is_read_once : bool
+        Whether one of the files is a pipe or device, which can be read only once.
+    max_length : int
+        An upper bound of the symbols, line ends included, before a transform. Only gzip files are read for it.
+    reader : FileReader
+        The reader of the files.
+
     Examples
     --------
     >>> import tempfile
@@ -151,6 +166,25 @@ class Lines(NamedFiles, Sequence[Any]):
         call may use another transform.
     cache : path or None, default=None
         As for `TextFile`.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        The paths of the files.
+    kind : str
+        The kind of symbols, "characters" or "bytes".
+    cache : str or None
+        The folder for the cache file; None if none was given.
+    errors : str
+        How lines with invalid UTF-8 are handled: the parameter.
+    transform : callable or None
+        What turns each line into the text to be read: the parameter.
+    is_read_once : bool
+        Whether one of the files is a pipe or device, which can be read only once.
+    max_length : int
+        An upper bound of the symbols, line ends included, before a transform. Only gzip files are read for it.
+    reader : FileReader
+        The reader of the files.
 
     Examples
     --------

@@ -170,9 +170,33 @@ class Vocabulary(Sequence[Symbol]):
     `crnn.BOUNDARY`, the start and the end of a document; and, last of all, a `Label` for each label of documents. A
     label never occurs in a text.
 
-    `codes` (V,) are strictly increasing, read-only and in id order; at least one, unless there is a boundary. Labels
-    are sorted, and require a boundary. `unknown` and `boundary` are given as flags, and become ids, or None. `id_dtype`
-    is the smallest unsigned type that holds every id: 1, 2 or 4 bytes.
+    Parameters
+    ----------
+    codes : array-like of int
+        The code points or byte values of the characters, strictly increasing; at least one, unless there is a boundary.
+    kind : {"characters", "bytes"}, default="characters"
+        What the codes are.
+    unknown : bool, default=False
+        Whether there is a symbol for characters outside the vocabulary.
+    boundary : bool, default=False
+        Whether there is a symbol that starts and ends documents.
+    labels : sequence of str, int, float or bool, default=()
+        The labels of documents, sorted. They require a boundary.
+
+    Attributes
+    ----------
+    kind : str
+        The kind of symbols, "characters" or "bytes".
+    codes : ndarray of uint32
+        Code points or byte values of the characters in id order, read-only.
+    unknown : int or None
+        The id of the symbol for characters outside the vocabulary; None without such a symbol.
+    boundary : int or None
+        The id of the symbol that starts and ends a document; None without such a symbol.
+    labels : tuple of str, int, float or bool
+        The labels of documents; label k has the id ``boundary + 1 + k``.
+    id_dtype : numpy.dtype
+        The smallest unsigned type that holds every id: uint8, uint16 or uint32.
     """
 
     __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_labels", "_single", "_table", "_unknown")

@@ -68,11 +68,21 @@ class ChunkGradient:
 
 
 class TextGradient(NamedTuple):
-    """A loss and its gradients."""
+    """The loss of a text and its gradients; see `CharRNN.gradient`.
 
-    loss: float  # in nats
-    params: dict[str, Array]  # names and shapes as in `CharRNN.params_`
-    states: Array | tuple[Array, ...]  # (L, len(text), H), after each symbol; for an LSTM, the pair of h and c
+    Attributes
+    ----------
+    loss : float
+        The loss, in nats.
+    params : dict of str to ndarray
+        The gradients of the weights, with the names and shapes of `CharRNN.params_`.
+    states : ndarray of shape (L, len(text), H), or a tuple of arrays
+        The gradients of the hidden states after each symbol; for an LSTM, the pair of h and c.
+    """
+
+    loss: float
+    params: dict[str, Array]
+    states: Array | tuple[Array, ...]
 
 
 def gradient_of_text(state: ModelState, text: str | bytes, at: int | None, *, bfloat16: bool) -> TextGradient:
