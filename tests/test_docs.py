@@ -23,11 +23,12 @@ WRITTEN = [page for page in PAGES if page.parent.name != "reference"]  # docstri
 MATHEMATICS = ["mathematics.md"]  # pages that prove what they say
 NEEDED = {  # what a page's blocks import that tests may lack
     "export.md": ("torch", "onnx", "onnxruntime"),
+    "recipes.md": ("polars", "duckdb", "pyarrow"),
     "scale.md": ("joblib",),
     "train.md": ("sklearn",),
     "tasks.md": ("sklearn",),
 }
-PEERS = {"export.md"}  # pages that need the extra of that name
+PEERS = {"export.md", "recipes.md"}  # pages that need the extra of that name
 SLOW = {"start.md", "look_inside.md"}  # pages that train for half a minute or more
 
 
