@@ -71,6 +71,7 @@ ONCE = [
     "inference.copies",
 ]
 ARRAY_VIEWS = "platform.array_views"
+CLASSIC = "crnn.classic.classic"  # needs -O3: with -O2, gcc leaves its loops scalar
 ONLY_CHECKS = [f"crnn._kernels.{name}" for name in ("entry.core", ARRAY_VIEWS)]
 KEPT_MODULES = 4  # of one name, for example a release build and one with bounds checks
 
@@ -296,6 +297,7 @@ class BuildExt(build_ext):
         more = ["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and kernels else []
         more += ["-Wno-unused-function"] if kernels and ext.for_tests else []  # it includes the headers of all kernels
         more += [OPTIMIZE_CHECKS] if ext.name in ONLY_CHECKS else []
+        more += ["-O3"] if ext.name == CLASSIC and not DEBUG else []
         more += [OPTIMIZE_LITTLE] if kernels and self.fallback and ext.instruction_set == "baseline" else []
         ext.extra_compile_args = compile_flags(kind, ext.instruction_set if kernels else None, more)
         if kind in ("gcc", "clang"):
@@ -337,9 +339,9 @@ def translate(modules: Iterable[Extension]) -> None:
     from Cython.Build import cythonize
 
     folder = Path("build", "cython-" + hashlib.sha256(repr(DIRECTIVES).encode()).hexdigest()[:8])
-    sources = {ext.sources[0]: Path(ext.sources[0]).relative_to(FOLDER).with_suffix("") for ext in modules}
+    sources = {ext.sources[0]: Path(ext.sources[0]).relative_to("src").with_suffix("") for ext in modules}
     cythonize(
-        [Extension("crnn._kernels." + ".".join(name.parts), [source]) for source, name in sources.items()],
+        [Extension(".".join(name.parts), [source]) for source, name in sources.items()],
         compiler_directives=DIRECTIVES,
         build_dir=str(folder),
         nthreads=len(sources) if sys.platform == "linux" else 0,  # side by side where processes can be forked
@@ -357,8 +359,9 @@ def extensions() -> list[Extension]:
     builds += [Kernels(name, dtype, "for_tests") for name, dtype in kinds if dtype in ("float32", "float64")]
     once = [Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name.replace('.', '/')}.pyx"]) for name in ONCE]
     once[0].define_macros = [("CRNN_ENTRY_POINTS", "1")]
+    classic = Extension(CLASSIC, ["src/" + CLASSIC.replace(".", "/") + ".pyx"])
     views = Extension(f"crnn._kernels.{ARRAY_VIEWS}", [f"{FOLDER}/{ARRAY_VIEWS.replace('.', '/')}.c"])
-    return [*builds, *once, views]  # what takes longest to compile comes first
+    return [*builds, classic, *once, views]  # what takes longest to compile comes first
 
 
 def index_page() -> str:

@@ -28,11 +28,12 @@ LAYERS = [
     ["training"],
     ["adaptation", "detection", "files", "export"],
     FACADE,
-    ["plot", "report"],
+    ["classic", "plot", "report"],
     ["cli", "__main__", ""],  # the last is the package itself, which imports the public names
 ]
 RANKS = {prefix: rank for rank, layer in enumerate(LAYERS) for prefix in layer}
 COMPILED = {
+    "crnn.classic.classic",
     "crnn._kernels.entry.core", "crnn._kernels.inference.closed_list", "crnn._kernels.inference.copies",
     "crnn._kernels.inference.selection",
     "crnn._kernels.ngram.compact", "crnn._kernels.ngram.frozen", "crnn._kernels.ngram.lookahead",

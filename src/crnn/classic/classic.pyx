@@ -1,0 +1,242 @@
+"""Min-char-rnn, compiled: Karpathy's hundred lines of NumPy as one file of Cython, to be read from top to bottom.
+
+One tanh layer reads T symbols, back-propagates through these T steps, clips each element of the gradients, and takes
+a step of Adagrad:
+
+    h[t] = tanh(Wx[x[t]] + h[t-1] Wh + bh)      y[t] = h[t] Wy + by      loss = -sum over t of log softmax(y[t])[target]
+
+A state is a row here, so matrices are (inputs, outputs), the transposes of the gist's, and a one-hot vector times Wx
+is a row of Wx. B parts of the text, or streams, may be read at once: row t B + b belongs to step t of stream b, and
+B = 1 is the gist. Only the products of the recurrence wait for one another. Each other product is one call for all
+steps. `crnn.CharRNN` is the same model with further cells and kernels of its own; docs/min_char_rnn.md compares them.
+"""
+
+from cython cimport floating
+from libc.math cimport log, sqrt
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
+from scipy.linalg.cython_blas cimport dgemm, sgemm
+
+import numpy as np
+
+from ..errors import InvalidInputError
+
+# ------------------------------------------------------------------------------ products and functions
+
+
+cdef void add_product(
+    const floating* a, const floating* b, floating* c, int m, int k, int n, char* of_a, char* of_b, floating beta
+) noexcept nogil:
+    """c = a b + beta c, for a (m, k), b (k, n) and c (m, n). For b"T", the operand is stored as its transpose."""
+    # BLAS stores matrices by columns: it takes a matrix stored by rows for the transpose, and computes c' = b' a'.
+    cdef int row_of_a = k if of_a[0] == b"N" else m
+    cdef int row_of_b = n if of_b[0] == b"N" else k
+    cdef floating one = 1
+    if floating is double:
+        dgemm(of_b, of_a, &n, &m, &k, &one, <double*>b, &row_of_b, <double*>a, &row_of_a, &beta, c, &n)
+    else:
+        sgemm(of_b, of_a, &n, &m, &k, &one, <float*>b, &row_of_b, <float*>a, &row_of_a, &beta, c, &n)
+
+
+cdef inline double exponential(double x) noexcept nogil:
+    """exp(x) for x <= 0, by arithmetic alone: unlike calls of the C library, a loop over it becomes vector code."""
+    # x = n ln(2) + r for an integer n and |r| <= ln(2) / 2, so exp(x) = 2**n exp(r); exp(r) is its Taylor polynomial.
+    cdef double shift = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer, held by the low bits
+    cdef double bounded = -708.0 if x < -708.0 else x
+    cdef double shifted = bounded * 1.4426950408889634 + shift
+    cdef double n = shifted - shift
+    cdef double r = bounded - n * 0.6931471805598903 - n * 5.497923018708371e-14  # ln(2) in two parts: n ln(2) is exact
+    cdef double series = 1
+    cdef double power
+    cdef uint64_t bits
+    cdef int i
+    for i in range(13, 0, -1):
+        series = 1 + series * r * (1.0 / i)
+    memcpy(&bits, &shifted, 8)
+    bits = (bits + 1023) << 52  # n moves to the place of the exponent
+    memcpy(&power, &bits, 8)
+    return series * power
+
+
+cdef inline double hyperbolic_tangent(double x) noexcept nogil:
+    """tanh(x), with an error of at most 2e-16."""
+    cdef double decay = exponential(-2 * x if x > 0 else 2 * x)
+    cdef double magnitude = (1 - decay) / (1 + decay)
+    return magnitude if x > 0 else -magnitude
+
+
+# ------------------------------------------------------------------------------ the algorithm
+
+
+cdef void forward(
+    const int[::1] x, const floating[:, ::1] Wx, const floating[:, ::1] Wh, const floating[::1] bh,
+    const floating[:, ::1] Wy, const floating[::1] by, int B, floating[:, ::1] h, floating[:, ::1] y,
+) noexcept nogil:
+    """Compute the states h[B:] that follow the first B rows of h, and the logits y."""
+    cdef int N = x.shape[0], H = Wh.shape[0], V = by.shape[0]
+    cdef int t, first, i, j
+    for t in range(N // B):
+        first = t * B  # of the rows of this step
+        for i in range(first, first + B):
+            for j in range(H):
+                h[i + B, j] = Wx[x[i], j] + bh[j]
+        # h[t] += h[t-1] @ Wh                                (B, H) = (B, H) (H, H)
+        add_product(&h[first, 0], &Wh[0, 0], &h[first + B, 0], B, H, H, b"N", b"N", <floating>1)
+        for i in range(first + B, first + 2 * B):
+            for j in range(H):
+                h[i, j] = <floating>hyperbolic_tangent(h[i, j])
+    for i in range(N):
+        for j in range(V):
+            y[i, j] = by[j]
+    # y += h[1:] @ Wy                                          (T B, V) = (T B, H) (H, V)
+    add_product(&h[B, 0], &Wy[0, 0], &y[0, 0], N, H, V, b"N", b"N", <floating>1)
+
+
+cdef double softmax_loss(const int[::1] targets, int B, floating[:, ::1] y) noexcept nogil:
+    """Return the loss, a sum over steps and a mean over streams, and turn the logits y into its gradient dy.
+
+    -log softmax(y)[target] = log(sum of exp(y)) - y[target], with the derivative softmax(y), minus 1 at the target.
+    """
+    cdef int V = y.shape[1]
+    cdef int i, j
+    cdef floating largest, target_logit, total
+    cdef double loss = 0
+    for i in range(y.shape[0]):
+        largest = y[i, 0]
+        for j in range(V):
+            largest = y[i, j] if y[i, j] > largest else largest
+        target_logit = y[i, targets[i]] - largest
+        for j in range(V):
+            y[i, j] = <floating>exponential(y[i, j] - largest)  # at most 1, where the gist's exp(y) overflows
+        total = 0
+        for j in range(V):
+            total += y[i, j]
+        loss += log(<double>total) - target_logit
+        for j in range(V):
+            y[i, j] /= total * B
+        y[i, targets[i]] -= <floating>1 / B
+    return loss / B
+
+
+cdef void back_propagate(
+    const int[::1] x, const floating[:, ::1] Wh, const floating[:, ::1] Wy, int B, const floating[:, ::1] h,
+    const floating[:, ::1] dy, floating[:, ::1] dz, floating[:, ::1] dWx, floating[:, ::1] dWh, floating[::1] dbh,
+    floating[:, ::1] dWy, floating[::1] dby,
+) noexcept nogil:
+    """Compute the gradients of all parameters from dy; dz is the gradient of the arguments of tanh."""
+    cdef int N = x.shape[0], H = Wh.shape[0], V = dby.shape[0]
+    cdef int t, first, i, j
+    dWx[:, :] = 0
+    dbh[:] = 0
+    dby[:] = 0
+    # dWy = h[1:].T @ dy                                       (H, V) = (H, T B) (T B, V)
+    add_product(&h[B, 0], &dy[0, 0], &dWy[0, 0], H, N, V, b"T", b"N", <floating>0)
+    # dh = dy @ Wy.T, kept in dz                               (T B, H) = (T B, V) (V, H)
+    add_product(&dy[0, 0], &Wy[0, 0], &dz[0, 0], N, V, H, b"N", b"T", <floating>0)
+    for t in range(N // B - 1, -1, -1):
+        first = t * B
+        if first + B < N:
+            # dh[t] += dz[t+1] @ Wh.T, the gist's dhnext     (B, H) = (B, H) (H, H)
+            add_product(&dz[first + B, 0], &Wh[0, 0], &dz[first, 0], B, H, H, b"N", b"T", <floating>1)
+        for i in range(first, first + B):
+            for j in range(H):
+                dz[i, j] *= 1 - h[i + B, j] * h[i + B, j]  # the derivative of tanh
+            for j in range(H):
+                dWx[x[i], j] += dz[i, j]
+                dbh[j] += dz[i, j]
+            for j in range(V):
+                dby[j] += dy[i, j]
+    # dWh = h[:-1].T @ dz                                      (H, H) = (H, T B) (T B, H)
+    add_product(&h[0, 0], &dz[0, 0], &dWh[0, 0], H, N, H, b"T", b"N", <floating>0)
+
+
+cdef void clip_elements(floating[::1] d, floating limit) noexcept nogil:
+    """Limit each element of a gradient to [-limit, limit]."""
+    cdef Py_ssize_t i
+    for i in range(d.shape[0]):
+        d[i] = limit if d[i] > limit else d[i]
+        d[i] = -limit if d[i] < -limit else d[i]
+
+
+cdef void adagrad(floating[::1] w, const floating[::1] d, floating[::1] memory, floating learning_rate) noexcept nogil:
+    """Add the squares of the gradient to `memory`, and subtract its elements over the roots of these sums from w."""
+    cdef Py_ssize_t i
+    for i in range(w.shape[0]):
+        memory[i] += d[i] * d[i]
+        w[i] -= learning_rate * d[i] / <floating>sqrt(memory[i] + <floating>1e-8)
+
+
+def train_steps(
+    floating[::1] w, floating[::1] memory, floating[:, ::1] state, const int[::1] ids, Py_ssize_t position, int T,
+    int V, double learning_rate, double clip, double[::1] losses,
+):
+    """Take a step for each entry of `losses`, from a position in each of B parts of `ids`; return the new position."""
+    cdef int B = state.shape[0], H = state.shape[1]
+    cdef Py_ssize_t part = (ids.shape[0] - 1) // B  # inputs of a stream; each target is the symbol after its input
+    require_fitting(w, ids, part, T, V, H)
+    if memory.shape[0] != w.shape[0] or position < 0:
+        raise InvalidInputError(f"memory must have {w.shape[0]} numbers, and position must not be negative")
+    dtype = np.asarray(w).dtype
+    cdef floating[::1] dw = np.empty(w.shape[0], dtype)
+    cdef floating[:, ::1] h = np.empty(((T + 1) * B, H), dtype), dz = np.empty((T * B, H), dtype)
+    cdef floating[:, ::1] y = np.empty((T * B, V), dtype)
+    cdef int[::1] x = np.empty(T * B, np.intc), targets = np.empty(T * B, np.intc)
+    cdef floating[:, ::1] Wx, Wh, Wy, dWx, dWh, dWy
+    cdef floating[::1] bh, by, dbh, dby
+    Wx, Wh, bh, Wy, by = cut(np.asarray(w), V, H)
+    dWx, dWh, dbh, dWy, dby = cut(np.asarray(dw), V, H)
+    cdef Py_ssize_t step
+    cdef int t, b
+    with nogil:
+        for step in range(losses.shape[0]):
+            if position + T >= part:  # the end of the text: begin again, from a state of zeros
+                position = 0
+                state[:, :] = 0
+            for t in range(T):
+                for b in range(B):
+                    x[t * B + b] = ids[b * part + position + t]
+                    targets[t * B + b] = ids[b * part + position + t + 1]
+            h[:B] = state
+            forward(x, Wx, Wh, bh, Wy, by, B, h, y)
+            losses[step] = softmax_loss(targets, B, y)
+            back_propagate(x, Wh, Wy, B, h, y, dz, dWx, dWh, dbh, dWy, dby)
+            clip_elements(dw, <floating>clip)
+            adagrad(w, dw, memory, <floating>learning_rate)
+            state[:, :] = h[T * B :]  # the next chunk starts from the state after this one
+            position += T
+    return position
+
+
+def read_symbols(const floating[::1] w, floating[:, ::1] state, const int[::1] ids, int V):
+    """Return the loss of the symbols after the first, and change the state to the one after all but the last."""
+    cdef int N = ids.shape[0] - 1, H = state.shape[1]
+    require_fitting(w, ids, N, N, V, H)
+    dtype = np.asarray(w).dtype
+    cdef floating[:, ::1] h = np.empty((N + 1, H), dtype), y = np.empty((N, V), dtype)
+    cdef const floating[:, ::1] Wx, Wh, Wy
+    cdef const floating[::1] bh, by
+    cdef double loss
+    Wx, Wh, bh, Wy, by = cut(np.asarray(w), V, H)
+    h[0] = state[0]
+    with nogil:
+        forward(ids[:N], Wx, Wh, bh, Wy, by, 1, h, y)
+        state[0] = h[N]
+        loss = softmax_loss(ids[1:], 1, y)
+    return loss
+
+
+def require_fitting(w, ids, part, T, V, H):
+    """Raise an error unless weights and ids have the sizes and values that the loops count on."""
+    wanted = V * H + H * H + H + H * V + V
+    if w.shape[0] != wanted:
+        raise InvalidInputError(f"w has {w.shape[0]} numbers, but {V} symbols and {H} units need {wanted}")
+    if T < 1 or part < T:
+        raise InvalidInputError(f"a stream of {part} inputs has no chunk of {T}")
+    if np.min(ids) < 0 or np.max(ids) >= V:
+        raise InvalidInputError(f"ids must be at least 0 and below {V}")
+
+
+def cut(vector, V, H):
+    """Return views of a vector of all parameters: Wx (V, H), Wh (H, H), bh (H,), Wy (H, V) and by (V,)."""
+    Wx, Wh, bh, Wy, by = np.split(vector, np.cumsum([V * H, H * H, H, H * V]))
+    return Wx.reshape(V, H), Wh.reshape(H, H), bh, Wy.reshape(H, V), by
