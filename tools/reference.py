@@ -32,6 +32,7 @@ PAGES = {  # file: title, what it documents, a sentence
     "datasets": ("Data sets", "crnn.datasets.python_manual crnn.datasets.english_towns",
                  "Small data for examples: `crnn.datasets`."),
     "large_data": ("Lines and TextFile", "crnn.Lines crnn.TextFile", "Data on disk."),
+    "classic": ("MinCharRNN", "crnn.classic.MinCharRNN", "The gist, compiled: `crnn.classic`."),
     "plot": ("Plots and reports", "crnn.plot.history crnn.plot.surprisal crnn.plot.probabilities crnn.plot.neurons "
              "crnn.plot.find_units crnn.plot.FoundUnit crnn.plot.gradient_flow crnn.plot.gradient_norms "
              "crnn.plot.GradientNorms crnn.plot.states crnn.plot.compare crnn.report.write_report",
