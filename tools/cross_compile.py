@@ -4,8 +4,8 @@
     python tools/cross_compile.py --run    also link them, compile tools/cross_compile.c as clang-cl does on Windows,
                                            and run that program here, under Wine and under QEMU, with equal hashes
 
-The first needs Cython, setuptools and the package ziglang, which brings the libraries and headers of every target; the
-second clang, Wine and QEMU as well (Debian's and Ubuntu's packages clang, wine64, wine and qemu-user).
+The first needs Cython, setuptools, SciPy and the package ziglang, which brings the libraries and headers of every
+target; the second clang, Wine and QEMU as well (Debian's and Ubuntu's packages clang, wine64, wine and qemu-user).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "cross"
-KERNELS = ROOT / "src" / "crnn" / "_kernels"
+CYTHON_FILES = [f"src/crnn/{name}.pyx" for name in ("_kernels/entry/core", "_kernels/entry/kernels", "classic/classic")]
 TARGETS = {  # names of zig's targets and of Python's platforms
     "x86_64-windows-gnu": "win-amd64",
     "aarch64-windows-gnu": "win-arm64",
@@ -121,11 +121,11 @@ def zig(*arguments: object) -> None:
 
 
 def generated() -> dict[str, Path]:
-    """Return the C files that Cython makes of two modules."""
+    """Return the C files that Cython makes of some modules, by name."""
     directives = [f"-X{name}={value}" for name, value in SETUP["DIRECTIVES"].items()]
     files = {}
-    for module in ("entry/core", "entry/kernels"):
-        source = KERNELS / f"{module}.pyx"
+    for name in CYTHON_FILES:
+        source = ROOT / name
         files[source.stem] = BUILD / f"{source.stem}.c"
         run([sys.executable, "-m", "cython", *directives, str(source), "-o", str(files[source.stem])])
     return files
@@ -138,7 +138,7 @@ def headers() -> Path:
     (folder / "pyconfig.h").write_text(PYCONFIG)
     text = "\n".join(path.read_text(errors="replace") for path in sorted(folder.rglob("*.h")))
     functions = set(re.findall(r"PyAPI_FUNC\([^)]*\)[\s\w]*?\b(\w+)\s*\(", text))
-    data = set(re.findall(r"PyAPI_DATA\([^)]*\)\s*(\w+)\s*;", text)) - functions
+    data = set(re.findall(r"PyAPI_DATA\([^)]*\)\s*(\w+)\s*(?:\[\])?;", text)) - functions
     lines = ["LIBRARY python3.dll", "EXPORTS", *sorted(functions), *(f"{name} DATA" for name in sorted(data))]
     (BUILD / "python.def").write_text("\n".join(lines))
     return folder
@@ -148,7 +148,7 @@ def modules(target: str) -> list[tuple[str, str, str]]:
     """Return the modules for a target: what each is of, its instruction set, and its number type if it has one."""
     sets = SETUP["instruction_sets"](TARGETS[target], clang=True)
     kernels = [("kernels", name, kind) for name in sets for kind in ("float32", "int8")]
-    return [("core", "baseline", "")] + [
+    return [("core", "baseline", ""), ("classic", "baseline", "")] + [
         (of, name, kind) for of, name, kind in kernels if kind in SETUP["INSTRUCTION_SETS"][name].kinds
     ]
 

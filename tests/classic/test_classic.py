@@ -117,5 +117,6 @@ def test_arrays_of_other_sizes_are_refused():
 def test_the_file_stays_readable():
     source = (ROOT / "src/crnn/classic/classic.pyx").read_text(encoding="utf-8")
     assert len(source.splitlines()) <= 250
-    for name in ("forward", "softmax_loss", "back_propagate", "clip_elements", "adagrad"):
+    back = ("back_propagate_output", "back_propagate_through_time")
+    for name in ("forward", "softmax_loss", *back, "clip_elements", "adagrad"):
         assert re.search(rf"^cdef \w+ {name}\(", source, re.MULTILINE)

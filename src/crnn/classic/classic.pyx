@@ -97,8 +97,7 @@ cdef double softmax_loss(const int[::1] targets, int B, floating[:, ::1] y) noex
 
     -log softmax(y)[target] = log(sum of exp(y)) - y[target], with the derivative softmax(y), minus 1 at the target.
     """
-    cdef int V = y.shape[1]
-    cdef int i, j
+    cdef int V = y.shape[1], i, j
     cdef floating largest, target_logit, total
     cdef double loss = 0
     for i in range(y.shape[0]):
@@ -118,21 +117,31 @@ cdef double softmax_loss(const int[::1] targets, int B, floating[:, ::1] y) noex
     return loss / B
 
 
-cdef void back_propagate(
-    const int[::1] x, const floating[:, ::1] Wh, const floating[:, ::1] Wy, int B, const floating[:, ::1] h,
-    const floating[:, ::1] dy, floating[:, ::1] dz, floating[:, ::1] dWx, floating[:, ::1] dWh, floating[::1] dbh,
+cdef void back_propagate_output(
+    const floating[:, ::1] Wy, int B, const floating[:, ::1] h, const floating[:, ::1] dy, floating[:, ::1] dh,
     floating[:, ::1] dWy, floating[::1] dby,
 ) noexcept nogil:
-    """Compute the gradients of all parameters from dy; dz is the gradient of the arguments of tanh."""
-    cdef int N = x.shape[0], H = Wh.shape[0], V = dby.shape[0]
+    """Compute the gradients of Wy, by and, as far as they come from each step's own loss, of the states."""
+    cdef int N = dy.shape[0], H = Wy.shape[0], V = dby.shape[0], i, j
+    # dWy = h[1:].T @ dy                                       (H, V) = (H, T B) (T B, V)
+    add_product(&h[B, 0], &dy[0, 0], &dWy[0, 0], H, N, V, b"T", b"N", <floating>0)
+    dby[:] = 0
+    for i in range(N):
+        for j in range(V):
+            dby[j] += dy[i, j]
+    # dh = dy @ Wy.T                                           (T B, H) = (T B, V) (V, H)
+    add_product(&dy[0, 0], &Wy[0, 0], &dh[0, 0], N, V, H, b"N", b"T", <floating>0)
+
+
+cdef void back_propagate_through_time(
+    const int[::1] x, const floating[:, ::1] Wh, int B, const floating[:, ::1] h, floating[:, ::1] dz,
+    floating[:, ::1] dWx, floating[:, ::1] dWh, floating[::1] dbh,
+) noexcept nogil:
+    """Compute the gradients of Wx, Wh and bh. dz has dh at first, and then the gradient of the arguments of tanh."""
+    cdef int N = x.shape[0], H = Wh.shape[0]
     cdef int t, first, i, j
     dWx[:, :] = 0
     dbh[:] = 0
-    dby[:] = 0
-    # dWy = h[1:].T @ dy                                       (H, V) = (H, T B) (T B, V)
-    add_product(&h[B, 0], &dy[0, 0], &dWy[0, 0], H, N, V, b"T", b"N", <floating>0)
-    # dh = dy @ Wy.T, kept in dz                               (T B, H) = (T B, V) (V, H)
-    add_product(&dy[0, 0], &Wy[0, 0], &dz[0, 0], N, V, H, b"N", b"T", <floating>0)
     for t in range(N // B - 1, -1, -1):
         first = t * B
         if first + B < N:
@@ -144,8 +153,6 @@ cdef void back_propagate(
             for j in range(H):
                 dWx[x[i], j] += dz[i, j]
                 dbh[j] += dz[i, j]
-            for j in range(V):
-                dby[j] += dy[i, j]
     # dWh = h[:-1].T @ dz                                      (H, H) = (H, T B) (T B, H)
     add_product(&h[0, 0], &dz[0, 0], &dWh[0, 0], H, N, H, b"T", b"N", <floating>0)
 
@@ -199,7 +206,8 @@ def train_steps(
             h[:B] = state
             forward(x, Wx, Wh, bh, Wy, by, B, h, y)
             losses[step] = softmax_loss(targets, B, y)
-            back_propagate(x, Wh, Wy, B, h, y, dz, dWx, dWh, dbh, dWy, dby)
+            back_propagate_output(Wy, B, h, y, dz, dWy, dby)
+            back_propagate_through_time(x, Wh, B, h, dz, dWx, dWh, dbh)
             clip_elements(dw, <floating>clip)
             adagrad(w, dw, memory, <floating>learning_rate)
             state[:, :] = h[T * B :]  # the next chunk starts from the state after this one
