@@ -1,9 +1,13 @@
 """All docstrings of the package: each section has a heading, no line is there twice, and the defaults are right.
 
+Their examples import and define every name that they use, so that a reader can paste them alone.
+
 Names of modules and files in backticks exist, in all sources and pages.
 """
 
 import ast
+import builtins
+import doctest
 import importlib
 import pkgutil
 import re
@@ -129,6 +133,34 @@ def test_documented_defaults_are_those_of_the_signature():
     assert found == []
     function = ast.parse("def f(a, b=7, *, c=True): pass").body[0]
     assert [*wrong_defaults("b : int, default=8\nc : bool, default=True", function, {})] == ["f: b=8, but 7"]
+
+
+def names_not_defined(source):
+    """Return the names that a program uses without importing or assigning them."""
+    nodes = [*ast.walk(ast.parse(source))]
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    defined = {name.id for name in names if isinstance(name.ctx, ast.Store)} | vars(builtins).keys()
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            defined |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.arg):
+            defined.add(node.arg)
+    return sorted({name.id for name in names} - defined)
+
+
+def test_examples_can_be_pasted_alone():
+    found = {}
+    for module, path in python_modules().items():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, DOCUMENTED):
+                examples = doctest.DocTestParser().get_examples(ast.get_docstring(node) or "")
+                names = names_not_defined("".join(example.source for example in examples))
+                found |= {f"{module}.{node.name}": names} if names else {}
+    assert found == {}
+    source = "import numpy as np\nx = np.ones(3)\ndef f(a): return a + b\nprint([i for i in x], y)"
+    assert names_not_defined(source) == ["b", "y"]
 
 
 def unknown_names(text, files):

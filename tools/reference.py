@@ -70,7 +70,6 @@ EXIT_CODES = """## Exit codes
 | 130 | Ctrl-C. `crnn train` and `crnn demo` save the model first. |
 | 143, 129 | `crnn train` was ended by SIGTERM or SIGHUP, and has saved the model. |
 """
-EXAMPLES = "Examples of methods and plots need `from crnn import CharNGram, CharRNN, plot`."
 
 
 def is_method(cls: type, name: str) -> bool:
@@ -175,7 +174,7 @@ def pages() -> dict[str, str]:
     index = [f"| [{title}]({file}.md) | {sentence} |" for file, (title, _, sentence) in PAGES.items()]
     index.append("| [The command line](command_line.md) | Exit codes, and the options of every command of `crnn`. |")
     return {
-        "index.md": "\n".join(["# Reference", "", EXAMPLES, "", "| page | contents |", "|---|---|", *index, ""]),
+        "index.md": "\n".join(["# Reference", "", "| page | contents |", "|---|---|", *index, ""]),
         "command_line.md": "\n".join(["# The command line\n", EXIT_CODES, *map(command_help, ("", *COMMANDS))]),
         **{f"{file}.md": page(*content) for file, content in PAGES.items()},
     }

@@ -254,6 +254,7 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> names = [a + b for a in ("an", "ha", "bo", "ev", "ol") for b in ("na", "nna", "bby", "eline", "ga")]
         >>> detector = AnomalyDetector(CharNGram(order=3), contamination=0.5, random_state=0).fit(names)
         >>> detector.predict(["hana", "zzz"])
@@ -320,6 +321,7 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> numbers = [f"job {i} done" for i in range(300)]
         >>> model = CharNGram(order=4, min_count=2)
         >>> detector = AnomalyDetector(model, contamination=0.2, random_state=0).fit(numbers)
@@ -380,6 +382,7 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3, min_count=2).fit(["anna", "hannah", "nana", "ann", "hanna"])
         >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.predict(["nana", "bob"])
@@ -416,6 +419,7 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
         >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.score_samples(["nana", "bob", None]).round(1).tolist()
@@ -428,6 +432,7 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
         >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.decision_function(["nana", "bob"]) < 0
@@ -444,6 +449,7 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
         >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.predict(["nana", "bob", None])
@@ -475,6 +481,7 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> lines = [f"job {i} done" for i in range(200)] + ["job 7 gone", None]
         >>> detector = AnomalyDetector(CharNGram(order=4), contamination=0.05, random_state=0)
         >>> verdicts = detector.fit_predict(lines)
@@ -524,6 +531,7 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=4, min_count=2).fit([f"job {i} done" for i in range(100)])
         >>> detector = AnomalyDetector(model, contamination=0.2).calibrate([f"job {i} done" for i in range(100, 200)])
         >>> print(str(detector.explain("job 7 gone")).partition(";")[0])
@@ -679,6 +687,7 @@ class AnomalyDetector(Estimator):
         Examples
         --------
         >>> import tempfile
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> detector = AnomalyDetector(CharNGram(order=3), contamination=0.1).fit([f"job {i} done" for i in range(200)])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     detector.export_js(f"{folder}/jobs.js")
@@ -707,6 +716,7 @@ class AnomalyDetector(Estimator):
         Examples
         --------
         >>> import tempfile
+        >>> from crnn import AnomalyDetector, CharNGram
         >>> detector = AnomalyDetector(CharNGram(order=3), contamination=0.1).fit([f"job {i} done" for i in range(200)])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     detector.export_html(f"{folder}/jobs.html", title="Is this line normal?")

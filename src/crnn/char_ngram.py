@@ -148,6 +148,7 @@ class CharNGram(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram
         >>> names = CharNGram().fit(["Anna", "Hanna", "Hannah", "Bob"] * 5)
         >>> names.order_, names.sample(temperature=0)
         (8, 'Hanna')
@@ -243,6 +244,7 @@ class CharNGram(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram
         >>> model = CharNGram(order=3, vocabulary="abcd")
         >>> for block in ("abcabc", "dabcd"):
         ...     _ = model.partial_fit(block)
@@ -294,6 +296,7 @@ class CharNGram(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram
         >>> model = CharNGram(order=4).fit("to be or not to be, " * 50)
         >>> model.adapt("to bet, " * 9).bits_per_char("to bet, ") < model.bits_per_char("to bet, ")
         True
@@ -333,6 +336,7 @@ class CharNGram(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram
         >>> model = CharNGram(order=4).fit(" ".join(map(str, range(3000))))
         >>> small = model.prune(4000)
         >>> sum(small.n_grams_) < sum(model.n_grams_)
@@ -369,6 +373,7 @@ class CharNGram(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram
         >>> model = CharNGram(order=4).fit("to be or not to be, " * 50)
         >>> abs(model.quantize().score("to be") - model.score("to be")) < 0.01
         True
@@ -449,6 +454,7 @@ class CharNGram(LanguageModel):
         Examples
         --------
         >>> import tempfile
+        >>> from crnn import CharNGram
         >>> model = CharNGram(order=2).fit(["a b", "b a"])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     model.export_arpa(f"{folder}/names.arpa")
@@ -507,6 +513,7 @@ class CharNGram(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "bob"], ["girl", "boy"])
         >>> model.for_label("boy").sample(temperature=0)
         'bob'

@@ -373,6 +373,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit("hello world " * 20).n_steps_
         9
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit(["Anna", "Bob", "Eve"]).vocabulary_
@@ -439,6 +440,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=8, vocabulary="abcdehlorw ", random_state=0)
         >>> for block in ("hello world " * 20, "a bad world " * 20):  # blocks of an endless stream
         ...     _ = model.partial_fit(block)
@@ -507,6 +509,7 @@ class CharRNN(LanguageModel):
         Examples
         --------
         >>> import tempfile
+        >>> from crnn import CharRNN
         >>> text = "to be or not to be, " * 50
         >>> def interrupt(model, record):
         ...     if record["step"] == 60:
@@ -549,6 +552,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=10_000, callbacks=[lambda model, record: model.stop()], random_state=0)
         >>> model.fit("to be or not to be, " * 50).n_steps_ < 10_000
         True
@@ -578,6 +582,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN.recommended("to be or not to be, " * 500, seconds=2.0, verbose=0)
         >>> model.cell, model.schedule, model.max_seconds
         ('cifg', 'cosine', 2.0)
@@ -660,6 +665,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=32, max_steps=2000, random_state=0).fit("to be or not to be, " * 50)
         >>> adapted = model.adapt("to be or to be, " * 50)
         >>> bool(adapted.score("to be or to be, ") > model.score("to be or to be, "))
@@ -695,6 +701,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, num_layers=2, cell="lstm", max_steps=0).fit("abcd")
         >>> [cells.shape for cells in model.hidden_states(["abc", "d"], cells=True)]
         [(3, 2, 16), (1, 2, 16)]
@@ -727,6 +734,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=3, num_layers=2, max_steps=0).fit(["Anna", "Bob", "Eve"])
         >>> model.transform(["Ann", "Bo"]).shape
         (2, 6)
@@ -754,6 +762,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> CharRNN(hidden_size=3, max_steps=0).fit_transform(["Anna", "Bob", "Eve"], y=[0, 1, 0]).shape
         (3, 3)
         """
@@ -767,6 +776,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> CharRNN(hidden_size=2, max_steps=0).fit("abcd").get_feature_names_out().tolist()
         ['h_l0_0', 'h_l0_1']
         """
@@ -801,6 +811,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> loss, params, states = model.gradient("abab", at=3)
         >>> bool(abs(loss - model.surprisal("abab")[3]) < 1e-5), params["Why"].shape, states.shape
@@ -825,6 +836,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> abs(model.quantize().score("abab") - model.score("abab")) < 0.01
         True
@@ -857,6 +869,7 @@ class CharRNN(LanguageModel):
         Examples
         --------
         >>> import io
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=8, max_steps=5, random_state=0).fit("hello world, " * 20)
         >>> model.save(file := io.BytesIO())
         >>> CharRNN.load(io.BytesIO(file.getvalue())).score("hello") == model.score("hello")
@@ -896,6 +909,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
         >>> module = model.to_torch()  # doctest: +SKIP
         >>> logits, state = module(module.encode("abcab"))  # doctest: +SKIP
@@ -945,6 +959,8 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> import numpy as np
+        >>> from crnn import CharRNN
         >>> state_dict = {
         ...     "rnn.weight_ih_l0": np.eye(2, 3), "rnn.weight_hh_l0": np.eye(2), "rnn.bias_ih_l0": np.ones(2),
         ...     "rnn.bias_hh_l0": np.ones(2), "decoder.weight": np.eye(3, 2), "decoder.bias": np.zeros(3),
@@ -980,6 +996,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
         >>> model.export_onnx("abc.onnx")  # doctest: +SKIP
         """
@@ -1111,6 +1128,7 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(16, max_steps=1500, random_state=0).fit(["anna", "bob"], ["girl", "boy"])
         >>> model.for_label("boy").beam_search(4, n_beams=1)[0][0]
         'bob'
@@ -1154,6 +1172,8 @@ class CharRNN(LanguageModel):
 
         Examples
         --------
+        >>> import numpy as np
+        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
         >>> with model.editing():
         ...     model.params_["by"][:] = 0

@@ -22,6 +22,7 @@ class InvalidInputError(ValueError, TypeError):
 
     Examples
     --------
+    >>> from crnn import InvalidInputError
     >>> error = InvalidInputError("X is empty", argument="X")
     >>> error.argument, error.index
     ('X', None)
@@ -44,6 +45,7 @@ class ModelFileError(ValueError):
 
     Examples
     --------
+    >>> from crnn import ModelFileError
     >>> print(ModelFileError("it has format version 2", remedy="upgrade crnn"))
     it has format version 2; upgrade crnn
     """
@@ -63,6 +65,7 @@ class NotFittedError(ValueError, AttributeError):
 
     Examples
     --------
+    >>> from crnn import NotFittedError
     >>> issubclass(NotFittedError, ValueError) and issubclass(NotFittedError, AttributeError)
     True
     """
@@ -92,6 +95,7 @@ class DivergenceError(ArithmeticError):
 
     Examples
     --------
+    >>> from crnn import DivergenceError
     >>> error = DivergenceError(step=1201, last_loss=48.25)
     >>> print(error)
     the loss of step 1201 is not finite (last finite loss: 48.25 nats per chunk). Lower learning_rate or clip.

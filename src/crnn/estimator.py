@@ -43,6 +43,7 @@ class Estimator:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> CharRNN(64).get_params()["hidden_size"]
         64
         """
@@ -66,6 +67,7 @@ class Estimator:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> CharRNN().set_params(hidden_size=64)
         CharRNN(hidden_size=64)
         """
@@ -124,6 +126,7 @@ class Estimator:
         Examples
         --------
         >>> import tempfile
+        >>> from crnn import CharNGram
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     CharNGram(order=5).fit("hello world, " * 20).save(f"{folder}/hello.crnn")
         """
@@ -151,6 +154,7 @@ class Estimator:
         Examples
         --------
         >>> import io
+        >>> from crnn import CharNGram
         >>> file = io.BytesIO()
         >>> CharNGram(order=5).fit("abc" * 100).save(file)
         >>> CharNGram.load(io.BytesIO(file.getvalue()))

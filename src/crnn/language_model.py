@@ -246,10 +246,11 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("ab" * 100)
         >>> model.sample(6, prime="a", temperature=0)
         'bababa'
-        >>> names = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Bob", "Eve"])
+        >>> names = CharNGram(order=4).fit(["Anna", "Bob", "Eve"] * 9)
         >>> sorted(names.sample(n_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
         ['Anna', 'Eve']
         """
@@ -307,7 +308,8 @@ class LanguageModel(Estimator):
         Examples
         --------
         >>> from itertools import islice
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("ab" * 100)
         >>> list(islice(model.stream(prime="a", temperature=0), 3))
         ['b', 'a', 'b']
         """
@@ -385,7 +387,8 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> words = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("to be or not to be. " * 20)
+        >>> from crnn import CharNGram
+        >>> words = CharNGram(order=4).fit("to be or not to be. " * 20)
         >>> words.beam_search(prime="to be or n", stop=[" ", "."])[0][0]
         'ot'
         >>> cities = CharNGram(4).fit(["Lima", "Lille", "London"], sample_weight=[9, 1, 5])
@@ -438,7 +441,8 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Anna", "Bob"])
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=4).fit(["Anna", "Anna", "Bob"])
         >>> found = model.enumerate_documents(2)
         >>> found.documents, bool(found.bound == found.log_probs[-1])
         (['Anna', 'Bob'], True)
@@ -481,6 +485,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharNGram
         >>> names = CharNGram(order=3).fit(["anna", "hanna", "hannah", "bob"])
         >>> round(names.match_probability(".*nn.*").estimate, 2)
         0.31
@@ -596,6 +601,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharNGram
         >>> model = CharNGram(5).fit("The function returns a list of strings. " * 3)
         >>> model.restore(["afunct_on", "list ofstrings"], spaces=True, gaps="_")
         ['a function', 'list of strings']
@@ -650,7 +656,8 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("ab" * 100)
         >>> state = model.start("ab")
         >>> [likely] = state.next_proba().argsort()[-1:]
         >>> model.vocabulary_[likely], state.feed("a").sample(2, temperature=0)
@@ -683,7 +690,8 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("ab" * 100)
         >>> model.start_many(["ab", "a"]).sample(2, temperature=0)
         ['ab', 'ba']
         """
@@ -721,6 +729,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.score("dcba"), 2)  # untrained: about -ln 4
         -1.39
@@ -742,6 +751,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.bits_per_char("dcba"), 2)
         2.0
@@ -753,6 +763,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.perplexity("dcba"), 1)
         4.0
@@ -807,6 +818,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> model.score_samples(["ab", "", "abcd"]).round(1).tolist()  # untrained: ln 1/4 per symbol
         [-2.8, 0.0, -5.5]
@@ -839,6 +851,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> for scores in model.score_batches([["ab", ""], ["abcd"]]):
         ...     print(scores.round(1))
@@ -862,7 +875,8 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("ab" * 100)
         >>> model.next_proba(["ab", "aba"]).round().tolist(), list(model.vocabulary_)
         ([[1.0, 0.0], [0.0, 1.0]], ['a', 'b'])
         """
@@ -888,7 +902,8 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> names = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Bob"])
+        >>> from crnn import CharNGram
+        >>> names = CharNGram(order=4).fit(["Anna", "Bob"])
         >>> names.surprisal("Ann", end=True).argmax()  # the end, since an a is missing
         np.int64(3)
         """
@@ -930,6 +945,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharNGram
         >>> model = CharNGram(4).fit("to be or not to be, " * 9)
         >>> words, bits = model.word_surprisal("to be or be")
         >>> words[bits.argmax()], len(bits)
@@ -944,7 +960,8 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("ab" * 100)
         >>> model.rank("abaa")[1:].tolist()  # the second a of aa
         [1, 1, 2]
         """
@@ -982,7 +999,8 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("ab" * 100)
         >>> found = model.guess_number(["abab", "aaaa"], random_state=0, length=4)
         >>> bool(found.estimate[0] < found.estimate[1])
         True

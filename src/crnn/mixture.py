@@ -229,6 +229,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram, Mixture
         >>> text = "to be or not to be, " * 50
         >>> models = [CharNGram(order=2).fit(text), CharNGram(order=5).fit(text)]
         >>> Mixture.from_fitted(models, weights=[0.2, 0.8]).sample(6, prime="to be", temperature=0)
@@ -289,6 +290,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram, CharRNN, Mixture
         >>> text = "to be or not to be, " * 50
         >>> mixture = Mixture([CharRNN(8, max_steps=100, random_state=0), CharNGram(order=4)])
         >>> mixture.fit(text, validation="not to be, to be").members_
@@ -388,6 +390,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram, Mixture
         >>> mixture = Mixture([CharNGram(order=3, vocabulary="abcd"), CharNGram(order=2, vocabulary="abcd")])
         >>> for block in ("abcabc", "dabcd"):
         ...     _ = mixture.partial_fit(block)
@@ -472,6 +475,7 @@ class Mixture(LanguageModel):
         Examples
         --------
         >>> import tempfile
+        >>> from crnn import CharNGram, CharRNN, Mixture
         >>> text = "to be or not to be, " * 200
         >>> def interrupt(model, record):
         ...     if record["step"] == 60:
@@ -560,6 +564,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram, Mixture
         >>> text = "to be or not to be, " * 50
         >>> mixture = Mixture.from_fitted([CharNGram(order=order).fit(text) for order in (1, 4)])
         >>> mixture.fit_weights("not to be").weights_.argmax()
@@ -579,6 +584,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram, CharRNN, Mixture
         >>> text = "to be or not to be, " * 50
         >>> mixture = Mixture([CharRNN(16, max_steps=300, random_state=0), CharNGram(order=4)]).fit(text)
         >>> adapted = mixture.adapt("to bet, " * 9, learning_rate=3e-4)
@@ -614,6 +620,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import Mixture
         >>> mixture = Mixture.recommended("to be or not to be, " * 200, seconds=0.5, verbose=0, random_state=0)
         >>> [type(model).__name__ for model in mixture.models], mixture.max_seconds
         (['CharRNN', 'CharNGram'], 0.5)
@@ -645,6 +652,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram, Mixture
         >>> models = [CharNGram(order=3), CharNGram(order=2)]
         >>> mixture = Mixture(models).fit(["anna", "bob"], ["girl", "boy"])
         >>> mixture.for_label("boy").sample(temperature=0)
@@ -703,6 +711,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram, Mixture
         >>> Mixture([CharNGram(order=3)]).get_params()["models__0__order"]
         3
         """
@@ -726,6 +735,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram, Mixture
         >>> Mixture([CharNGram(order=3)]).set_params(models__0__order=5)
         Mixture(models=[CharNGram(order=5)])
         """

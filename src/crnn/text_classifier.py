@@ -135,6 +135,7 @@ class TextClassifier(Estimator):
 
         Examples
         --------
+        >>> from crnn import TextClassifier
         >>> TextClassifier().set_params(estimator__hidden_size=64).estimator[1].cell
         'lstm'
         """
@@ -177,6 +178,7 @@ class TextClassifier(Estimator):
 
         Examples
         --------
+        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
         >>> model.fit(["ab", "ba", "a"], [0, 1, 0]).classes_
         array([0, 1])
@@ -258,6 +260,7 @@ class TextClassifier(Estimator):
 
         Examples
         --------
+        >>> from crnn import TextClassifier
         >>> TextClassifier.recommended(["ab", "cd"] * 50, [0, 1] * 50, seconds=1.0, verbose=0)
         TextClassifier(estimator=CharNGram(order=5, min_count=2))
         """
@@ -296,6 +299,7 @@ class TextClassifier(Estimator):
 
         Examples
         --------
+        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"]).predict(["aaaa", "bbbb"])
         array(['a', 'b'], dtype='<U1')
@@ -311,6 +315,7 @@ class TextClassifier(Estimator):
 
         Examples
         --------
+        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model = model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"])
         >>> model.predict_proba(["aaaa", "bbbb"]).round().tolist()
@@ -326,6 +331,7 @@ class TextClassifier(Estimator):
 
         Examples
         --------
+        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
         >>> model.fit(["ab", "ba"], [0, 1]).predict_log_proba(["ab", "x", ""]).shape
         (3, 2)
@@ -345,6 +351,7 @@ class TextClassifier(Estimator):
 
         Examples
         --------
+        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model = model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"])
         >>> model.score(["aaaa", "bbbb", "bbbb"], ["a", "b", "a"], sample_weight=[1, 2, 1])
@@ -412,6 +419,7 @@ class TextClassifier(Estimator):
 
         Examples
         --------
+        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"]).quantize().predict(["aaaa", "bbbb"])
         array(['a', 'b'], dtype='<U1')
@@ -447,6 +455,7 @@ class TextClassifier(Estimator):
         Examples
         --------
         >>> import tempfile
+        >>> from crnn import CharNGram, TextClassifier
         >>> model = TextClassifier(CharNGram(order=3)).fit(["anna", "eva", "bob", "tom"], ["f", "f", "m", "m"])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     model.export_js(f"{folder}/names.js")
@@ -475,6 +484,7 @@ class TextClassifier(Estimator):
         Examples
         --------
         >>> import tempfile
+        >>> from crnn import CharNGram, TextClassifier
         >>> model = TextClassifier(CharNGram(order=3)).fit(["anna", "eva", "bob", "tom"], ["f", "f", "m", "m"])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     model.export_html(f"{folder}/names.html", title="Which name is it?")

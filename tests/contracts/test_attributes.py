@@ -1,14 +1,20 @@
-"""Every attribute of a public object is in the section "Attributes" of its class, with the type that it has."""
+"""Every attribute of a public object is in the section "Attributes" of its class, with the type that it has.
 
+Public objects are the public classes' and those that a public function, method or property returns.
+"""
+
+import ast
 import inspect
 import re
 import types
 
 import numpy as np
 import pytest
+from source_tree import needs_sources, parsed, python_modules
 
 import crnn
 from crnn import AnomalyDetector, CharNGram, CharRNN, Lines, Mixture, TextClassifier, TextFile
+from crnn.classic import MinCharRNN
 
 WORDS = ["anna", "otto", "eva", "bob", "tom", "ida", "ada", "leo"]
 LABELS = ["f", "m", "f", "m", "m", "f", "f", "m"]
@@ -61,7 +67,7 @@ FITTED = {  # what it is: how to make it, given a folder
         AnomalyDetector(CharNGram(order=3), contamination=0.2, mask=["digits", ("o", "0")], random_state=0)
     ),
     "a state": lambda _: CharNGram(order=3).fit(TEXT).start("to"),
-    "states": lambda _: CharNGram(order=3).fit(TEXT).start(["to", "be"]),
+    "states": lambda _: CharNGram(order=3).fit(TEXT).start_many(["to", "be"]),
     "a vocabulary": lambda _: CharNGram(order=3).fit(TEXT).vocabulary_,
     "a vocabulary of documents": lambda _: CharNGram(order=3, min_count=2).fit(WORDS, LABELS).vocabulary_,
     "a text in files": lambda folder: TextFile(texts_of_a_file(folder)),
@@ -78,6 +84,7 @@ FITTED = {  # what it is: how to make it, given a folder
     "guess numbers": lambda _: CharNGram(order=3).fit(WORDS).guess_number(WORDS, 7, 0),
     "a gradient": lambda _: network().fit(TEXT).gradient("to be"),
     "a gradient of an LSTM": lambda _: network(cell="lstm").fit(TEXT).gradient("to be"),
+    "min-char-rnn": lambda _: MinCharRNN(5, seq_length=3, random_state=0).train(TEXT, 2),
     "a copy": lambda _: crnn.longest_copies(["to be"], TEXT)[0],
     "a found unit": lambda _: found_units(),
     "norms of gradients": lambda _: gradient_norms("rnn"),
@@ -133,7 +140,9 @@ def is_described_by(value, kind):
 def test_attributes_are_described_with_their_types(make, tmp_path):
     obj = make(tmp_path)
     kinds = described(type(obj))
-    assert attributes(obj) == kinds.keys()
+    parameters = inspect.signature(type(obj)).parameters.keys()  # they are attributes too, and may be listed again
+    assert attributes(obj) - parameters == kinds.keys() - parameters
+    assert kinds.keys() <= attributes(obj)
     found = {name: getattr(obj, name) for name in kinds if hasattr(obj, name)}  # `fit_predict` alone sets some
     assert [
         (name, kinds[name], value) for name, value in found.items() if not is_described_by(value, kinds[name])
@@ -149,6 +158,49 @@ def test_a_property_and_its_class_say_the_same(make, tmp_path):
         if isinstance(getattr(cls, name, None), property):
             first = inspect.getdoc(getattr(cls, name)).partition("\n\n")[0]
             assert " ".join(first.split()) in words, name
+
+
+SIMPLE = {"bool", "bytes", "dict", "float", "int", "list", "str", "tuple"}
+
+
+@pytest.mark.parametrize("make", FITTED.values(), ids=FITTED)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_types_agree_with_annotations(make, tmp_path):
+    cls = type(make(tmp_path))
+    for name, kind in described(cls).items():
+        attribute = getattr(cls, name, None)
+        owner, key = (attribute.fget, "return") if isinstance(attribute, property) else (cls, name)
+        annotation = str(inspect.get_annotations(owner).get(key, ""))
+        words = {*re.findall(r"\w+", annotation.partition("[")[0])} & SIMPLE
+        assert words <= {*re.findall(r"\w+", kind)}, name
+        if annotation in SIMPLE:
+            assert kind == annotation, name
+
+
+def public_callables():
+    """Yield every public function, and every public method and property of the public classes."""
+    from crnn import datasets, plot, report
+
+    for module in (crnn, datasets, plot, report):
+        for name in getattr(module, "__all__", dir(module)):
+            obj = getattr(module, name)
+            if inspect.isfunction(obj):
+                yield obj
+            elif isinstance(obj, type):
+                for member in (getattr(obj, name) for name in dir(obj) if name[0] != "_"):
+                    yield inspect.unwrap(member.fget if isinstance(member, property) else member)
+
+
+@needs_sources
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_class_that_is_returned_is_among_the_objects(tmp_path):
+    trees = map(parsed, python_modules().values())
+    classes = {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    annotations = [str(getattr(function, "__annotations__", {}).get("return")) for function in public_callables()]
+    returned = {word for annotation in annotations for word in re.findall(r"\w+", annotation)} & classes
+    made = {cls.__name__ for make in FITTED.values() for cls in type(make(tmp_path)).__mro__}
+    assert {"Explanation", "TextState", "Copy"} <= returned
+    assert returned - made == {"FileReader"}  # what reads a file is for the models
 
 
 def test_wrong_types_are_found():

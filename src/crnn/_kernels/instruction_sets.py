@@ -44,6 +44,7 @@ def sets_for(kind: str) -> tuple[str, ...]:
 
     Examples
     --------
+    >>> from crnn._kernels.instruction_sets import sets_for
     >>> sets_for("float32"), sets_for("int8")[-1]
     (('baseline', 'avx2', 'avx512'), 'neon_dotprod')
     """
@@ -57,6 +58,7 @@ def sets_for_processor(kind: str, level: int, multiplies_bytes: bool) -> tuple[s
 
     Examples
     --------
+    >>> from crnn._kernels.instruction_sets import sets_for_processor
     >>> sets_for_processor("float32", 1, False), sets_for_processor("int8", 2, True)
     (('baseline', 'avx2'), ('baseline', 'avx2', 'avx512', 'avx512_vnni'))
     """

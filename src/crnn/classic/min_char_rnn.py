@@ -58,6 +58,10 @@ class MinCharRNN:
         Position of the next chunk in each stream.
     smooth_loss : float
         Smoothed loss in nats per chunk, which starts at T ln V.
+    params : dict of str to ndarray
+        The weights by the gist's names, to read or to write: ``params["Why"][...] = 0``.
+    memory : dict of str to ndarray
+        Adagrad's sums of squares by the gist's names, as views in the shapes of `params`.
 
     Examples
     --------
@@ -118,6 +122,7 @@ class MinCharRNN:
 
         Examples
         --------
+        >>> from crnn.classic import MinCharRNN
         >>> model = MinCharRNN(8, seq_length=5, random_state=0).train("abc" * 20, 300)
         >>> model.n, round(model.smooth_loss, 1)
         (300, 4.1)
@@ -181,6 +186,7 @@ class MinCharRNN:
 
         Examples
         --------
+        >>> from crnn.classic import MinCharRNN
         >>> model = MinCharRNN(8, seq_length=5, random_state=0).train("abc" * 20, 300)
         >>> model.loss("abcabc") < model.loss("acbacb")
         True
@@ -219,6 +225,7 @@ class MinCharRNN:
 
         Examples
         --------
+        >>> from crnn.classic import MinCharRNN
         >>> model = MinCharRNN(8, seq_length=5, random_state=0).train("abc" * 20, 300)
         >>> model.sample(6, prime="ab", temperature=0.1, random_state=0)
         'cabcab'
@@ -263,6 +270,7 @@ class MinCharRNN:
 
         Examples
         --------
+        >>> from crnn.classic import MinCharRNN
         >>> model = MinCharRNN(8, seq_length=5, random_state=0).train("abc" * 20, 300)
         >>> other = model.to_char_rnn()
         >>> other.sample(6, prime="ab", temperature=0.1, random_state=0)
@@ -305,6 +313,7 @@ class MinCharRNN:
         Examples
         --------
         >>> from crnn import CharRNN
+        >>> from crnn.classic import MinCharRNN
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 20)
         >>> MinCharRNN.from_char_rnn(model).params["Whh"].shape
         (8, 8)

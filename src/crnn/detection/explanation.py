@@ -40,9 +40,13 @@ class Explanation(NamedTuple):
 
     Examples
     --------
-    >>> found = Explanation("to", -11.1, True, ["t", "o", BOUNDARY], np.array([0.5, 0.2, 5.2]), [[("t", 0.6)],
-    ...                     [("o", 0.8)], [(" ", 0.9)]])
-    >>> print(found)
+    >>> import numpy as np
+    >>> from crnn import BOUNDARY
+    >>> from crnn.detection.explanation import Explanation
+    >>> symbols = ["t", "o", BOUNDARY]
+    >>> surprisal = np.array([0.5, 0.2, 5.2])
+    >>> alternatives = [[("t", 0.6)], [("o", 0.8)], [(" ", 0.9)]]
+    >>> print(Explanation("to", -11.1, True, symbols, surprisal, alternatives))
     anomaly, score -11.10: -5.2 for the least probable symbol, and 3 times the mean, -1.97
     to
       ^

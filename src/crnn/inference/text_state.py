@@ -110,7 +110,8 @@ class TextState:
 
     Examples
     --------
-    >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+    >>> from crnn import CharNGram
+    >>> model = CharNGram(order=3).fit("ab" * 100)
     >>> state = model.start("a")
     >>> likely = state.copy().feed("b").log_prob
     >>> likely > state.copy().feed("a").log_prob
@@ -153,6 +154,7 @@ class TextState:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.start().feed("ab").feed("cd").log_prob, 1)  # untrained: 4 ln 1/4
         -5.5
@@ -167,6 +169,7 @@ class TextState:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit(["abc", "ab"] * 50)
         >>> bool(model.start().feed("abc").end().log_prob == model.score_samples(["abc"])[0])
         True
@@ -181,6 +184,7 @@ class TextState:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> model.start().next_proba().round(2).tolist()
         [0.25, 0.25, 0.25, 0.25]
@@ -223,7 +227,8 @@ class TextState:
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("ab" * 100)
         >>> state = model.start("ab")
         >>> state.sample(2, temperature=0), state.sample(3, top_k=1)
         ('ab', 'aba')
@@ -245,7 +250,8 @@ class TextState:
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("to be or not to be. " * 20)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=4).fit("to be or not to be. " * 20)
         >>> model.start("to be or n").beam_search(stop=[" ", "."])[0][0]
         'ot'
         """
@@ -261,6 +267,7 @@ class TextState:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> state = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd").start()
         >>> state.copy().feed("abc").log_prob == state.log_prob
         False

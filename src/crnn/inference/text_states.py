@@ -69,6 +69,7 @@ class TextStates:
 
     Examples
     --------
+    >>> from crnn import CharRNN
     >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
     >>> states = model.start_many(["", "a", ""])
     >>> log_p = states.feed(["ab", "bcab", "c"])
@@ -125,6 +126,7 @@ class TextStates:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start_many(["", ""])
         >>> states.feed(["ab", "d"]).round(1).tolist()  # untrained: 2 ln 1/4 and ln 1/4
         [-2.8, -1.4]
@@ -147,6 +149,7 @@ class TextStates:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit(["abc", "ab"] * 50)
         >>> states = model.start_many(["", ""])
         >>> _ = states.feed(["abc", "ab"]), states.end(which=[1])
@@ -165,6 +168,7 @@ class TextStates:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start_many(["", "a"])
         >>> states.next_proba(which=[1]).round(2).tolist()
         [[0.25, 0.25, 0.25, 0.25]]
@@ -211,7 +215,8 @@ class TextStates:
 
         Examples
         --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("ab" * 100)
         >>> model.start_many(["a", "ab"]).sample(3, temperature=0)
         ['bab', 'aba']
         """
@@ -235,6 +240,7 @@ class TextStates:
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abcd")
         >>> len(model.start_many(["", ""]).join(model.start_many(["a"])))
         3

@@ -51,6 +51,7 @@ def compare(
 
     Examples
     --------
+    >>> from crnn import CharRNN, plot
     >>> texts = "to be or not to be, " * 50
     >>> small, large = (CharRNN(h, max_steps=500, random_state=0).fit(texts) for h in (2, 32))
     >>> ax = plot.compare({"small": small, "large": large}, texts[:200])
@@ -155,6 +156,7 @@ def history(
 
     Examples
     --------
+    >>> from crnn import CharRNN, plot
     >>> model = CharRNN(8, epochs=4, validation_fraction=0.1, random_state=0).fit("to be or not to be, " * 50)
     >>> ax = plot.history(model, x="epoch")
     >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.lines)

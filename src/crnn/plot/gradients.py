@@ -64,8 +64,9 @@ def gradient_norms(
 
     Examples
     --------
+    >>> from crnn import CharRNN, plot
     >>> model = CharRNN(hidden_size=16, max_steps=500, random_state=0).fit("to be or not to be, " * 50)
-    >>> norms = gradient_norms(model, "to be or not to be, " * 5, max_distance=20)
+    >>> norms = plot.gradient_norms(model, "to be or not to be, " * 5, max_distance=20)
     >>> norms.h.shape, norms.c
     ((32, 1, 21), None)
     """
@@ -128,6 +129,7 @@ def gradient_flow(
 
     Examples
     --------
+    >>> from crnn import CharRNN, plot
     >>> model = CharRNN(hidden_size=16, max_steps=500, random_state=0).fit("to be or not to be, " * 50)
     >>> ax = plot.gradient_flow(model, "to be or not to be, " * 5, max_distance=20)
     >>> [line.get_label() for line in ax.lines][:1], ax.get_yscale()

@@ -146,6 +146,7 @@ def surprisal(
 
     Examples
     --------
+    >>> from crnn import CharRNN, plot
     >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
     >>> ax = plot.surprisal(model, "abaab")
     >>> int(ax.images[0].get_array().argmax())  # the second a of aa
@@ -187,6 +188,7 @@ def probabilities(
 
     Examples
     --------
+    >>> from crnn import CharRNN, plot
     >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
     >>> ax = plot.probabilities(model, "abab", n_alternatives=2)
     >>> ax.images[0].get_array().round().tolist()  # the text, the likelier symbol, the other one

@@ -76,9 +76,10 @@ def find_units(
 
     Examples
     --------
+    >>> from crnn import CharRNN, plot
     >>> text = "to be or not to be\n" * 30
-    >>> found = find_units(CharRNN(hidden_size=16, max_steps=500, random_state=0).fit(text), text)
-    >>> sorted(unit.property for unit in found)
+    >>> model = CharRNN(hidden_size=16, max_steps=500, random_state=0).fit(text)
+    >>> sorted(unit.property for unit in plot.find_units(model, text))
     ['between words', 'line length', 'word length']
     """
     check_model_and_text(model, text)
@@ -158,6 +159,7 @@ def neurons(
 
     Examples
     --------
+    >>> from crnn import CharRNN, plot
     >>> text = "to be or not to be\n" * 30
     >>> model = CharRNN(hidden_size=16, max_steps=500, random_state=0).fit(text)
     >>> ax = plot.neurons(model, text[:38], units=[3, 5])
@@ -248,6 +250,8 @@ def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | Non
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from crnn import CharRNN, plot
     >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
     >>> x, y = plot.states(model, "abababab").lines[0].get_data()
     >>> bool(np.ptp(x[2::2]) < 0.1 * np.ptp(x))  # after each a, the state is nearly the same

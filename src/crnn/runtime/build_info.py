@@ -70,6 +70,7 @@ def show_config() -> None:
 
     Examples
     --------
+    >>> from crnn import show_config
     >>> show_config()  # doctest: +ELLIPSIS
     crnn             ...
     instruction set  ...

@@ -188,7 +188,9 @@ class Lines(NamedFiles, Sequence[Any]):
 
     Examples
     --------
+    >>> import os
     >>> import tempfile
+    >>> from crnn import Lines
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "names.txt")
     ...     with open(path, "w") as file:
