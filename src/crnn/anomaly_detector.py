@@ -260,7 +260,8 @@ class AnomalyDetector(Estimator):
         >>> detector.predict(["hana", "zzz"])
         array([ 1, -1])
         """
-        options, rng = self._options(), generator(self.random_state)
+        options = self._options()
+        rng = generator(self.random_state)
         return self._keep(self._learn(self._clean(X, options, rng), options, rng)[0], options)
 
     def _clean(self, X: Iterable[Text], options: Options, rng: np.random.Generator) -> CleanTexts:
@@ -278,7 +279,8 @@ class AnomalyDetector(Estimator):
             split = texts.split(options.calibration_fraction, rng)
             fitted, found, weights, repeated = model._fitted_copy(split.train), *split[1:]
             scores = fitted.score_samples(found, reduce=options.reduce, errors="replace")
-            new, limit = _unscored(found, weights), sys.maxsize
+            new = _unscored(found, weights)
+            limit = sys.maxsize
         else:
             if options.calibration_fraction != CALIBRATION_FRACTION:
                 warn_caller(
@@ -286,7 +288,9 @@ class AnomalyDetector(Estimator):
                     "threshold is set by all texts. Omit it."
                 )
             whole = texts.whole(options.folds, rng)
-            found, weights, repeated = whole.texts, whole.weights, whole.all_repeated
+            found = whole.texts
+            weights = whole.weights
+            repeated = whole.all_repeated
             fitted, scores = _count(whole, model, options, rng)
             new = tuple(zip(found, weights.astype(int).tolist(), scores.tolist(), strict=True))
             # As many as if they had been held out, so that they do not outweigh the new texts of `partial_fit`.
@@ -333,7 +337,9 @@ class AnomalyDetector(Estimator):
         """
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
-        options, model, rng = self._options(), self._fitted_model(), generator(self.random_state)
+        options = self._options()
+        model = self._fitted_model()
+        rng = generator(self.random_state)
         if not isinstance(model, CharRNN | CharNGram):
             raise InvalidInputError(
                 f"estimator is a {type(model).__name__}, which partial_fit cannot train. Train its models and call "
@@ -355,7 +361,8 @@ class AnomalyDetector(Estimator):
                 )
         else:
             model.partial_fit(split.train)
-        new, reduce = _unscored(split.calibration, split.weights), self._learned.reduce
+        new = _unscored(split.calibration, split.weights)
+        reduce = self._learned.reduce
         held = _held(new, options, self._learned.held)
         pairs = held or new
         scores = np.array([np.nan if score is None else score for _, _, score in pairs])
@@ -388,7 +395,8 @@ class AnomalyDetector(Estimator):
         >>> detector.predict(["nana", "bob"])
         array([ 1, -1])
         """
-        options, model = self._options(), self._fitted_model()
+        options = self._options()
+        model = self._fitted_model()
         texts = masked_texts(iterable_of_texts(X), options.mask)
         scores = model.score_samples(texts, reduce=options.reduce, errors="replace")
         scores = scores[~np.isnan(scores)]
@@ -488,7 +496,9 @@ class AnomalyDetector(Estimator):
         >>> int((verdicts[:-1] == -1).sum()), int(detector.outlier_scores_[:-1].argmin()), verdicts[-1]
         (10, 200, np.int64(-1))
         """
-        X, options, rng = rereadable(X), self._options(), generator(self.random_state)
+        X = rereadable(X)
+        options = self._options()
+        rng = generator(self.random_state)
         texts = self._clean(X, options, rng)
         learned, judged = self._learn(texts, options, rng)
         if isinstance(learned.model, CharRNN):
@@ -502,7 +512,8 @@ class AnomalyDetector(Estimator):
         self, texts: CleanTexts, reduce: Reduce, options: Options, rng: np.random.Generator
     ) -> Judged:
         """Return the texts with their scores by a network for each fold, trained on the other texts."""
-        model, whole = self._trainable(), texts.whole(options.folds, rng)
+        model = self._trainable()
+        whole = texts.whole(options.folds, rng)
         assert model is not None
 
         def score(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
@@ -540,7 +551,8 @@ class AnomalyDetector(Estimator):
               ^
         at 6: 'g' has 8.4 nats
         """
-        learned, n = self._fitted("explain"), checked_int("n_alternatives", n_alternatives, 0)
+        learned = self._fitted("explain")
+        n = checked_int("n_alternatives", n_alternatives, 0)
         model = learned.model
         model.vocabulary_.check_kind(text, "text")
         text = immutable(text)
@@ -629,7 +641,8 @@ class AnomalyDetector(Estimator):
     # -------------------------------------------------------------- model file
 
     def _file_content(self) -> bytes:
-        learned, options = self._fitted("save"), self._options()
+        learned = self._fitted("save")
+        options = self._options()
         if not isinstance(learned.model, SAVED):
             kind = type(learned.model).__name__
             raise InvalidInputError(f"estimator_ is a {kind}, which cannot be saved. Use pickle.")
@@ -650,7 +663,8 @@ class AnomalyDetector(Estimator):
         content, entry = model_file.read_detector(path)
         calibration = Calibration(*(entry.pop(name) for name in Calibration._fields))
         model: Any = load_model(content)
-        origin, reduce = None if entry.pop("chosen") else model, entry.pop("scored_by")
+        origin = None if entry.pop("chosen") else model
+        reduce = entry.pop("scored_by")
         as_text = model.vocabulary_.kind == "characters"
         held = tuple(
             (text if as_text else text.encode("latin-1", "replace"), n, score) for text, n, score in entry.pop("held")
@@ -739,7 +753,8 @@ class AnomalyDetector(Estimator):
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's description of the estimator."""
         tags = super().__sklearn_tags__()
-        tags.estimator_type, tags.transformer_tags = "outlier_detector", None
+        tags.estimator_type = "outlier_detector"
+        tags.transformer_tags = None
         return tags
 
     def _summary_line(self) -> str:
@@ -847,7 +862,8 @@ def _count(
     order = whole.order(whole.counts, rng)
     train = [whole.texts[i] for i in order.tolist()]
     fitted, n = _counts_of(train, options) if model is None else (model._fitted_copy(train), len(train))
-    counted, stored = np.bincount(order[:n], minlength=len(whole.texts)), fitted._without_text()
+    counted = np.bincount(order[:n], minlength=len(whole.texts))
+    stored = fitted._without_text()
 
     def without(taken_out: Frequencies) -> CharNGram:
         times = np.minimum(taken_out, counted)
@@ -867,7 +883,8 @@ def _count(
 
 def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:
     """Count randomly ordered texts, all if time and memory permit; return the counts, and the number of texts."""
-    free, start = available_bytes(), time.perf_counter()
+    free = available_bytes()
+    start = time.perf_counter()
     memory = MAX_MEMORY if free is None else min(MAX_MEMORY, free // 2)
     n = sum(map(len, texts))
     if n <= sys.maxunicode and len(set[Any]().union(*texts)) == n:  # longer texts repeat a character in any case
@@ -875,7 +892,8 @@ def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:
     model = CharNGram(ORDER, min_count=2, max_memory=memory)
     n = model._fit_while(texts, ORDER, lambda: time.perf_counter() - start < options.max_seconds)
     if options.verbose:
-        counted, part = time.perf_counter(), texts[:COST_TEXTS]
+        counted = time.perf_counter()
+        part = texts[:COST_TEXTS]
         model.score_samples(part)
         cost = (time.perf_counter() - counted) / (sum(map(len, part)) + len(part))
         print(

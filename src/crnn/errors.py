@@ -30,7 +30,8 @@ class InvalidInputError(ValueError, TypeError):
 
     def __init__(self, message: str = "", *, argument: str | None = None, index: int | None = None) -> None:
         super().__init__(message)
-        self.argument, self.index = argument, index
+        self.argument = argument
+        self.index = index
 
 
 class ModelFileError(ValueError):
@@ -52,7 +53,8 @@ class ModelFileError(ValueError):
 
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
         super().__init__(message)
-        self.message, self.remedy = message, remedy
+        self.message = message
+        self.remedy = remedy
 
     def __str__(self) -> str:
         return f"{self.message}; {self.remedy}" if self.remedy else self.message

@@ -183,14 +183,18 @@ class TextClassifier(Estimator):
         >>> model.fit(["ab", "ba", "a"], [0, 1, 0]).classes_
         array([0, 1])
         """
-        stop, start = ExclusiveUse(), time.perf_counter()
+        stop = ExclusiveUse()
+        start = time.perf_counter()
         with stop.running:
             begin_use(self, stop)
-            bases, directions, data = self._bases(), self._checked_directions(), ClassData.checked(X, y, sample_weight)
+            bases = self._bases()
+            directions = self._checked_directions()
+            data = ClassData.checked(X, y, sample_weight)
             prior = class_prior(data.labeled, self.class_weight, sample_weight)
             parts = data.held_out() if len(bases) > 1 else None
             training_part = data if parts is None else parts[0]
-            models, weights = [dict[str, Model]() for _ in bases], np.full(len(bases), 1 / len(bases))
+            models = [dict[str, Model]() for _ in bases]
+            weights = np.full(len(bases), 1 / len(bases))
             counts = [(base, models[i]) for i, base in enumerate(bases) if isinstance(base, CharNGram)]
             networks = [(base, models[i]) for i, base in enumerate(bases) if isinstance(base, CharRNN)]
             for n_grams, by_direction in counts:
@@ -208,7 +212,9 @@ class TextClassifier(Estimator):
                 weights = class_probabilities.estimator_weights(log_p, log_prior, parts[1].labeled.numbers)
                 for n_grams, by_direction in counts:
                     by_direction.update({name: _count(n_grams, data, name) for name in directions})
-            self._models, self._weights, self._prior = models, weights, prior
+            self._models = models
+            self._weights = weights
+            self._prior = prior
         return self
 
     def _train(self, base: CharRNN, data: ClassData, direction: str, seconds: float, runs_left: int) -> CharRNN:
@@ -427,7 +433,8 @@ class TextClassifier(Estimator):
         models = self._fitted("quantize")
         small = type(self)().set_params(**self.get_params(deep=False))
         small._models = [{name: model.quantize() for name, model in by_direction.items()} for by_direction in models]
-        small._weights, small._prior = self._weights.copy(), self._prior.copy()
+        small._weights = self._weights.copy()
+        small._prior = self._prior.copy()
         return small
 
     def export_js(self, path: FilePath, *, float16: bool = False, int8: bool = False) -> None:
@@ -556,7 +563,8 @@ class TextClassifier(Estimator):
         classifier = cls(bases if stored.listed else bases[0], directions=directions, **parameters)
         groups = [models[i : i + n] for i in range(0, len(models), n)]
         classifier._models = [dict(zip(stored.directions, group, strict=True)) for group in groups]
-        classifier._weights, classifier._prior = stored.weights, stored.prior
+        classifier._weights = stored.weights
+        classifier._prior = stored.prior
         return classifier
 
     # ------------------------------------------------------------- scikit-learn
@@ -566,7 +574,9 @@ class TextClassifier(Estimator):
         from sklearn.utils import ClassifierTags
 
         tags = super().__sklearn_tags__()
-        tags.estimator_type, tags.classifier_tags, tags.transformer_tags = "classifier", ClassifierTags(), None
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags()
+        tags.transformer_tags = None
         networks = [base for base in self._bases() if isinstance(base, CharRNN)]
         tags.target_tags.required = True
         tags.non_deterministic = any(network.random_state is None for network in networks)

@@ -82,7 +82,9 @@ class MixedReading:
         letters: NDArray[np.uint8],
         last: NDArray[np.int32] | None = None,
     ) -> None:
-        self._readings, self._weights, self._letters = tuple(readings), np.array(weights, np.float64, ndmin=2), letters
+        self._readings = tuple(readings)
+        self._weights = np.array(weights, np.float64, ndmin=2)
+        self._letters = letters
         self._last = np.full((1, len(self._weights) - 1), -1, np.int32) if last is None else last  # never changed
 
     @property
@@ -218,7 +220,9 @@ class AdaptiveReading(NamedTuple):
 
     def _read(self, ids: Ids, learn: bool, predict: Predict) -> tuple[AdaptiveReading, list[Array]]:
         """Read more symbols; `predict` computes the result for each piece."""
-        reading, out, done = self, list[Array](), 0
+        reading = self
+        out = list[Array]()
+        done = 0
         while done < len(ids):
             piece = ids[done : done + reading._room]
             reading, pieces = reading._read_piece(piece.astype(np.int32), learn, predict)
@@ -246,9 +250,11 @@ class AdaptiveReading(NamedTuple):
         before_last = predict(network, piece[:-1], state)
         start = network.copy(state)
         out = [before_last, predict(network, piece[-1:], state)]
-        learner, last = self.learner, symbols[-1:]
+        learner = self.learner
+        last = symbols[-1:]
         if counted.any():
-            learner, state = learner.learn(symbols, counted, self.start), network.copy(start)
+            learner = learner.learn(symbols, counted, self.start)
+            state = network.copy(start)
             learner.network.feed(last.reshape(1, 1), state)
         return AdaptiveReading(learner, state, start, last, counted[:0]), out
 
@@ -263,7 +269,8 @@ def adapted_state(state: ModelState, reading: AdaptiveReading, X: TextLike) -> M
     ids, _ = scored_ids(X, state.vocabulary)
     for after, _ in read_all(reading, ids):
         reading = after
-    weights, adapted = reading.learn_rest().params, state.copy_between_steps()
+    weights = reading.learn_rest().params
+    adapted = state.copy_between_steps()
     adapted.params[...] = weights
     return adapted
 
@@ -283,8 +290,12 @@ class AdaptationRule:
     """
 
     def __init__(self, layout: Layout, trained: Array, rms: Array, options: AdaptationOptions) -> None:
-        self.layout, self.trained, self.rms, self.options = layout, trained, rms, options
-        scale, mean = spread_rms(layout, rms), float(rms.mean(dtype=np.float64))
+        self.layout = layout
+        self.trained = trained
+        self.rms = rms
+        self.options = options
+        scale = spread_rms(layout, rms)
+        mean = float(rms.mean(dtype=np.float64))
         # The gradient of a symbol's loss by the output bias is p - onehot, whose norm is about 1. It sets the scale,
         # since training gradients may be sums or means over streams and time steps, and may be clipped by norm.
         unit = float(np.linalg.norm(layout.tensors(scale).by.astype(np.float64)))
@@ -365,7 +376,8 @@ def adaptive_reading(
 ) -> AdaptiveReading:
     """Return the reading before a text, whose weights start from a copy of a model's weights."""
     with state.gate.turn, state.gate.steps():  # another thread may be training the model
-        trained, rms = state.params.copy(), gradient_rms(state, beta_2)
+        trained = state.params.copy()
+        rms = gradient_rms(state, beta_2)
     if rms is None:
         raise InvalidInputError(
             "adapt needs the sizes of the training gradients, but this model was not trained, or was loaded from a "

@@ -79,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     if code != 0:
         return code
     what = "CharRNN" if arguments.min_char_rnn else "Mixture"
-    crnn, path = _own_command(), shlex.quote(arguments.output)
+    crnn = _own_command()
+    path = shlex.quote(arguments.output)
     write(f"""\
 The model is saved in {arguments.output} ({os.path.getsize(arguments.output):,} bytes). What next?
 
@@ -200,9 +201,12 @@ class _TimedTraining:
     """Trains on consecutive pieces of a text, sized by the measured speed."""
 
     def __init__(self, model: CharRNN, text: str) -> None:
-        self.model, self.text = model, text
-        self.seconds, self.characters = 0.0, 0
-        self._position, self._steps = 0, FIRST_STEPS
+        self.model = model
+        self.text = text
+        self.seconds = 0.0
+        self.characters = 0
+        self._position = 0
+        self._steps = FIRST_STEPS
 
     def advance(self, seconds_left: float) -> None:
         """Train on the next piece, for a fraction of a second and within the time left."""
@@ -219,7 +223,9 @@ class _TimedTraining:
         with model.editing():
             state: Any = model.state_
             state[...] = 0  # the streams start elsewhere in the text
-        records, n_steps, start = len(model.history_), model.n_steps_, time.perf_counter()
+        records = len(model.history_)
+        n_steps = model.n_steps_
+        start = time.perf_counter()
         model.set_params(max_steps=self._steps).partial_fit(piece)
         taken = (model.n_steps_ - n_steps) * T * B
         self.seconds += time.perf_counter() - start

@@ -217,8 +217,10 @@ def _detect_in_place(arguments: argparse.Namespace, errors: Errors) -> int:
 
 def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
     """Return the detector in MODEL, or a model with a threshold from the lines of CLEAN."""
-    thresholds, label = threshold_options(arguments), arguments.label
-    path, source = arguments.model, model_source(arguments.model)
+    thresholds = threshold_options(arguments)
+    label = arguments.label
+    path = arguments.model
+    source = model_source(arguments.model)
     if path != STANDARD and _is_text(path):
         raise InvalidInputError(
             f"{path} is not a model. Train one with: crnn train {shlex.quote(path)} --model detector -o model.crnn"

@@ -55,13 +55,15 @@ def error_message(error: BaseException, files: Mapping[str, str | list[str] | No
     elif isinstance(error, OSError) and error.filename is not None and error.strerror:
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     elif isinstance(error, UnicodeDecodeError):
-        notes, validation = " ".join(getattr(error, "__notes__", ())), names.get("validation")
+        notes = " ".join(getattr(error, "__notes__", ()))
+        validation = names.get("validation")
         name = validation if validation and repr(validation) in notes else names.get("X")
         text = f"{name} is not UTF-8: {error}. {encoding_advice(error)} Or train a model of bytes: crnn train --bytes."
     else:
         text = str(error)
     text = re.sub(r"Use the model of one label, such as model\.for_label\((.*)\)\.\w+\.$", r"Add --label \1.", text)
-    argument, index = getattr(error, "argument", None), getattr(error, "index", None)
+    argument = getattr(error, "argument", None)
+    index = getattr(error, "index", None)
     if index is not None:
         line = f"line {index + 1}"
         if argument in LABELS and argument in names:
@@ -106,9 +108,11 @@ def catch_ending() -> Iterator[Ending]:
         yield ending
     except KeyboardInterrupt as error:
         caught = error if isinstance(error, Interruption) else Interruption()  # Ctrl-C
-        ending.code, ending.reason = caught.code, caught.reason
+        ending.code = caught.code
+        ending.reason = caught.reason
     except DivergenceError as error:
-        ending.code, ending.reason = ERROR, f"error: {error}"
+        ending.code = ERROR
+        ending.reason = f"error: {error}"
 
 
 @contextlib.contextmanager

@@ -111,7 +111,8 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
                 whole[0] = b"".join([*pieces, whole[0]])
                 whole = [line.removesuffix(b"\r") for line in whole]
                 yield from _decode(whole, count, as_bytes, errors, name)
-                pieces, count = [], count + len(whole)
+                pieces = []
+                count = count + len(whole)
             pieces.append(rest)
             if len(pieces) * LINES_SIZE > MAX_LINE and sum(map(len, pieces)) > MAX_LINE:
                 raise InvalidInputError(
@@ -147,7 +148,8 @@ def line_scores(
     """Yield the scores of a text's lines in batches. If there is an error, the scores of the lines before it come
     first.
     """
-    done, batch = 0, list[Any]()
+    done = 0
+    batch = list[Any]()
 
     def batches_to_score() -> Iterator[list[Any]]:
         nonlocal batch

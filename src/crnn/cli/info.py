@@ -75,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_cache(path: str) -> int:
     """Print which arrays of a cache are intact, and return the exit code."""
-    intact, damaged = check(path), "damaged: delete it, and it will be written again"
+    intact = check(path)
+    damaged = "damaged: delete it, and it will be written again"
     print_table({name: "intact" if good else damaged for name, good in intact.items()})
     return 0 if all(intact.values()) else 1
 

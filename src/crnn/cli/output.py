@@ -65,14 +65,20 @@ def marked_lines(text: str | bytes, bits: Sequence[float], width: int, *, encodi
     values below 1 are not marked, and 9 means 9 or more.
     """
     for cells in _lines(text, bits, encoding):
-        line, marks, used = "", "", 0
+        line = ""
+        marks = ""
+        used = 0
         for shown, value in cells:
             columns = _columns(shown)
             if used + columns > max(width, MIN_WIDTH):
                 yield f"{line}\n{marks.rstrip()}\n"
-                line, marks, used = "", "", 0
+                line = ""
+                marks = ""
+                used = 0
             mark = str(min(int(value), MAX_MARK)) if value >= 1 else " "
-            line, marks, used = line + shown, marks + mark.ljust(columns)[:columns], used + columns
+            line = line + shown
+            marks = marks + mark.ljust(columns)[:columns]
+            used = used + columns
         yield f"{line}\n{marks.rstrip()}\n"
     yield f"\nDigits are bits, rounded down; unmarked below 1, {MAX_MARK} for {MAX_MARK} or more.\n"
 

@@ -21,7 +21,8 @@ FILES = 64  # restored side by side
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    rate, add = value_type(partial(checked_float, "the rate", above=0, below=1)), parser.add_argument
+    rate = value_type(partial(checked_float, "the rate", above=0, below=1))
+    add = parser.add_argument
     optional: Any = {"nargs": "?", "const": True, "default": False, "metavar": "RATE", "type": rate}
     add_model(parser, "required for such models")
     add("files", metavar="FILE", nargs="+", help="damaged lines, or - for standard input")
@@ -56,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the restored text, and return the exit code."""
-    files, folder, fail = arguments.files, arguments.output, arguments.parser.error
+    files = arguments.files
+    folder = arguments.output
+    fail = arguments.parser.error
     arguments.file = files[0]
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
     if not any(getattr(arguments, name) for name in DAMAGE):

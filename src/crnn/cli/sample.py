@@ -79,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write generated text, and return the exit code."""
     refuse_two_standard_inputs(arguments, model="MODEL", exclude="--exclude")
     model = load(arguments.model, arguments.label)
-    as_bytes, documents = model.vocabulary_.kind == "bytes", model.vocabulary_.boundary is not None
+    as_bytes = model.vocabulary_.kind == "bytes"
+    documents = model.vocabulary_.boundary is not None
     options = _options(arguments, model)
     excluded = read_documents(arguments.exclude, as_bytes=as_bytes) if arguments.exclude else []
     matching = None if arguments.matching is None else _text(arguments.matching, as_bytes=as_bytes)

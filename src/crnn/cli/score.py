@@ -124,7 +124,8 @@ def _write_words(found: WordSurprisal, *, as_csv: bool) -> None:
 
 def _show(model: LanguageModel, text: str | bytes, adapt: bool | dict[str, Any]) -> None:
     """Write a text with the surprisal of its characters."""
-    bits, encoding = (model.surprisal(text, adapt=adapt) / math.log(2)).tolist(), sys.stdout.encoding
+    bits = (model.surprisal(text, adapt=adapt) / math.log(2)).tolist()
+    encoding = sys.stdout.encoding
     if takes_colors(sys.stdout, os.environ):
         lines = colored_lines(text, bits, os.environ, encoding=encoding)
     else:

@@ -186,7 +186,8 @@ def _add_other_options(parser: argparse.ArgumentParser) -> None:
         help="prune the counts of --model ngram to a file of at most this size, such as 400k or 1M; a pruned model "
         "cannot count more text (default: keep all)",
     )
-    title, text = "detector", "with --model detector, which learns the lines of FILE for crnn detect"
+    title = "detector"
+    text = "with --model detector, which learns the lines of FILE for crnn detect"
     add_threshold_options(parser.add_argument_group(title, text))
 
 
@@ -375,7 +376,8 @@ class Job(abc.ABC):
     options: ClassVar[tuple[str, ...]]  # by name in the namespace; all kinds accept the options that no kind lists
 
     def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
-        self._output, self._verbose = arguments.output, getattr(arguments, "verbose", VERBOSE)
+        self._output = arguments.output
+        self._verbose = getattr(arguments, "verbose", VERBOSE)
 
     @abc.abstractmethod
     def train(self) -> None:
@@ -415,7 +417,8 @@ class NetworkJob(Job):
                 model = _recommend(self._text, arguments.seconds, parameters)
             self._fit_options |= _checkpoint_options(arguments, start.checkpoint)
         self._fit_options["comm"] = comm
-        self._model, self._first = model, model.n_steps_ if hasattr(model, "vocabulary_") else 0
+        self._model = model
+        self._first = model.n_steps_ if hasattr(model, "vocabulary_") else 0
 
     def train(self) -> None:
         """Train; if the run is resumed, the result is another model, read from the checkpoint."""
@@ -478,7 +481,8 @@ def save_network(
     """
     # If there is a checkpoint, an existing output is replaced only after training has ended normally, and the
     # checkpoint is then removed. If the last checkpoint could not be written, the model is saved next to the output.
-    code, reason = ending.code, ending.reason
+    code = ending.code
+    reason = ending.reason
     is_fitted = model.__sklearn_is_fitted__()
     network = network_of(model) if is_fitted and isinstance(model, Mixture) else model
     steps = network.n_steps_ - first if is_fitted and isinstance(network, CharRNN) else 0

@@ -20,7 +20,8 @@ from ..text.vocabulary import Kind, byte_view, kind_of
 MAX_SYMBOLS = 1 << 27  # in memory; of more symbols, a random sample is kept
 BATCH = 1 << 15  # texts checked together
 COPIES = 0.9  # of the repeated texts: if as many have a multiple of k occurrences, k copies of X were made
-MIN_REPEATED, MAX_COPIES = 20, 1000
+MIN_REPEATED = 20
+MAX_COPIES = 1000
 
 # The texts that decide the threshold are scored again, each by counts that lack few other texts: with a tenth of random
 # letters taken out, 1.3 times as many new texts were flagged as the threshold promised, and with at most a hundredth
@@ -62,7 +63,8 @@ class Whole(NamedTuple):
 
         It is a share of the occurrences, at least one: as often as a new text, it then equals one of the others.
         """
-        n_folds, copies = int(self.folds.max()) + 1, np.ceil(self.counts / self.weights)
+        n_folds = int(self.folds.max()) + 1
+        copies = np.ceil(self.counts / self.weights)
         times = np.minimum(self.counts, np.ceil(self.weights / n_folds) * copies)
         return np.where(self.folds == fold, times, 0).astype(np.intp)
 
@@ -164,8 +166,12 @@ class CleanTexts:
     def __init__(
         self, X: Iterable[Any], rng: np.random.Generator, max_symbols: int = MAX_SYMBOLS, *, unique: bool = False
     ) -> None:
-        counts, size, self._max_symbols = Counter[Any](), 0, max_symbols
-        self.n_given, self.n_missing, self.share = 0, 0, 1.0
+        counts = Counter[Any]()
+        size = 0
+        self._max_symbols = max_symbols
+        self.n_given = 0
+        self.n_missing = 0
+        self.share = 1.0
         for given in batches(X):
             batch = [text for text in given if text is not None]
             self.n_given += len(batch)
@@ -211,7 +217,8 @@ class CleanTexts:
     def whole(self, folds: int, rng: np.random.Generator) -> Whole:
         """Divide all texts into folds at random, equal texts into one."""
         texts, counts = self._texts()
-        weights, n = _remove_copies(counts // math.gcd(*counts.tolist())), len(texts)
+        weights = _remove_copies(counts // math.gcd(*counts.tolist()))
+        n = len(texts)
         parts = rng.permutation(n) % min(folds, n)
         return Whole(texts, counts, weights.astype(np.float64), parts, bool((weights > 1).all()))
 
@@ -248,7 +255,8 @@ def _remove_copies(counts: Frequencies) -> Frequencies:
 
 def newest_held_out(new: Held, older: Held, n: int) -> Held:
     """Return about n texts and at most `MAX_HELD` symbols: an even part of the new ones, then older ones."""
-    found, symbols = list[tuple[Any, int, float | None]](), 0
+    found = list[tuple[Any, int, float | None]]()
+    symbols = 0
     every = max(1, -(-sum(times for _, times, _ in new) // n))
     for text, times, score in [*new[::every], *older]:
         symbols += len(text) + KEPT_SYMBOLS
@@ -274,7 +282,10 @@ def batches(X: Iterable[Any]) -> Iterator[Texts]:
     if isinstance(X, Lines):
         yield from X.batches()
         return
-    values, first, name, kind = iter(python_values(X)), 0, "", None
+    values = iter(python_values(X))
+    first = 0
+    name = ""
+    kind = None
     while batch := list(islice(values, BATCH)):
         present = next((i for i, text in enumerate(batch) if not is_missing(text)), None)
         if kind is None and present is not None:

@@ -105,7 +105,8 @@ def explain(
     whole: Any = immutable(text)
     symbols: list[Any] = [whole[i : i + 1] for i in range(len(whole))]
     symbols += [] if vocabulary.boundary is None else [BOUNDARY]
-    nats, alternatives = list[float](), list[list[tuple[Symbol, float]]]()
+    nats = list[float]()
+    alternatives = list[list[tuple[Symbol, float]]]()
     for symbol in symbols:
         p = state.next_proba()
         best = np.argsort(-p, kind="stable")[:n_alternatives].tolist()

@@ -60,7 +60,9 @@ class Mask:
             return Masked(masked.encode("latin-1", "replace"), places)
         places = [*range(len(text) + 1)]
         for pattern, replacement in self._rules:
-            parts, new_places, end = list[str](), list[int](), 0
+            parts = list[str]()
+            new_places = list[int]()
+            end = 0
             for match in pattern.finditer(text):
                 parts += [text[end : match.start()], replacement]
                 new_places += places[end : match.start()] + [places[match.start()]] * len(replacement)

@@ -99,7 +99,8 @@ def classifier_bytes(stored: StoredClassifier) -> bytes:
 def read_classifier(path: Path) -> StoredClassifier:
     """Return the argument of `classifier_bytes`; the models' bytes are not examined."""
     with open_model(path, "classifier", _expected_tensors) as (entries, tensors):
-        document, parts = entries["classifier"], _parts(entries, tensors)
+        document = entries["classifier"]
+        parts = _parts(entries, tensors)
         directions, listed, prior = (document.pop(name) for name in ("directions", "listed", "prior"))
         n = len(directions)
         if len(parts) % n or (len(parts) > n and not listed):

@@ -320,7 +320,8 @@ def _document(document: Any) -> Array:
 def checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dict[str, Any]:
     """Check the documents and values of a file's tensors; return them as arguments of `NetworkFile`."""
     parts = {name: read_entry(name, tensors[name].tobytes()) for name in PARTS if name in tensors}
-    training, best = parts.get("training"), parts.get("best")
+    training = parts.get("training")
+    best = parts.get("best")
     if training is not None:
         check_training(training, tensors)
     if best is not None:
@@ -353,7 +354,8 @@ def check_training(training: Mapping[str, Any], names: Iterable[str]) -> None:
     """Compare the document of the training state with its steps and with the names of the tensors."""
     if training["optimizer_start"] > training["n_steps"]:
         raise ModelFileError("its training has an optimizer_start outside its steps")
-    arrays, optimizer = _optimizer_arrays(names), training["optimizer"]
+    arrays = _optimizer_arrays(names)
+    optimizer = training["optimizer"]
     if arrays and arrays != set(OPTIMIZERS[optimizer].state):
         raise ModelFileError(
             f"its training has the optimizer {optimizer}, but its tensors lack that optimizer's arrays"
@@ -382,7 +384,8 @@ def check_values(tensors: Mapping[str, Array]) -> None:
             raise ModelFileError(f"its tensor {name!r} contains a negative number, but should contain squares")
     largest = np.finfo(np.float32).max / LARGEST
     for name in _scale_names(tensors):
-        scale, matrix = tensors[name], name.removesuffix(SCALE)
+        scale = tensors[name]
+        matrix = name.removesuffix(SCALE)
         if not ((scale == 0) | (scale >= SMALLEST_SCALE) & (scale <= largest)).all():
             raise ModelFileError(
                 f"its tensor {name!r} contains an invalid scale: each is 0, or {SMALLEST_SCALE:.3g} to {largest:.3g}"
@@ -405,7 +408,8 @@ def check_pairs(pairs: Array, vocab_size: int) -> None:
 
 def expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Declared | None]:
     """Return all tensors that a file must have, given its entries and header, before any is read."""
-    architecture, vocabulary = Architecture(**entries["architecture"]), entries["vocabulary"]
+    architecture = Architecture(**entries["architecture"])
+    vocabulary = entries["vocabulary"]
     if len(vocabulary) != architecture.vocab_size:
         raise ModelFileError(
             f"its vocabulary has {len(vocabulary)} symbols, but its architecture {architecture.vocab_size}"
@@ -474,7 +478,8 @@ def learned_tensors(architecture: Architecture) -> dict[str, Shape]:
 
 def _expected_training(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Declared]:
     """Return the tensors of the training state, for the file's batch size and optimizer."""
-    dtype, learned = DTYPES[architecture.dtype], learned_tensors(architecture)
+    dtype = DTYPES[architecture.dtype]
+    learned = learned_tensors(architecture)
     expected: dict[str, Declared] = {}
     for array in _optimizer_arrays(declared):  # only known ones: a header can contain many others
         expected |= {f"optimizer.{array}.{name}": Declared(dtype, shape) for name, shape in learned.items()}
@@ -524,7 +529,8 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
 
 def _state(file: NetworkFile, optimizer: str, batch_size: int, seq_length: int, random_state: Any) -> ModelState:
     """Return the state in a file; the other arguments replace what a file of weights alone lacks."""
-    architecture, training = file.architecture, file.training or {}
+    architecture = file.architecture
+    training = file.training or {}
     layout = Layout(
         architecture.vocab_size,
         architecture.hidden_size,
@@ -660,9 +666,11 @@ def int8_tensors(tensors: Mapping[str, Array], scales: Mapping[str, Array]) -> d
 
 def float_tensors(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the arguments of `int8_tensors`; tensors without scales are unchanged."""
-    floats, scales = dict(tensors), {}
+    floats = dict(tensors)
+    scales = {}
     for name in _scale_names(tensors):
-        matrix, scale = name.removesuffix(SCALE), np.array(floats.pop(name), np.float32)
+        matrix = name.removesuffix(SCALE)
+        scale = np.array(floats.pop(name), np.float32)
         scales[matrix] = scale
         floats[matrix] = by_output(by_output(tensors[matrix], matrix in TABLES) * scale[:, None], matrix in TABLES)
     return floats, scales

@@ -121,7 +121,8 @@ def require_kind(header: Header, *kinds: str) -> Header:
         raise ModelFileError(
             "it is a safetensors file, but not from crnn", remedy="pass one written by a model's save method"
         )
-    version, kind = metadata.get("format_version", ""), metadata.get("kind", "")
+    version = metadata.get("format_version", "")
+    kind = metadata.get("kind", "")
     if not re.fullmatch("[1-9][0-9]{0,8}", version):
         raise ModelFileError(f"its format version {short_repr(version)} is not a number")
     if int(version) > FORMAT:

@@ -55,7 +55,8 @@ def log_posteriors(readers: Readers, weights: Array, prior: Array, texts: Iterab
 
 def log_likelihoods(readers: Readers, block: TextBlock) -> NDArray[np.float64]:
     """Return log P of each text given each label, the mean over the directions, for each estimator, (M, K, n)."""
-    log_p, backward_block = [], TextBlock(block.first, [text[::-1] for text in block.texts])
+    log_p = []
+    backward_block = TextBlock(block.first, [text[::-1] for text in block.texts])
     for directions in readers:
         parts = []
         for reader in directions:
@@ -73,12 +74,14 @@ def estimator_weights(log_p: Array, log_prior: Array, numbers: Array) -> NDArray
     weights of few texts towards equal ones.
     """
     M, _, n = log_p.shape
-    equal, at_labels = np.full(M, 1 / M), log_p[:, numbers, np.arange(n)].sum(axis=1)
+    equal = np.full(M, 1 / M)
+    at_labels = log_p[:, numbers, np.arange(n)].sum(axis=1)
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the sum of -log P(label | text) with the penalty, and its gradient."""
         joint = np.tensordot(weights, log_p, axes=1) + log_prior[:, None]
-        total, apart = np.logaddexp.reduce(joint, axis=0), weights - equal
+        total = np.logaddexp.reduce(joint, axis=0)
+        apart = weights - equal
         gradient = np.tensordot(log_p, np.exp(joint - total), axes=2) - at_labels + 2 * apart
         return float((total - log_prior[numbers]).sum() - weights @ at_labels + apart @ apart), gradient
 
@@ -87,7 +90,8 @@ def estimator_weights(log_p: Array, log_prior: Array, numbers: Array) -> NDArray
 
 def network_reader(labels: LabelNetworks, n_threads: int | None) -> Callable[[Strings], NDArray[np.float64]]:
     """Return a function that scores strings given each label."""
-    threads, pairs = inference_threads(n_threads), [*zip(labels.networks, labels.starts, strict=True)]
+    threads = inference_threads(n_threads)
+    pairs = [*zip(labels.networks, labels.starts, strict=True)]
 
     def read(strings: Strings) -> NDArray[np.float64]:
         return np.array([string_log_likelihoods(network, strings, start, threads) for network, start in pairs])

@@ -306,10 +306,14 @@ def root(random_state: Any) -> np.random.PCG64:
 
 def _advance(draws: int) -> tuple[int, int]:
     """Return (a, b) such that a * state + b * increment is the state after this many draws."""
-    a, b, factor, plus = 1, 0, MULTIPLIER, 1
+    a = 1
+    b = 0
+    factor = MULTIPLIER
+    plus = 1
     while draws:
         if draws & 1:
-            a, b = a * factor % MODULUS, (b * factor + plus) % MODULUS
+            a = a * factor % MODULUS
+            b = (b * factor + plus) % MODULUS
         factor, plus, draws = factor * factor % MODULUS, (factor + 1) * plus % MODULUS, draws >> 1
     return a, b
 
@@ -325,7 +329,8 @@ class Uniforms:
 
     def __init__(self, root: np.random.PCG64, samples: range) -> None:
         now = root.state["state"]
-        state, increment = now["state"], now["inc"]
+        state = now["state"]
+        increment = now["inc"]
         self.increment = _halves(increment)
         self.states = np.empty((len(samples), 2), np.uint64)
         if samples:

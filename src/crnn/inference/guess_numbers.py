@@ -63,7 +63,8 @@ class GuessTable(NamedTuple):
     @classmethod
     def of(cls, sampled: Array) -> GuessTable:
         """Return the table of samples of these log-probabilities, in any order."""
-        n, inverse = len(sampled), -np.sort(sampled)[::-1]
+        n = len(sampled)
+        inverse = -np.sort(sampled)[::-1]
         # Sums of 1 / q and its square as logarithms, since 1 / q of a long string exceeds float64.
         log_sum, log_squares = (np.logaddexp.accumulate(power * inverse) for power in (1, 2))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -108,8 +109,11 @@ def estimated_guess_numbers(
     """
     end = vocabulary.boundary
     n_samples = checked_int("n_samples", n_samples, 2, MAX_SIZE)
-    drawn_length, threads = checked_length(length, end), inference_threads(n_threads)
-    blocks, log_p, start = text_blocks(X, vocabulary, name="X"), [np.empty(0)], network.start()
+    drawn_length = checked_length(length, end)
+    threads = inference_threads(n_threads)
+    blocks = text_blocks(X, vocabulary, name="X")
+    log_p = [np.empty(0)]
+    start = network.start()
     for block in blocks:
         for i, text in enumerate(block.texts, block.first):
             if length is not None and len(text) != length:

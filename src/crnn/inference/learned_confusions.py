@@ -96,10 +96,12 @@ def _differences(scan: Any, original: Any) -> Iterator[tuple[Any, Any]]:
     What the scan lacks is yielded with its neighbor, since a confusion needs at least one symbol.
     """
     words = r"\s+|\S+" if isinstance(scan, str) else rb"\s+|\S+"
-    pieces, wanted = re.findall(words, scan), re.findall(words, original)
+    pieces = re.findall(words, scan)
+    wanted = re.findall(words, original)
     empty = scan[:0]
     for tag, i, j, k, m in SequenceMatcher(None, pieces, wanted, autojunk=False).get_opcodes():
-        before, after = empty.join(pieces[i:j]), empty.join(wanted[k:m])
+        before = empty.join(pieces[i:j])
+        after = empty.join(wanted[k:m])
         if tag == "equal":
             yield before, after
         else:

@@ -75,10 +75,14 @@ class PrefixTree(Trials):
     """
 
     def __init__(self, network: InferenceNetwork, goal: Goal, state: State, controls: SamplingControls) -> None:
-        self._network, self._goal, self._controls = network, goal, controls
+        self._network = network
+        self._goal = goal
+        self._controls = controls
         most = min(SIZES[-1], MAX_NUMBERS // network.symbols, MAX_STATE_BYTES // max(1, _n_bytes(state)))
         # The prefixes in the tree, round by round; p of the symbols after which they can match, and their states.
-        self._rounds, self._p, self._states = list[_Prefixes](), list[Floats](), list[State]()
+        self._rounds = list[_Prefixes]()
+        self._p = list[Floats]()
+        self._states = list[State]()
         self._size = 0
         nothing = np.zeros(0, np.intp)
         self._waiting = _Prefixes(np.zeros(0), nothing, nothing, nothing)
@@ -98,7 +102,8 @@ class PrefixTree(Trials):
             check_canceled()
             order = largest(self._waiting.p, most)  # there will be no room for the others
             count = min(max(ROUND, self._size // ROUNDS), size - self._size, len(order))
-            chosen, self._waiting = self._waiting.take(order[:count]), self._waiting.take(order[count:])
+            chosen = self._waiting.take(order[:count])
+            self._waiting = self._waiting.take(order[count:])
             starts = np.cumsum([0, *(len(read.q) for read in self._rounds)])
             round_of_prefix = np.searchsorted(starts, chosen.parents, side="right") - 1
             chosen = chosen.take(np.argsort(round_of_prefix, kind="stable"))
@@ -111,8 +116,10 @@ class PrefixTree(Trials):
 
     def _read(self, state: State, prefixes: _Prefixes) -> None:
         """Add prefixes to the tree, and the prefixes one symbol longer to those that wait."""
-        goal, S = self._goal, len(self._goal.table)
-        p, after = self._probabilities(state), goal.after_each(prefixes.q)
+        goal = self._goal
+        S = len(self._goal.table)
+        p = self._probabilities(state)
+        after = goal.after_each(prefixes.q)
         p[after > S] = 0
         waits = (p > 0) & (after < S)
         waits[waits] = ~goal.certain[after[waits]]
@@ -127,7 +134,8 @@ class PrefixTree(Trials):
 
     def _freeze(self) -> None:
         """Sum the bounds from the longest prefixes to the empty one."""
-        S, p = len(self._goal.table), np.concatenate(self._p)
+        S = len(self._goal.table)
+        p = np.concatenate(self._p)
         prefix_p, parents, symbols, self._q = map(np.concatenate, zip(*self._rounds, strict=True))
         after = self._goal.after_each(self._q)
         self._children = np.full(p.shape, -1, np.intp)
@@ -139,7 +147,8 @@ class PrefixTree(Trials):
         self._cumulated = np.empty_like(p)
         end = len(p)
         for round_p in self._p[::-1]:
-            rows, end = slice(end - len(round_p), end), end - len(round_p)
+            rows = slice(end - len(round_p), end)
+            end = end - len(round_p)
             self._cumulated[rows] = np.cumsum(upper[rows], axis=1)
             low = lower[rows].sum(axis=1)
             if end:
@@ -147,7 +156,8 @@ class PrefixTree(Trials):
                 above = parents[parent_rows], symbols[parent_rows]
                 upper[above] *= self._cumulated[rows, -1]
                 lower[above] = p[above] * low
-        self.upper, self.lower = float(self._cumulated[0, -1]), float(lower[0].sum())
+        self.upper = float(self._cumulated[0, -1])
+        self.lower = float(lower[0].sum())
         # Where a document leaves the tree often, and matches whatever follows, it is drawn like any other text.
         self._plain = certain & (after < S) & (prefix_p[:, None] * p >= PLAIN_SHARE * self.upper)
         self._state = self._network.join(self._states)
@@ -162,14 +172,16 @@ class PrefixTree(Trials):
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], Integers]:
         """Make a trial with each stream of random numbers; see `Trials`."""
-        trials, rows = _Trials(self._goal, uniforms, n), rows_of_call(self._network.symbols)
+        trials = _Trials(self._goal, uniforms, n)
+        rows = rows_of_call(self._network.symbols)
         for first in range(0, len(uniforms.states), rows):
             self._run(trials, uniforms, np.arange(first, min(first + rows, len(uniforms.states))))
         return trials.texts, trials.lengths
 
     def _run(self, trials: _Trials, uniforms: Uniforms, active: Integers) -> None:
         """Make some of the trials."""
-        nodes, t = np.zeros(len(active), np.intp), 0
+        nodes = np.zeros(len(active), np.intp)
+        t = 0
         left: list[tuple[Integers, ...]] = []  # trials that leave the tree: last prefix, symbol, goal state, time
         while len(active):
             cumulated = self._cumulated[nodes]
@@ -179,7 +191,9 @@ class PrefixTree(Trials):
             children = self._children[nodes[going], symbols[going]]
             outside = np.flatnonzero(going)[children < 0]
             left.append(tuple(array[outside] for array in (active, nodes, symbols, q, times + 1)))
-            active, nodes, t = active[going][children >= 0], children[children >= 0], t + 1
+            active = active[going][children >= 0]
+            nodes = children[children >= 0]
+            t = t + 1
         joined: Any = map(np.concatenate, zip(*left, strict=True))
         active, nodes, symbols, q, times = self._draw_plain(trials, uniforms, *joined)
         state = self._network.select(self._state, nodes)
@@ -191,17 +205,22 @@ class PrefixTree(Trials):
             p[self._goal.after_each(q) > len(self._goal.table)] = 0
             symbols = trials.choose(active, np.cumsum(p, axis=1), totals)
             q, going = trials.append(active, symbols, q, times)
-            active, symbols, q, times = active[going], symbols[going], q[going], times[going] + 1
+            active = active[going]
+            symbols = symbols[going]
+            q = q[going]
+            times = times[going] + 1
             state = self._network.select(state, np.flatnonzero(going))
 
     def _draw_plain(
         self, trials: _Trials, uniforms: Uniforms, active: Integers, nodes: Integers, symbols: Integers, *rest: Integers
     ) -> tuple[Integers, ...]:
         """Finish the trials that match whatever follows and left the tree at one of its frequent places."""
-        n, plain = trials.texts.shape[1], self._plain[nodes, symbols]
+        n = trials.texts.shape[1]
+        plain = self._plain[nodes, symbols]
         for node, symbol in np.unique(np.stack([nodes[plain], symbols[plain]], axis=1), axis=0).tolist():
             which = np.flatnonzero((nodes == node) & (symbols == symbol))
-            t, part = int(rest[-1][which[0]]), copy.copy(uniforms)
+            t = int(rest[-1][which[0]])
+            part = copy.copy(uniforms)
             state = self._network.select(self._state, np.array([node]))
             self._network.feed(np.full((1, 1), symbol, np.int32), state)
             part.states = uniforms.states[active[which]]
@@ -219,12 +238,16 @@ class _Trials:
     """Trials under way: what they have drawn so far."""
 
     def __init__(self, goal: Goal, uniforms: Uniforms, n: int) -> None:
-        self._goal, self._uniforms, B = goal, uniforms, len(uniforms.states)
-        self.texts, self.lengths = np.empty((B, n), np.int32), np.full(B, -1, np.intp)
+        self._goal = goal
+        self._uniforms = uniforms
+        B = len(uniforms.states)
+        self.texts = np.empty((B, n), np.int32)
+        self.lengths = np.full(B, -1, np.intp)
 
     def choose(self, trials: Integers, cumulated: Floats, totals: Floats) -> Integers:
         """Return a symbol for each trial, V if the trial fails."""
-        states, u = self._uniforms.states[trials], np.empty((1, len(trials)))
+        states = self._uniforms.states[trials]
+        u = np.empty((1, len(trials)))
         core.uniforms(states, self._uniforms.increment, u)
         self._uniforms.states[trials] = states
         return np.asarray((cumulated <= (u[0] * totals)[:, None]).sum(axis=1))
@@ -233,7 +256,9 @@ class _Trials:
         self, trials: Integers, symbols: Integers, q: Integers, times: Integers
     ) -> tuple[Integers, NDArray[np.bool_]]:
         """Append symbols at their times; return the goal states after them, and the trials that continue."""
-        goal, S, n = self._goal, len(self._goal.table), self.texts.shape[1]
+        goal = self._goal
+        S = len(self._goal.table)
+        n = self.texts.shape[1]
         drawn = symbols < len(goal.class_of)
         after = np.full(len(symbols), S + 1)
         after[drawn] = goal.after(q[drawn], symbols[drawn])
@@ -284,7 +309,8 @@ class Goal(NamedTuple):
         matcher = automaton(pattern, list(numbers))
         possible = np.ones(V, np.bool_) if bias is None else bias > -np.inf
         allowed = np.append(possible[:K], np.zeros(len(numbers) - K, np.bool_))
-        start, end = matcher.after(head_ids), vocabulary.boundary
+        start = matcher.after(head_ids)
+        end = vocabulary.boundary
         if end is None:  # the text ends at its first match
             matcher.table[matcher.accepting] = DEAD
         least = matcher.minimal(start, allowed)
@@ -318,7 +344,8 @@ class Guide:
     """What is known of a text's continuations: after each symbol, a bound of the most probable one that matches."""
 
     def __init__(self, goal: Goal, lookahead: Any = None) -> None:
-        self.goal, self._lookahead = goal, lookahead
+        self.goal = goal
+        self._lookahead = lookahead
 
     def log_values(self, state: Any, q: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the logarithms of the bounds, (B, V), for a network's state and goal states q."""
@@ -329,7 +356,8 @@ class Guide:
 
     def log_values_within(self, state: Any, q: NDArray[np.intp], n: int) -> NDArray[np.float64]:
         """Return the same, with -inf where n more symbols cannot suffice; -1 leaves only the end of a document."""
-        bounds, after = self.log_values(state, q), self.goal.after_each(q)
+        bounds = self.log_values(state, q)
+        after = self.goal.after_each(q)
         needed = np.append(self.goal.steps, [0, 0])[after]
         needed[:, [self.goal.end] if self.goal.end >= 0 else []] = -1
         return np.where(needed <= n, bounds, -np.inf)
@@ -425,9 +453,11 @@ class LabelTrials(Trials):
         """Draw a label for each trial, and make the trial with it."""
         labels = np.searchsorted(self._cumulated, uniforms.draw(1)[0] * self.upper, side="right")
         B = len(labels)
-        texts, lengths = np.zeros((B, n), np.int32), np.full(B, -1, np.intp)
+        texts = np.zeros((B, n), np.int32)
+        lengths = np.full(B, -1, np.intp)
         for k in np.unique(labels).tolist():
-            places, part = np.flatnonzero(labels == k), copy.copy(uniforms)
+            places = np.flatnonzero(labels == k)
+            part = copy.copy(uniforms)
             part.states = uniforms.states[places]
             texts[places], lengths[places] = self._members[k].run(part, n)
         return texts, lengths
@@ -487,7 +517,8 @@ def trials_of(
 
     Unless texts may have `any_length`, a pattern whose matches are all longer than requested is refused.
     """
-    bias, prime = controls.bias, immutable(request.prime)
+    bias = controls.bias
+    prime = immutable(request.prime)
     pattern = checked_pattern(request.matching, vocabulary)
     key = pattern, prime, controls.numbers["temperature"], None if bias is None else bias.tobytes()
 
@@ -497,7 +528,8 @@ def trials_of(
             _refuse_longer(request, vocabulary, goal.shortest)
         if goal.start == len(goal.table):
             return Empty(), 0
-        state, lookahead = Context.after(network, encoded_prime(prime, vocabulary)).state, None
+        state = Context.after(network, encoded_prime(prime, vocabulary)).state
+        lookahead = None
         if isinstance(network, HasLookahead):
             lookahead = network.lookahead(goal, state, controls.numbers["temperature"], bias)
         return PrefixTree(network, goal, state, controls) if lookahead is None else lookahead, goal.shortest
@@ -510,10 +542,12 @@ def trials_of(
 
 def guide_of(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any) -> Guide:
     """Return the guide of a search for the most probable matches; it is kept with its owner, the model."""
-    pattern, prime = checked_pattern(pattern, vocabulary), immutable(prime)
+    pattern = checked_pattern(pattern, vocabulary)
+    prime = immutable(prime)
 
     def make() -> Guide:
-        goal, lookahead = Goal.of(pattern, vocabulary, document_head(prime, vocabulary)), None
+        goal = Goal.of(pattern, vocabulary, document_head(prime, vocabulary))
+        lookahead = None
         if isinstance(network, HasLookahead) and goal.start < len(goal.table):
             state = Context.after(network, encoded_prime(prime, vocabulary)).state
             lookahead = network.lookahead(goal, state, 1.0, None, maximum=True)
@@ -528,15 +562,21 @@ class MatchingSamples:
     def __init__(
         self, trials: Trials, vocabulary: Vocabulary, request: TextRequest, random_state: Any, n_threads: int | None
     ) -> None:
-        self._trials, self._vocabulary, self._pattern, self._n_threads = trials, vocabulary, request.matching, n_threads
+        self._trials = trials
+        self._vocabulary = vocabulary
+        self._pattern = request.matching
+        self._n_threads = n_threads
         self._head = document_head(request.prime, vocabulary)
         self._length = text_length(vocabulary, request.length, request.max_length, len(self._head))
         self._limit = _limit_name(request, vocabulary, self._length)
-        self._bits, self._found, self._done = root(random_state), list[Any](), 0
+        self._bits = root(random_state)
+        self._found = list[Any]()
+        self._done = 0
 
     def texts(self, numbers: range) -> list[Any]:
         """Return the samples with these numbers."""
-        found, most = self._found, max(MIN_BLOCK, min(MAX_BLOCK, BLOCK_SYMBOLS // max(1, self._length)))
+        found = self._found
+        most = max(MIN_BLOCK, min(MAX_BLOCK, BLOCK_SYMBOLS // max(1, self._length)))
         while len(found) < numbers.stop:
             if self._done >= MAX_TRIALS + TRIALS_PER_SAMPLE * len(found):
                 raise _too_rare(self._pattern, numbers.stop, len(found), self._done, self._trials)
@@ -552,7 +592,10 @@ def match_probability(trials: Trials, length: int | None, n_threads: int | None)
     """Return the probability of a match, for a text of at most `length` symbols if given."""
     if (exact := trials.probability(length)) is not None:
         return MatchProbability(exact, exact, exact)
-    successes, bits, step, n = 0, root(0), 1 << 10, MAX_LENGTH if length is None else length
+    successes = 0
+    bits = root(0)
+    step = 1 << 10
+    n = MAX_LENGTH if length is None else length
     for first in range(0, ESTIMATE_TRIALS, step):
         successes += len(_successes(trials, bits, range(first, first + step), n, n_threads, limit="max_length").lengths)
     lower = trials.lower if length is None else 0.0

@@ -29,7 +29,8 @@ ASCII_LETTERS = np.array([chr(code).isalnum() or chr(code) == "_" for code in ra
 
 def letters_of(vocabulary: Vocabulary) -> NDArray[np.uint8]:
     """Return which symbols are letters, digits, underscores or above 127, (V + 1,); the last stands for no symbol."""
-    letters, codes = np.zeros(len(vocabulary) + 1, np.uint8), vocabulary.codes
+    letters = np.zeros(len(vocabulary) + 1, np.uint8)
+    codes = vocabulary.codes
     letters[: len(codes)] = (codes > 127) | ASCII_LETTERS[np.minimum(codes, 127)]
     return letters
 
@@ -39,7 +40,8 @@ def letters_before(letters: NDArray[np.uint8], x: NDArray[np.int32], last: NDArr
 
     `last` (B, k) are the symbols before x, -1 before the beginning, and become those before the next symbol.
     """
-    found, k = np.zeros((len(x) + 1, x.shape[1]), np.int32), last.shape[1]
+    found = np.zeros((len(x) + 1, x.shape[1]), np.int32)
+    k = last.shape[1]
     if k:
         symbols = np.concatenate([last.T, x])
         is_letter = letters[symbols]
@@ -68,7 +70,9 @@ class MixedNetwork(InferenceNetwork):
     def __init__(
         self, members: Sequence[InferenceNetwork], weights: NDArray[np.float64], letters: NDArray[np.uint8]
     ) -> None:
-        self.members, self.weights, self.letters = tuple(members), np.array(weights, np.float64, ndmin=2), letters
+        self.members = tuple(members)
+        self.weights = np.array(weights, np.float64, ndmin=2)
+        self.letters = letters
 
     @property
     def symbols(self) -> int:
@@ -155,7 +159,8 @@ class MixedNetwork(InferenceNetwork):
     ) -> NDArray[np.float64]:
         """Return log P of symbols x (n, B), given the members' logits (n, B, V), and advance the `last` symbols."""
         rows = tuple(np.ascontiguousarray(y).reshape(x.size, y.shape[-1]) for y in logits)
-        out, classes = np.empty(x.size), letters_before(self.letters, x, last)[:-1].ravel()
+        out = np.empty(x.size)
+        classes = letters_before(self.letters, x, last)[:-1].ravel()
         core.mixture_log_probabilities(
             rows, self.weights, classes, np.ascontiguousarray(x, np.int32).ravel(), np.empty(self.symbols), out
         )
@@ -180,7 +185,8 @@ class MixedNetwork(InferenceNetwork):
 
     def logits_after(self, state: State) -> Array:
         """Return the logits (B, V) of the next symbol."""
-        members, none = zip(self.members, state[:-1], strict=True), np.empty((0, len(state[-1])), np.int32)
+        members = zip(self.members, state[:-1], strict=True)
+        none = np.empty((0, len(state[-1])), np.int32)
         classes = letters_before(self.letters, none, state[-1])[0]
         return self.mixed([member.logits_after(part) for member, part in members], classes)
 
@@ -310,7 +316,9 @@ class HeldOutText:
         `sum_to_one`, those of each class are divided by their sum, and are equal if all are 0.
         """
         every = np.arange(len(self._ids))
-        whole, weights, total = self._fit(rows, every, sum_to_one), list[NDArray[np.float64]](), 0.0
+        whole = self._fit(rows, every, sum_to_one)
+        weights = list[NDArray[np.float64]]()
+        total = 0.0
         places = [np.flatnonzero(self._classes == c) for c in range(CLASSES)]
         for of_class in places:
             part = [of_member[of_class] for of_member in rows]
@@ -350,7 +358,8 @@ class HeldOutText:
         The gradient is log p_k under p, minus the symbols'.
         """
         at_targets = np.array([self._at_targets(part, places).sum() for part in rows])
-        total, gradient = -float(weights @ at_targets), -at_targets
+        total = -float(weights @ at_targets)
+        gradient = -at_targets
         for i in range(0, len(places), self._steps):
             parts = [part[i : i + self._steps] for part in rows]
             y = np.zeros_like(parts[0])

@@ -115,7 +115,8 @@ class InferenceNetwork(Protocol):
 
         No stream is named twice. Repeating an interrupted call must give the same state.
         """
-        places, index = np.concatenate(streams), np.arange(total)
+        places = np.concatenate(streams)
+        index = np.arange(total)
         index[places] = total + np.arange(len(places))
         return self.select(self.join([state, *parts]), index)
 
@@ -184,7 +185,9 @@ class InferenceNetwork(Protocol):
         All start from the same state of one stream, which stays unchanged. The terms of a string are added from its
         first symbol to its last. With `least`, return log P of each string's least probable symbol instead, or 0.
         """
-        out, state, scratch = np.zeros(len(lengths)), self.repeat(start, len(lengths)), scratch or Scratch()
+        out = np.zeros(len(lengths))
+        state = self.repeat(start, len(lengths))
+        scratch = scratch or Scratch()
         for x, part in read_pieces(self, ids, starts, lengths, state):
             of_strings = out[: x.shape[1]]
             for log_p in self.log_probabilities(x, part, scratch):
@@ -206,9 +209,11 @@ class InferenceNetwork(Protocol):
         No string is empty, and the longest come first. log P of each symbol is added to sums[0], the pieces' log P, and
         sums[1], the totals of the texts so far; sums[2] are their minima.
         """
-        parts, rows = list[State](), self.rows_at_a_time(READ_ROWS)
+        parts = list[State]()
+        rows = self.rows_at_a_time(READ_ROWS)
         for i in range(0, len(streams), rows):
-            group, done = slice(i, i + rows), list[tuple[slice, State]]()
+            group = slice(i, i + rows)
+            done = list[tuple[slice, State]]()
             part = self.select(state, streams[group])
             for x, part_state in read_pieces(self, ids, starts[group], lengths[group], part, done=done):
                 piece, total, least = sums[:, i : i + x.shape[1]]
@@ -237,14 +242,16 @@ def read_pieces(
 
     The caller advances the state over x. Ended strings and their states are appended to `done`.
     """
-    B, t = len(lengths), 0
+    B = len(lengths)
+    t = 0
     while B:
         longer = int(np.count_nonzero(lengths[:B] > t))
         if longer < B:
             if done is not None:
                 ended = network.select(state, np.arange(longer, B)) if longer else state
                 done.append((slice(longer, B), ended))
-            B, state = longer, network.select(state, np.arange(longer)) if longer else state
+            B = longer
+            state = network.select(state, np.arange(longer)) if longer else state
         else:
             steps = min(int(lengths[B - 1]) - t, max(1, (symbols or SCORE_ROWS) // B))
             yield ids[starts[:B] + np.arange(t, t + steps)[:, None]], state
@@ -321,9 +328,11 @@ class Context(NamedTuple):
         if not len(ids):
             return cls.empty(network)
         if ids[0] == network.boundary:  # after which a network's state is always the same
-            state, rest = network.start() if start is None else network.copy(start), ids[1:]
+            state = network.start() if start is None else network.copy(start)
+            rest = ids[1:]
         else:
-            state, rest = network.zero_state(1), ids
+            state = network.zero_state(1)
+            rest = ids
         if len(rest):
             network.feed(rest.astype(np.int32).reshape(-1, 1), state)
         return cls(state, seen_after(np.zeros(network.symbols, np.bool_), ids, network.boundary))
@@ -338,6 +347,7 @@ def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArr
         return seen
     seen = seen.copy()
     if boundary is not None and len(boundaries := np.flatnonzero(ids == boundary)):
-        seen[:], ids = False, ids[boundaries[-1] + 1 :]
+        seen[:] = False
+        ids = ids[boundaries[-1] + 1 :]
     seen[ids] = True
     return seen

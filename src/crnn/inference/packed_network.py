@@ -41,14 +41,17 @@ class SharedStream:
     def __init__(
         self, network: core.Network, layout: Layout, n_threads: int | None, *, bytes_each: int | None = None
     ) -> None:
-        self._network, self._layout, self._wanted = network, layout, n_threads
+        self._network = network
+        self._layout = layout
+        self._wanted = n_threads
         self._bytes = bytes_each or layout.dtype.itemsize
         self._calls = 0
 
     @cached_property
     def _n_threads(self) -> int:
         """The maximum number of threads. Querying cores takes longer than a short call, so that call does not ask."""
-        layout, n_threads = self._layout, self._wanted
+        layout = self._layout
+        n_threads = self._wanted
         products = layout.kind.gates * layout.hidden_size**2 * (2 * layout.num_layers - 1)
         is_large = products * self._bytes >= BYTES_BY_DEFAULT
         worth = products // PRODUCTS_PER_THREAD if n_threads or is_large else 1
@@ -178,7 +181,8 @@ class PackedNetwork(NamedTuple):
 
     def repacked(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
         """Return the same network packed for another use, sharing the unpacked weights."""
-        wide, narrow = self.layout, replace(self.layout, vocab_size=self.symbols, hidden_size=self.hidden_size)
+        wide = self.layout
+        narrow = replace(self.layout, vocab_size=self.symbols, hidden_size=self.hidden_size)
         int8 = self.scales is not None
         network = core.Network(
             wide,
@@ -219,13 +223,15 @@ class PackedNetwork(NamedTuple):
         sizes = (self.layout, self.hidden_size, self.symbols, self.boundary)
         if sizes != (other.layout, other.hidden_size, other.symbols, other.boundary):
             return False
-        scales, others = self.scales or {}, other.scales or {}
+        scales = self.scales or {}
+        others = other.scales or {}
         same_scales = scales.keys() == others.keys() and all(np.array_equal(scales[k], others[k]) for k in scales)
         return same_scales and np.array_equal(self.params, other.params)
 
     def zero_state(self, streams: int) -> PackedState:
         """Return the state before any text: zeros."""
-        layout, dtype = self.layout, self.layout.dtype
+        layout = self.layout
+        dtype = self.layout.dtype
         h = np.zeros((layout.num_layers, streams, self.hidden_size), dtype)
         h_and_c = (h, h.copy()) if len(layout.kind.states) == 2 else (h,)
         return h_and_c if layout.pairs is None else (*h_and_c, np.zeros((1, streams, 1), np.int32))
@@ -304,7 +310,8 @@ class PackedNetwork(NamedTuple):
     ) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given the previous ones, advancing the states in place."""
         n, B = x.shape
-        out, session = np.empty((n, B)), self._session(n, B, SCORE_ROWS, scratch)
+        out = np.empty((n, B))
+        session = self._session(n, B, SCORE_ROWS, scratch)
         if self._is_one_call(n, B):
             session.log_probabilities(x, state, out)
         else:
@@ -324,8 +331,10 @@ class PackedNetwork(NamedTuple):
         least: bool = False,
     ) -> NDArray[np.float64]:
         """Return log P of each string, or with `least` of its least probable symbol: see `InferenceNetwork`."""
-        B, longest = len(lengths), int(lengths[0])
-        out, session = np.zeros(B), self._session(longest, B, SCORE_ROWS, scratch)
+        B = len(lengths)
+        longest = int(lengths[0])
+        out = np.zeros(B)
+        session = self._session(longest, B, SCORE_ROWS, scratch)
         if self._is_one_call(longest, B):
             session.log_likelihoods(ids, starts, lengths, 0, longest, least, start, out)
         else:
@@ -347,13 +356,15 @@ class PackedNetwork(NamedTuple):
         scratch: Scratch,
     ) -> PackedState:
         """Read a string after each of some streams of a state; see `InferenceNetwork`."""
-        n, length = len(streams), int(lengths[0])
+        n = len(streams)
+        length = int(lengths[0])
         B = min(n, self.rows_at_a_time(READ_STREAMS))
         calls = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // (B * length)
         if not calls or lengths[-1] < length:
             found: PackedState = InferenceNetwork.read(self, ids, starts, lengths, state, streams, sums, scratch)
             return found
-        session, x = self._session(1, B, B, scratch), ids.take(starts + np.arange(length)[:, None])
+        session = self._session(1, B, B, scratch)
+        x = ids.take(starts + np.arange(length)[:, None])
         after = tuple([np.empty((len(part), n, part.shape[2]), part.dtype) for part in state])
         for i in range(0, n, calls * B):
             check_canceled()
@@ -374,7 +385,8 @@ class PackedNetwork(NamedTuple):
     def probabilities_after(self, state: PackedState) -> NDArray[np.float64]:
         """Return the probabilities (B, V) of the next symbol after a state; rows sum to 1."""
         top = state[0][-1]
-        p, step = np.empty((len(top), self.symbols)), rows_of_call(self.symbols)
+        p = np.empty((len(top), self.symbols))
+        step = rows_of_call(self.symbols)
         for i in range(0, len(top), step):
             y = self.logits(top[i : i + step])[:, : self.symbols].astype(np.float64)
             y = np.exp(y - y.max(axis=1, keepdims=True))
@@ -429,7 +441,8 @@ class PackedNetwork(NamedTuple):
         """Yield the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time."""
         symbols = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // streams
         steps = max(1, symbols // T) * T
-        stream, i = self.shared_stream(streams), 0
+        stream = self.shared_stream(streams)
+        i = 0
         while i < n:
             check_canceled()
             count = min(stream.symbols_of_call(steps), n - i)
@@ -473,7 +486,8 @@ def _enlarged_params(layout: Layout, params: Array, wide: Layout) -> Array:
 def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> Iterator[tuple[Array, Array]]:
     """Yield pairs of views: parts of the parameters, and the same parts within the wide layout."""
     H, V = layout.hidden_size, layout.vocab_size
-    part, out = layout.tensors(params), wide.tensors(flat)
+    part = layout.tensors(params)
+    out = wide.tensors(flat)
     gates = [*zip((part.pair_table,), (out.pair_table,), strict=True)]
     gates += [pair for pairs in zip(part.layers, out.layers, strict=True) for pair in zip(*pairs, strict=True)]
     for a, b in gates:
@@ -543,7 +557,10 @@ def column_scales(layout: Layout, wide: Layout, scales: Scales) -> Array:
 
     Those of padding and of the first layer's Wx, whose rows are looked up, are 0.
     """
-    G, H, wide_H, L = layout.kind.gates, layout.hidden_size, wide.hidden_size, layout.num_layers
+    G = layout.kind.gates
+    H = layout.hidden_size
+    wide_H = wide.hidden_size
+    L = layout.num_layers
     out = aligned_zeros(2 * L * G * wide_H + wide.vocab_size, layout.dtype)
     layers = out[: 2 * L * G * wide_H].reshape(L, 2, G, wide_H)
     for layer in range(L):
@@ -637,7 +654,9 @@ class _Forms:
     """The packed forms of the weights of a state, locked by its gate, or of weights derived from them."""
 
     def __init__(self, state: ModelState, first: PackedNetwork) -> None:
-        self._gate, self._changes, self._params = state.gate, state.gate.changes, ref(state.params)
+        self._gate = state.gate
+        self._changes = state.gate.changes
+        self._params = ref(state.params)
         self._precision_and_boundary = first.bfloat16, first.boundary
         self._forms = {(first.one_row, first.scoring): first}
 
@@ -673,7 +692,8 @@ class _LabelForms(NamedTuple):
     @classmethod
     def of(cls, state: ModelState, bfloat16: bool) -> _LabelForms:
         """Pack a state that is locked by its gate."""
-        boundary, K = state.vocabulary.boundary, len(state.vocabulary.labels)
+        boundary = state.vocabulary.boundary
+        K = len(state.vocabulary.labels)
         assert boundary is not None  # labels need documents
         whole = _packed_state(state, one_row=False, scoring=False, bfloat16=bfloat16)
         together = whole.zero_state(K)

@@ -121,7 +121,8 @@ class _Places:
     """The places that a text moves through in a pattern: Thompson's nondeterministic automaton."""
 
     def __init__(self, text: str | bytes, symbols: Sequence[str | bytes]) -> None:
-        self.text, self.symbols = text, symbols
+        self.text = text
+        self.symbols = symbols
         self.moves: list[tuple[int, int] | None] = []  # of each place: the number of a set, and the next place
         self.free: list[list[tuple[int, str, int]]] = []  # without a symbol: next place, assertion, place in `asked`
         self.sets: list[NDArray[np.bool_]] = []
@@ -194,7 +195,8 @@ class _Places:
         key = str(node), flags
         if key not in self._numbers:
             state = parser.State()
-            state.flags, state.str = flags & ~re.DEBUG, self.text
+            state.flags = flags & ~re.DEBUG
+            state.str = self.text
             matches = compiler.compile(parser.SubPattern(state, [node])).fullmatch
             self._numbers[key] = len(self.sets)
             self.sets.append(np.array([matches(symbol) is not None for symbol in self.symbols], np.bool_))
@@ -211,7 +213,8 @@ class _Places:
 
     def reached(self, places: frozenset[int], before: Bits, after: Bits) -> set[int]:
         """Return the places reached freely, between two symbols."""
-        reached, waiting = set(places), list(places)
+        reached = set(places)
+        waiting = list(places)
         while waiting:
             for place, kind, k in self.free[waiting.pop()]:
                 if place not in reached and (not kind or _holds(kind, k, before, after)):
@@ -244,8 +247,10 @@ def _deterministic_automaton(places: _Places, end: int) -> Automaton:
     bits_of: list[Bits] = [tuple(bool(places.sets[k][symbol]) for k in places.asked) for symbol in symbol_of]
     kinds = [(kind, {c for c, bits in enumerate(bits_of) if bits == kind}) for kind in dict.fromkeys(bits_of)]
     first: tuple[frozenset[int], Bits] = frozenset([0]), None if places.asserts else ()
-    numbers, waiting = {first: 0}, deque([first])
-    rows, accepting = list[NDArray[np.int32]](), list[bool]()
+    numbers = {first: 0}
+    waiting = deque([first])
+    rows = list[NDArray[np.int32]]()
+    accepting = list[bool]()
     while waiting:
         state, before = waiting.popleft()
         accepting.append(end in places.reached(state, before, None))

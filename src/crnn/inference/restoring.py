@@ -120,7 +120,8 @@ def checked_confusions(
                 f'confusions must be a dict such as {{"rn": "m"}}, "ocr" or a list of these, not {short_repr(table)}'
             )
         for key, values in found.items():
-            before, name = codes_of(key, "confusions' key"), f"confusions[{short_repr(key)}]"
+            before = codes_of(key, "confusions' key")
+            name = f"confusions[{short_repr(key)}]"
             if not (1 - is_ocr) <= len(before) <= MAX_KEY:
                 raise InvalidInputError(
                     f"confusions has the key {short_repr(key)}, but a key must have 1 to {MAX_KEY} symbols"
@@ -192,7 +193,8 @@ class Damage(NamedTuple):
         if gaps is not None and (not isinstance(gaps, bytes if of_bytes else str) or len(gaps) != 1):
             kind = "bytes of length 1" if of_bytes else "a str of one character"
             raise InvalidInputError(f"gaps is {short_repr(gaps)}, but must be {kind}, which marks an unknown symbol")
-        case_rate, space_rate = checked_rate("case", case), checked_rate("spaces", spaces)
+        case_rate = checked_rate("case", case)
+        space_rate = checked_rate("spaces", spaces)
         known = set(vocabulary.codes.tolist())
         table = None if confusions is None else checked_confusions(confusions, of_bytes, known)
         if least is None:
@@ -241,7 +243,8 @@ class Damage(NamedTuple):
 
     def refolding(self, code: int, other: int) -> Cost:
         """Return the cost of the change to another symbol with the same rest."""
-        before, after = chr(code), chr(other)
+        before = chr(code)
+        after = chr(other)
         if code in (other, self.gap):
             return FREE
         accent = before.lower() != after.lower()
@@ -284,7 +287,9 @@ class Damage(NamedTuple):
     def replacements(self, codes: list[int], index: dict[int, int]) -> tuple[NDArray[Any], ...]:
         """Return the confusions of other than single symbols as the last tables of a `Channel`."""
         kinds = {code: kind for kind, code in enumerate(codes) if code != self.gap}
-        rows, costs, steps = list[tuple[int, ...]](), list[Cost](), list[tuple[int, int, int]]()
+        rows = list[tuple[int, ...]]()
+        costs = list[Cost]()
+        steps = list[tuple[int, int, int]]()
         for before, options in (self.confusions or {}).items():
             for after, rate in options.items() if before and kinds.keys() >= set(before) else ():
                 if max(len(before), len(after)) < 2 or not index.keys() >= set(after):
@@ -336,7 +341,8 @@ class Channel(NamedTuple):
     @classmethod
     def of(cls, damage: Damage, vocabulary: Vocabulary, codes: list[int]) -> Channel:
         """Return the tables for texts with these distinct codes."""
-        known, confusions = vocabulary.codes.tolist(), damage.confusions or {}
+        known = vocabulary.codes.tolist()
+        confusions = damage.confusions or {}
         index = {code: i for i, code in enumerate(known)}
         same: dict[int | str, list[int]] = {}
         for i, code in enumerate(known):
@@ -346,8 +352,12 @@ class Channel(NamedTuple):
             if is_letter(code, vocabulary):
                 alphabet[chr(code).isupper()].append(i)
         letters = sorted(alphabet[True] + alphabet[False])
-        rate, kept = damage.typos / TYPO_KINDS, math.log1p(-damage.typos)
-        rows, plain, skip, marked = list[list[tuple[int, Cost]]](), list[int](), list[Cost](), list[bool]()
+        rate = damage.typos / TYPO_KINDS
+        kept = math.log1p(-damage.typos)
+        rows = list[list[tuple[int, Cost]]]()
+        plain = list[int]()
+        skip = list[Cost]()
+        marked = list[bool]()
         for code in codes:
             plain_ids = range(len(known)) if code == damage.gap else same.get(damage.fold(code, vocabulary), [])
             row = [(i, damage.refolding(code, known[i])) for i in plain_ids]
@@ -368,7 +378,8 @@ class Channel(NamedTuple):
             plain.append(len(row))
             rows.append(row + sorted(changed.items()))
         missing = [(i, *damage.cost(rate, "typos"), 1) for i in letters] if rate else []
-        spaces, space = damage.spaces or confusions.get((), {}).get((ord(" "),), 0.0), index.get(ord(" "))
+        spaces = damage.spaces or confusions.get((), {}).get((ord(" "),), 0.0)
+        space = index.get(ord(" "))
         if spaces and space is not None:
             missing.append((space, *damage.cost(spaces, "spaces"), 0))
         inserted = np.array(missing).reshape(-1, 4)
@@ -479,7 +490,8 @@ class _Path(NamedTuple):
     @classmethod
     def of(cls, symbols: Ids, obligations: Ids, costs: NDArray[np.float64], steps: Ids) -> _Path:
         """Return the path whose obligations after each step are given, with the steps of replacements."""
-        swapped, replaced = obligations == SWAPPED_STEP, obligations >= REPLACED_STEP
+        swapped = obligations == SWAPPED_STEP
+        replaced = obligations >= REPLACED_STEP
         taken = np.where(obligations == INSERTED_STEP, 0, 1)
         taken[replaced] = steps[obligations[replaced] - REPLACED_STEP - 1, 1]
         return cls(symbols, taken, swapped | replaced, swapped, costs)
@@ -546,7 +558,9 @@ class Restorer:
         prime: Any,
         n_threads: Any,
     ) -> None:
-        self.network, self.vocabulary, self.damage = network, vocabulary, damage
+        self.network = network
+        self.vocabulary = vocabulary
+        self.damage = damage
         usual = 16 if damage.typos or damage.confusions else 4  # except after gaps
         self.n_beams, self.margin = (usual, MARGIN) if n_beams is None else (n_beams, math.inf)
         self.n_threads = inference_threads(n_threads)
@@ -568,7 +582,8 @@ class Restorer:
         parts = np.split(kinds.astype(np.int32), np.cumsum(lengths)[:-1])
         more = math.isfinite(self.margin) and self.damage.gap in distinct
         gap = distinct.tolist().index(self.damage.gap) if more else -1
-        order, originals = np.argsort(-lengths, kind="stable"), list[Any](texts)
+        order = np.argsort(-lengths, kind="stable")
+        originals = list[Any](texts)
         rows = min(self.network.rows_at_a_time(ROWS) // self.n_beams, -(-len(texts) // self.n_threads))
         if gap >= 0:
             V = max(len(self.vocabulary.codes), 1)
@@ -593,7 +608,8 @@ class Restorer:
 
         `gap` is the kind that stands for an unknown symbol, or -1 if gaps need no more beams.
         """
-        network, vocabulary = self.network, self.vocabulary
+        network = self.network
+        vocabulary = self.vocabulary
         lengths = np.array([*map(len, parts)], np.intp)
         selection = Selection(
             np.concatenate(parts), lengths, channel, network.symbols, vocabulary.boundary, network.context_length,
@@ -605,14 +621,16 @@ class Restorer:
         y = network.logits_after(state)
         while True:
             check_canceled()
-            z, last = y[:0], y
+            z = y[:0]
+            last = y
             while may_insert:
                 rows, symbols = selection.insert(last)
                 if not len(rows):
                     break
                 inserted = network.select(state, rows)
                 network.feed(symbols[None], inserted)
-                state, last = network.join([state, inserted]), network.logits_after(inserted)
+                state = network.join([state, inserted])
+                last = network.logits_after(inserted)
                 z = np.concatenate([z, last]) if len(z) else last
             rows, symbols = selection.advance(y, z)
             if not selection.left:
@@ -650,7 +668,8 @@ class Restorer:
 
     def _sources(self, path: _Path, codes: NDArray[Any]) -> NDArray[np.intp]:
         """Return the place in the damaged text that each of its symbols was swapped with, or its own place."""
-        sources, p = np.arange(len(codes)), np.cumsum(path.taken)[path.swapped]
+        sources = np.arange(len(codes))
+        p = np.cumsum(path.taken)[path.swapped]
         sources[p - 1], sources[p] = p, p - 1
         return sources
 
@@ -690,10 +709,14 @@ class Restorer:
         reads = symbols >= 0
         ids = symbols[reads]
         n_read_before = np.append(0, np.cumsum(reads))
-        edits, all_odds, undone = self._edits(path, codes), list[float](), list[_Edit]()
-        state, n_read = network.copy(self.start), 0
+        edits = self._edits(path, codes)
+        all_odds = list[float]()
+        undone = list[_Edit]()
+        state = network.copy(self.start)
+        n_read = 0
         for edit in edits:
-            first, last = n_read_before[edit.at], n_read_before[edit.at + len(edit.after)]
+            first = n_read_before[edit.at]
+            last = n_read_before[edit.at + len(edit.after)]
             if first > n_read:
                 network.feed(ids[n_read:first, None], state)
                 n_read = first
@@ -731,7 +754,8 @@ class Restorer:
         for step, symbol in enumerate(path.symbols.tolist()):
             taken = int(path.taken[step])
             adds = symbol != SKIPPED
-            continued, to_be_continued = to_be_continued, bool(path.goes_on[step])
+            continued = to_be_continued
+            to_be_continued = bool(path.goes_on[step])
             is_gap = bool(taken) and codes[start] == self.damage.gap
             is_kept = bool(taken) and adds and (not 0 <= symbol < len(known) or known[symbol] == codes[start])
             if is_gap or continued or to_be_continued or not is_kept:
@@ -739,7 +763,8 @@ class Restorer:
                 after = [symbol] if adds else []
                 if joins and not is_gap:
                     last = edits[-1]
-                    last.stop, last.stop_step = start + taken, step + 1
+                    last.stop = start + taken
+                    last.stop_step = step + 1
                     last.after += after
                     last.cost += cost
                     last.toll += toll
@@ -748,7 +773,8 @@ class Restorer:
                 joins = not is_gap
             else:
                 joins = False
-            start, at = start + taken, at + adds
+            start = start + taken
+            at = at + adds
         return edits
 
     def _alternatives(self, edit: _Edit, codes: NDArray[Any]) -> tuple[list[Ids], float]:

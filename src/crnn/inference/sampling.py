@@ -34,7 +34,8 @@ ROOM = 64  # symbols of initial memory for a text that may stop
 CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call
 CALL_WEIGHTS = 1 << 29  # maximum weights multiplied in one call: a tenth of a second, so that Ctrl-C gets through
 # A symbol of a row takes as long to fill and draw as this many multiplications: with the temperature alone, or others.
-DRAWN_WEIGHTS, FILTERED_WEIGHTS = 32, 256
+DRAWN_WEIGHTS = 32
+FILTERED_WEIGHTS = 256
 PYTHON_STEPS = 64  # symbols of each text drawn in Python between two checks by a caller
 
 
@@ -46,7 +47,9 @@ class TextSampler:
     """
 
     def __init__(self, draws: SymbolDraws, n: int | None, stops: Stops, room: int | None = None) -> None:
-        self._draws, self._stops, self._n = draws, stops, sys.maxsize if n is None else n
+        self._draws = draws
+        self._stops = stops
+        self._n = sys.maxsize if n is None else n
         self.lengths = np.zeros(draws.count, np.intp)
         self._symbols = np.empty((draws.count, min(self._n, room or (ROOM if stops else self._n))), np.int32)
 
@@ -126,7 +129,8 @@ class NetworkDraws(_CompiledDraws):
         controls: SamplingControls,
         mixture: core.MixedRows | None = None,
     ) -> None:
-        self.count, V = len(uniforms.states), network.layout.vocab_size
+        self.count = len(uniforms.states)
+        V = network.layout.vocab_size
         draw_weights = _draw_weights(V, controls)
         rows = max(1, min(self.count, network.rows_at_a_time(ROWS), CALL_WEIGHTS // draw_weights))
         self._rows = mixture
@@ -168,14 +172,16 @@ class RowDraws(_CompiledDraws):
     def __init__(
         self, rows: core.MixedRows, symbols: int, context: Context, uniforms: Uniforms, controls: SamplingControls
     ) -> None:
-        self.count, self._rows = len(uniforms.states), rows
+        self.count = len(uniforms.states)
+        self._rows = rows
         V = core.packed_size(1, symbols, 8)
         self._controls = _kernel_controls(controls, V, np.dtype(np.float64), self.count, context)
         self._batch = core.Batch(np.empty(1, np.intp))
         self._max_symbols = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (2 * _draw_weights(V, controls))))
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(self._batch, uniforms.states, uniforms.increment, stops, stop_ends)
-        self._y, self._sums = np.empty(V), np.empty(core.sums_size(V))
+        self._y = np.empty(V)
+        self._sums = np.empty(core.sums_size(V))
 
     def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
         """Draw up to `steps` symbols of the next incomplete texts."""
@@ -190,7 +196,9 @@ class PythonDraws:
         self, network: InferenceNetwork, context: Context, uniforms: Uniforms, controls: SamplingControls
     ) -> None:
         self.count = len(uniforms.states)
-        self._network, self._uniforms, self._controls = network, uniforms, controls
+        self._network = network
+        self._uniforms = uniforms
+        self._controls = controls
         self._active = np.arange(self.count)  # the incomplete texts, and their states
         self._states = network.repeat(context.state, self.count)
         self._seen = np.repeat(context.seen[None].astype(np.uint8), self.count, axis=0)
@@ -213,7 +221,8 @@ class PythonDraws:
         """Draw a symbol for each incomplete text, and read it."""
         active, t = self._active, int(lengths[self._active[0]])  # all have the same length
         states = self._uniforms.states[active]
-        u, drawn = np.empty((1, len(active))), np.empty(len(active), np.int32)
+        u = np.empty((1, len(active)))
+        drawn = np.empty(len(active), np.int32)
         core.uniforms(states, self._uniforms.increment, u)
         self._uniforms.states[active] = states
         for part, state in stream_blocks(self._network, self._states, len(active)):
@@ -242,7 +251,8 @@ class PythonDraws:
         """Apply the controls to the logits (B, V) of texts and return probabilities, not normalized."""
         controls = self._controls
         seen = np.ascontiguousarray(self._seen[texts]) if controls.penalizes_repetition else None
-        order, y = np.empty(logits.shape[1], np.int32), np.array(logits, np.float64, order="C")
+        order = np.empty(logits.shape[1], np.int32)
+        y = np.array(logits, np.float64, order="C")
         filters = core.Controls(controls.numbers, bias=controls.bias, seen=seen, order=order)
         core.filter_logits(y, filters)
         return y
@@ -273,10 +283,14 @@ def symbol_draws(
     if isinstance(network, PackedNetwork):
         return NetworkDraws(network, context, uniforms, controls)
     members: Sequence[InferenceNetwork] = [network]
-    weights, letters = np.ones((1, 1)), np.zeros(network.symbols + 1, np.uint8)
+    weights = np.ones((1, 1))
+    letters = np.zeros(network.symbols + 1, np.uint8)
     states: Any = [context.state, np.empty((1, 0))]
     if isinstance(network, MixedNetwork):
-        members, weights, letters, states = network.members, network.weights, network.letters, context.state
+        members = network.members
+        weights = network.weights
+        letters = network.letters
+        states = context.state
     packed = [k for k, member in enumerate(members) if isinstance(member, PackedNetwork)]
     fillers = [k for k, member in enumerate(members) if isinstance(member, RowFiller)]
     if len(packed) + len(fillers) != len(members) or len(packed) > 1 or len(fillers) != 1:
@@ -368,7 +382,8 @@ class SampleRun(NamedTuple):
 
 def draw_parts(numbers: range, n_parts: int, draw: Callable[[range], Strings], n_threads: int) -> Strings:
     """Return what `draw` returns for each of some parts of a range, on several threads, in order."""
-    parts, drawn = split_range(len(numbers), n_parts), dict[int, Strings]()
+    parts = split_range(len(numbers), n_parts)
+    drawn = dict[int, Strings]()
     if len(parts) == 1:
         return draw(numbers)
 
@@ -398,9 +413,11 @@ class TextSamples(NamedTuple):
     ) -> TextSamples:
         """Return the requested samples, whose documents begin with a state: the network's, if None."""
         controls = SamplingControls.check(vocabulary, request.controls)
-        ids, head = encoded_prime(request.prime, vocabulary), document_head(request.prime, vocabulary)
+        ids = encoded_prime(request.prime, vocabulary)
+        head = document_head(request.prime, vocabulary)
         length = text_length(vocabulary, request.length, request.max_length, len(head))
-        bits, context = root(random_state), Context.after(network, ids, start)
+        bits = root(random_state)
+        context = Context.after(network, ids, start)
         return cls(SampleRun(network, context, length, controls, bits, n_threads), vocabulary, head)
 
     def texts(self, numbers: range) -> list[Any]:
@@ -417,7 +434,8 @@ class MixedSamples:
 
     def __init__(self, log_weights: Array, samples_of_label: Callable[[int, int], Samples], seed: int) -> None:
         weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
-        self._bounds, self._seed = np.cumsum(weights) / weights.sum(), seed
+        self._bounds = np.cumsum(weights) / weights.sum()
+        self._seed = seed
         self._samples_of_label = samples_of_label
         self._sequences = {0: samples_of_label(0, seed + 1)}
 
@@ -454,7 +472,8 @@ def log_label_weights(networks: LabelNetworks, vocabulary: Vocabulary, prime: An
     """Return log P of the labels after a prime, up to a constant."""
     if not len(prime):
         return networks.log_prior
-    ids, starts = text_ids(prime, vocabulary, end=False), zip(networks.networks, networks.starts, strict=True)
+    ids = text_ids(prime, vocabulary, end=False)
+    starts = zip(networks.networks, networks.starts, strict=True)
     log_p = [float(surprisal(network, ids, network.copy(start)).sum()) for network, start in starts]
     return networks.log_prior - log_p
 
@@ -462,7 +481,9 @@ def log_label_weights(networks: LabelNetworks, vocabulary: Vocabulary, prime: An
 def distinct_texts(samples: Samples, n_samples: int, *, unique: bool, exclude: Container[Any]) -> list[Any]:
     """Return the first `n_samples` texts outside `exclude` and, if `unique`, distinct, of `TRIES` times as many."""
     texts: list[Any] = []
-    taken, drawn, limit = set[Any](), 0, TRIES * n_samples
+    taken = set[Any]()
+    drawn = 0
+    limit = TRIES * n_samples
     while len(texts) < n_samples:
         if drawn >= limit:
             raise InvalidInputError(
@@ -488,7 +509,8 @@ def symbol_stream(
     random_state: Any,
 ) -> Iterator[Any]:
     """Return one sample symbol by symbol; arguments are checked at the call."""
-    checked, bits = SamplingControls.check(vocabulary, controls), root(random_state)
+    checked = SamplingControls.check(vocabulary, controls)
+    bits = root(random_state)
     context = Context.after(network, encoded_prime(prime, vocabulary))
     sampler = text_sampler(network, context, length, Uniforms(bits, range(1)), checked, room=ROOM)
     return (vocabulary[int(i)] for block in _blocks(sampler) for i in block)

@@ -113,7 +113,9 @@ def completions(
 
     The probabilities of the ends add up: log P counts the text and an end after it.
     """
-    texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
+    texts = np.empty((1, 0), np.int32)
+    log_p = np.zeros(1)
+    V = network.symbols
     completed: list[tuple[NDArray[np.int32], float]] = []
     for t in range(length + 1):
         best = NOTHING
@@ -130,7 +132,8 @@ def completions(
         if t == length or not possible:
             break
         parent, symbol = np.divmod(best.numbers[:possible], V)
-        texts, log_p = _appended(texts, parent, symbol), best.log_p[:possible]
+        texts = _appended(texts, parent, symbol)
+        log_p = best.log_p[:possible]
         state = network.select(state, parent)
         network.feed(symbol.astype(np.int32)[None], state)
     return completed
@@ -152,13 +155,16 @@ def beam_search(
     goal.
     """
     end = -1 if end is None else end
-    texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
+    texts = np.empty((1, 0), np.int32)
+    log_p = np.zeros(1)
+    V = network.symbols
     q = np.array([0 if guide is None else guide.goal.start])
     ended: list[tuple[NDArray[np.int32], float]] = []
     if guide is not None and guide.goal.start == len(guide.goal.table):
         return [(texts[0], 0.0)]  # the empty continuation matches
     for t in range(length if guide is None or end < 0 else length + 1):  # a document matches if it then ends
-        best, n_ended = NOTHING, len(ended)
+        best = NOTHING
+        n_ended = len(ended)
         if ended:  # finished continuations compete with unfinished ones
             ended_log_p = np.array([p for _, p in ended])
             best = _Best(np.arange(n_ended), ended_log_p, ended_log_p)
@@ -166,11 +172,13 @@ def beam_search(
             total = log_p[part, None] + follow
             promise = total if guide is None else total + guide.log_values_within(part_state, q[part], length - t - 1)
             best = best.among(n_ended + part.start * V, promise, total, n_beams)
-        numbers, log_p = best.numbers, best.log_p
+        numbers = best.numbers
+        log_p = best.log_p
         if ended:
             is_new = numbers >= n_ended
             ended = [ended[i] for i in numbers[~is_new]]
-            numbers, log_p = numbers[is_new] - n_ended, log_p[is_new]
+            numbers = numbers[is_new] - n_ended
+            log_p = log_p[is_new]
         parent, symbol = np.divmod(numbers, V)
         q = q[parent] if guide is None else guide.goal.after(q[parent], symbol)
         done = symbol == end if guide is None else q == len(guide.goal.table)
@@ -212,7 +220,8 @@ class _Best(NamedTuple):
     def among(self, first: int, promise: NDArray[np.float64], log_p: NDArray[np.float64], count: int) -> _Best:
         """Return the `count` best of these and of further ones, numbered from `first`."""
         if not len(self.numbers):  # mostly: a few symbols take no second block
-            chosen, same = largest(promise.ravel(), count), log_p is promise
+            chosen = largest(promise.ravel(), count)
+            same = log_p is promise
             best = promise.ravel()[chosen]
             return _Best(chosen + first, best, best if same else log_p.ravel()[chosen])
         promise = np.concatenate([self.promise, promise.ravel()])
@@ -287,11 +296,14 @@ class _Beginning:
     __slots__ = ("ids", "log_p", "promise", "q", "state", "symbols")
 
     def __init__(self, ids: tuple[int, ...], log_p: Array, promise: Array, state: State, q: int) -> None:
-        self.ids, self.state, self.q = ids, state, q
+        self.ids = ids
+        self.state = state
+        self.q = q
         order = np.argsort(-promise, kind="stable")
         self.symbols = order[: int(np.count_nonzero(promise > -np.inf))].astype(np.int32)
         # Of the string with each of the symbols appended: its log P, and a bound for those that begin with it.
-        self.log_p, self.promise = log_p[self.symbols], promise[self.symbols]
+        self.log_p = log_p[self.symbols]
+        self.promise = promise[self.symbols]
 
 
 def most_probable(
@@ -312,7 +324,8 @@ def most_probable(
     # number, the prefix, and the rank of the next symbol.
     waiting: list[tuple[float, int, _Beginning, int]] = []
     numbers = itertools.count()
-    n_read, documents = 0, list[tuple[tuple[int, ...], float]]()
+    n_read = 0
+    documents = list[tuple[tuple[int, ...], float]]()
     taken = list[tuple[_Beginning, int]]()
 
     def wait(beginning: _Beginning, rank: int) -> None:
@@ -321,7 +334,8 @@ def most_probable(
 
     def search() -> float:
         nonlocal n_read, taken
-        state, q = network.start(), np.array([0 if guide is None else guide.goal.start])
+        state = network.start()
+        q = np.array([0 if guide is None else guide.goal.start])
         log_p, promise = _follow(network, state, np.zeros(1), forbidden, guide, q)
         wait(_Beginning((), log_p[0], promise[0], state, int(q[0])), 0)
         while waiting:

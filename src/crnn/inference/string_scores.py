@@ -72,7 +72,8 @@ class Strings(NamedTuple):
     @classmethod
     def encode_any(cls, texts: list[Any], vocabulary: Vocabulary) -> tuple[Strings, NDArray[np.bool_]]:
         """Encode texts with their ends, unknown symbols as 0, and return which texts have unknown symbols."""
-        lengths, lacking = np.array([*map(len, texts)], np.intp), np.zeros(len(texts), np.bool_)
+        lengths = np.array([*map(len, texts)], np.intp)
+        lacking = np.zeros(len(texts), np.bool_)
         ends = np.cumsum(lengths)
 
         def ids_in_pieces() -> Iterator[NDArray[np.int32]]:
@@ -91,7 +92,8 @@ class Strings(NamedTuple):
     def followed(cls, ids: Iterable[NDArray[Any]], lengths: NDArray[np.intp], symbol: int | None) -> Strings:
         """Return strings, given in pieces one after another, each followed by a symbol; None: by nothing."""
         end = [symbol] if symbol is not None and len(lengths) == 1 else []
-        joined, done = np.empty(int(lengths.sum()) + len(end), np.int32), 0
+        joined = np.empty(int(lengths.sum()) + len(end), np.int32)
+        done = 0
         for piece in ids:  # to copy 100 million ids at once would take longer than Ctrl-C may
             joined[done : done + len(piece)] = piece
             done += len(piece)
@@ -143,7 +145,8 @@ def name_item(name: str, i: int) -> Iterator[None]:
     try:
         yield
     except InvalidInputError as error:
-        error.argument, error.index = name, i
+        error.argument = name
+        error.index = i
         raise
 
 
@@ -188,7 +191,8 @@ def text_blocks(
 def _text_blocks(
     texts: Iterable[Any], wanted: type, vocabulary: Vocabulary, name: str, first: int, errors: Errors | None
 ) -> Iterator[TextBlock]:
-    block, size = list[Any](), 0
+    block = list[Any]()
+    size = 0
     for text in texts:
         if not isinstance(text, wanted):
             i = first + len(block)
@@ -205,7 +209,8 @@ def _text_blocks(
 
 def _converted_text(text: Any, vocabulary: Vocabulary, name: str, errors: Errors | None) -> str | bytes | None:
     """Return the text as `errors` requires, or raise an error that says what is wrong."""
-    lossy, is_bytes = errors not in (None, "strict"), isinstance(text, (bytes, bytearray, memoryview))
+    lossy = errors not in (None, "strict")
+    is_bytes = isinstance(text, (bytes, bytearray, memoryview))
     if lossy and is_missing(text):
         return None
     if lossy and is_bytes and vocabulary.kind == "characters":
@@ -243,7 +248,9 @@ def states_of_texts(
     network: PackedNetwork, vocabulary: Vocabulary, texts: Any, n_threads: int | None, *, part: int
 ) -> list[Array]:
     """Return the states (length, L, H) after each symbol of each text."""
-    start, threads, states = network.start(), inference_threads(n_threads), list[Array]()
+    start = network.start()
+    threads = inference_threads(n_threads)
+    states = list[Array]()
     for block in text_blocks(texts, vocabulary, name="text"):
         strings = Strings.encode(block, vocabulary, name="text", ended=False)
         states += all_states(network, strings, start, threads, part=part)
@@ -255,7 +262,8 @@ def features(
 ) -> Array:
     """Return the features (n, L H) of texts; see `CharRNN.transform`."""
     pooling = checked_choice("pooling", pooling, POOLING)
-    start, threads = network.start(), inference_threads(n_threads)
+    start = network.start()
+    threads = inference_threads(n_threads)
     pooled = [np.empty((0, network.layout.num_layers * network.hidden_size), network.layout.dtype)]
     for block in text_blocks(texts, vocabulary, name="X"):
         strings = Strings.encode(block, vocabulary, name="X", ended=False)
@@ -328,7 +336,8 @@ def _advance(
     network: PackedNetwork, strings: Strings, group: NDArray[np.intp], start: PackedState
 ) -> Iterator[tuple[NDArray[np.intp], PackedState]]:
     """Read a group of strings; yield indices (B,) of those that go on, and the next states (steps, B, L, H)."""
-    starts, lengths = strings.starts[group], strings.lengths[group]
+    starts = strings.starts[group]
+    lengths = strings.lengths[group]
     for x, state in read_pieces(network, strings.ids, starts, lengths, network.repeat(start, len(group))):
         yield group[: x.shape[1]], network.states(x, state)
 
@@ -337,7 +346,9 @@ def final_states(
     network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: State
 ) -> Iterator[tuple[NDArray[np.intp], State]]:
     """Yield indices of k strings of a group with the state of k streams after them, the shortest strings first."""
-    starts, lengths, done = strings.starts[group], strings.lengths[group], list[tuple[slice, State]]()
+    starts = strings.starts[group]
+    lengths = strings.lengths[group]
+    done = list[tuple[slice, State]]()
     state = network.repeat(start, len(group))
     for x, part in read_pieces(network, strings.ids, starts, lengths, state, BLOCK_SYMBOLS // 64, done):
         network.feed(x, part)
@@ -372,7 +383,8 @@ class RecentScores:
 
     def look_up(self, texts: list[Any], score: Callable[[list[Any]], Scores]) -> Scores:
         """Return the score of each text, NaN for None; `score` is called for new texts, each once."""
-        younger, older = self._younger, self._older
+        younger = self._younger
+        older = self._older
         in_order: Scores | None = None
         absent = [text for text in dict.fromkeys(texts) if text not in younger]
         if absent:
@@ -387,7 +399,9 @@ class RecentScores:
             in_order = np.fromiter(map(younger.__getitem__, texts), np.float64, len(texts))
         self._symbols += sum(len(text) for text in absent if text is not None)
         if len(younger) >= RECENT_TEXTS or self._symbols >= RECENT_SYMBOLS:
-            self._younger, self._older, self._symbols = {}, younger, 0
+            self._younger = {}
+            self._older = younger
+            self._symbols = 0
         return in_order
 
 
@@ -411,8 +425,11 @@ class TextScorer:
         errors: Errors = "strict",
         start: State = None,
     ) -> None:
-        self._network, self._vocabulary, self._n_threads = network, vocabulary, n_threads
-        self._reduce, self._errors = checked_reduce(reduce), checked_errors(errors)
+        self._network = network
+        self._vocabulary = vocabulary
+        self._n_threads = n_threads
+        self._reduce = checked_reduce(reduce)
+        self._errors = checked_errors(errors)
         self._start = network.start() if start is None else start
 
     def scores(self, texts: Iterable[Text]) -> NDArray[np.float64]:
@@ -427,7 +444,8 @@ class TextScorer:
 
     def batches(self, batches: Iterable[Iterable[Text]]) -> Iterator[NDArray[np.float64]]:
         """Yield the scores of each batch of texts."""
-        recent, first = RecentScores(), 0
+        recent = RecentScores()
+        first = 0
         for batch in batches:
             blocks = text_blocks(batch, self._vocabulary, name="X", first=first, errors=self._errors)
             parts = list(self.blocks(blocks, recent))
@@ -472,12 +490,15 @@ def log_likelihoods(
         least_of_string = log_likelihoods(network, strings, start, n_threads, reduce="min")
         mean_of_string = log_likelihoods(network, strings, start, n_threads, reduce="mean")
         return np.asarray(least_of_string + MEANS_IN_JOINT * mean_of_string)
-    least, lengths = reduce == "min", strings.lengths
+    least = reduce == "min"
+    lengths = strings.lengths
     if len(lengths) == 1:
         log_p = network.string_log_likelihoods(strings.ids, strings.starts, lengths, start, least=least)
         return divide_by_length(log_p, lengths, reduce)
     n_threads = inference_threads(n_threads) if len(lengths) > MIN_ROWS else 1
-    out, starts, pool = np.empty(len(lengths)), strings.starts, ScratchPool()
+    out = np.empty(len(lengths))
+    starts = strings.starts
+    pool = ScratchPool()
 
     def read(group: NDArray[np.intp]) -> None:
         with pool.scratch() as scratch:
@@ -497,7 +518,9 @@ def next_probabilities(
     network: InferenceNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
 ) -> NDArray[np.float64]:
     """Return the probabilities of the next symbol after each prefix, (n, V), with the same bits in any company."""
-    start, probabilities, n_threads = network.start(), [], inference_threads(n_threads)
+    start = network.start()
+    probabilities = []
+    n_threads = inference_threads(n_threads)
     for block in text_blocks(prefixes, vocabulary, name="prefixes"):
         strings = Strings.encode(block, vocabulary, name="prefixes", ended=False)
         p = np.empty((len(strings.lengths), len(vocabulary)))
@@ -515,7 +538,9 @@ def _stack_rows(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]
     """Return rows (n, V) of several arrays in one, copied so that Ctrl-C gets through."""
     if len(parts) == 1:
         return parts[0]
-    out, first, step = np.empty((sum(map(len, parts)), V)), 0, rows_of_call(V)
+    out = np.empty((sum(map(len, parts)), V))
+    first = 0
+    step = rows_of_call(V)
     for part in parts:
         for i in range(0, len(part), step):
             rows = part[i : i + step]
@@ -547,7 +572,8 @@ def labeled_scores(
         return divide_by_length(log_p, lengths, reduce)
     if isinstance(y, str | int | float | np.generic):  # one for all
         return score(label_number(y, np.array(sorted_labels), name="y"), texts, reduce)
-    numbers, scores = label_numbers(y, np.array(sorted_labels), len(texts)), np.empty(len(texts))
+    numbers = label_numbers(y, np.array(sorted_labels), len(texts))
+    scores = np.empty(len(texts))
     for k in np.unique(numbers).tolist():
         places = np.flatnonzero(numbers == k)
         scores[places] = score(k, [texts[i] for i in places], reduce)

@@ -87,7 +87,8 @@ def parallel_log_likelihood(
         first = np.array([max(ranges[i].start, given) for i in group])
         last = np.array([ranges[i].stop for i in group])
         begin = np.maximum(last - length, 0)
-        state, scratch = network.zero_state(len(group)), Scratch()
+        state = network.zero_state(len(group))
+        scratch = Scratch()
         blocks = []
         for i in range(0, length, BLOCK // STREAMS):
             steps = min(BLOCK // STREAMS, length - i)
@@ -126,7 +127,8 @@ def log_probabilities(network: InferenceNetwork, ids: Ids, state: State) -> NDAr
 
 def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
     """Return the rank of each symbol, 1 plus the number of more probable symbols, advancing the state in place."""
-    out, rows = np.empty(len(ids), np.intp), network.rows_at_a_time(SCORE_ROWS)
+    out = np.empty(len(ids), np.intp)
+    rows = network.rows_at_a_time(SCORE_ROWS)
     for i in range(0, len(ids), rows):
         x = ids[i : i + rows].astype(np.int32)
         y = network.logits_before(x[:, None], state)[:, 0]

@@ -76,7 +76,8 @@ class FixedReading:
     learns = False  # a plain class, since each piece of a text makes one: a named tuple takes longer
 
     def __init__(self, network: InferenceNetwork, state: State) -> None:
-        self.network, self.state = network, state
+        self.network = network
+        self.state = state
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, NDArray[np.float64]]:
         """Read symbols; see `Reading.read`."""
@@ -123,7 +124,10 @@ class TextState:
     __slots__ = ("_reading", "_seen", "_sums", "_vocabulary")
 
     def __init__(self, vocabulary: Vocabulary, reading: Reading, seen: NDArray[np.bool_], sums: Sums = NO_SUMS) -> None:
-        self._vocabulary, self._reading, self._seen, self._sums = vocabulary, reading, seen, sums
+        self._vocabulary = vocabulary
+        self._reading = reading
+        self._seen = seen
+        self._sums = sums
 
     @property
     def log_prob(self) -> float:
@@ -238,9 +242,11 @@ class TextState:
         vocabulary = self._vocabulary
         length = checked_int("length", length, 0)
         checked = SamplingControls.check(vocabulary, controls)
-        network, context = self._reading.network, Context(self._reading.state, self._seen)
+        network = self._reading.network
+        context = Context(self._reading.state, self._seen)
         sampler = text_sampler(network, context, length, Uniforms(root(random_state), range(1)), checked)
-        ids, boundary = sampler.run().ids, vocabulary.boundary
+        ids = sampler.run().ids
+        boundary = vocabulary.boundary
         ended = boundary is not None and sampler.ended_by(boundary)[0]
         self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids, drawn=True)  # also adds to log_prob
         return vocabulary.decode(ids)
@@ -257,7 +263,8 @@ class TextState:
         """
         length = checked_int("length", length, 0)
         n_beams = checked_int("n_beams", n_beams, 1)
-        network, state = self._reading.network, self._reading.network.copy(self._reading.state)
+        network = self._reading.network
+        state = self._reading.network.copy(self._reading.state)
         if stop is not None:
             return best_completions(network, self._vocabulary, state, length, n_beams, stop)
         return best_continuations(network, self._vocabulary, state, length, n_beams)
@@ -289,6 +296,9 @@ class TextState:
                 "adapt=True, but this state was started without adaptation. Use model.start(text, adapt=True)."
             )
         reading, log_p = self._reading.read(ids, learn=not drawn and learn is not False)
-        sums, seen = self._sums.after(log_p), seen_after(self._seen, ids, self._vocabulary.boundary)
-        self._reading, self._seen, self._sums = reading, seen, sums
+        sums = self._sums.after(log_p)
+        seen = seen_after(self._seen, ids, self._vocabulary.boundary)
+        self._reading = reading
+        self._seen = seen
+        self._sums = sums
         return self

@@ -84,7 +84,10 @@ class TextStates:
     def __init__(
         self, vocabulary: Vocabulary, network: InferenceNetwork, sessions: Sessions, n_threads: int | None
     ) -> None:
-        self._vocabulary, self._network, self._sessions, self._n_threads = vocabulary, network, sessions, n_threads
+        self._vocabulary = vocabulary
+        self._network = network
+        self._sessions = sessions
+        self._n_threads = n_threads
         self._pool = ScratchPool()
         self._pending: Advance | None = None  # being stored; an interruption may leave it to the next call
 
@@ -131,7 +134,8 @@ class TextStates:
         >>> states.feed(["ab", "d"]).round(1).tolist()  # untrained: 2 ln 1/4 and ln 1/4
         [-2.8, -1.4]
         """
-        streams, strings = self._indices(which), _encode(pieces, self._vocabulary, "pieces")
+        streams = self._indices(which)
+        strings = _encode(pieces, self._vocabulary, "pieces")
         if len(strings.lengths) != len(streams):
             raise InvalidInputError(
                 f"pieces has {len(strings.lengths)} texts, but {len(streams)} sessions are to read. Pass one piece for "
@@ -173,7 +177,8 @@ class TextStates:
         >>> states.next_proba(which=[1]).round(2).tolist()
         [[0.25, 0.25, 0.25, 0.25]]
         """
-        streams, state = self._indices(which), self._current_sessions().state
+        streams = self._indices(which)
+        state = self._current_sessions().state
         p = np.empty((len(streams), len(self._vocabulary)))
         rows = self._network.rows_at_a_time(ROWS)
         for i in range(0, len(streams), rows):
@@ -220,9 +225,12 @@ class TextStates:
         >>> model.start_many(["a", "ab"]).sample(3, temperature=0)
         ['bab', 'aba']
         """
-        streams, vocabulary, sessions = self._indices(which), self._vocabulary, self._current_sessions()
+        streams = self._indices(which)
+        vocabulary = self._vocabulary
+        sessions = self._current_sessions()
         length = checked_int("length", length, 0)
-        checked, boundary = SamplingControls.check(vocabulary, controls), vocabulary.boundary
+        checked = SamplingControls.check(vocabulary, controls)
+        boundary = vocabulary.boundary
         drawn: list[NDArray[np.int32]] = []
         ended = np.zeros(len(streams), np.bool_)
         bits = root(random_state)
@@ -277,7 +285,8 @@ class TextStates:
         if i.ndim > 1:
             raise IndexError("too many indices: name sessions by a list of one dimension, such as [3]")
         state = self._network.select(sessions.state, np.atleast_1d(i))
-        seen, sums = sessions.seen[i], sessions.sums[:, i]
+        seen = sessions.seen[i]
+        sums = sessions.sums[:, i]
         if i.ndim:
             return TextStates(self._vocabulary, self._network, Sessions(state, seen, sums), self._n_threads)
         return TextState(self._vocabulary, FixedReading(self._network, state), seen.copy(), Sums(*sums.tolist()))
@@ -309,7 +318,8 @@ class TextStates:
     def _advance(self, which: Indices, strings: Strings) -> NDArray[np.float64]:
         """Read a string in each of these sessions; return log P of each string, (n,)."""
         sessions, network, (ids, lengths), n = self._current_sessions(), self._network, strings, len(which)
-        parts, sums = list[tuple[Indices, State]](), np.zeros((3, n))
+        parts = list[tuple[Indices, State]]()
+        sums = np.zeros((3, n))
         sums[1:] = sessions.sums.take(which, axis=1)
 
         def read(first: Indices, length: Indices, streams: Indices, total: NDArray[np.float64]) -> None:
@@ -333,7 +343,8 @@ class TextStates:
             run_tasks([order[i : i + size] for i in range(0, len(order), size)], read_group, n_threads)
         readers = which if len(ids) == n and same else np.repeat(which, lengths)
         ended = readers[ids == self._vocabulary.boundary] if self._vocabulary.boundary is not None else readers[:0]
-        streams, states = [sessions_of_part for sessions_of_part, _ in parts], [state for _, state in parts]
+        streams = [sessions_of_part for sessions_of_part, _ in parts]
+        states = [state for _, state in parts]
         self._pending = Advance(which, sums[1:], streams, states, readers, ids, ended)
         self._current_sessions()
         return np.asarray(sums[0])
@@ -343,7 +354,8 @@ class TextStates:
 
         Stored values do not depend on earlier ones, so storing them again after an interruption is right.
         """
-        new, sessions = self._pending, self._sessions
+        new = self._pending
+        sessions = self._sessions
         if new is None:
             return sessions
         if len(new.parts) == 1 and len(new.which) == len(self) and np.array_equal(new.streams[0], np.arange(len(self))):
@@ -368,7 +380,8 @@ def start_sessions(
         X = [b"" if text == "" else text for text in X]  # as for a single text
     strings = _encode(X, vocabulary, "X")
     N = len(strings.lengths)
-    start, seen = network.repeat(network.start(), N), np.zeros((N, len(vocabulary)), np.bool_)
+    start = network.repeat(network.start(), N)
+    seen = np.zeros((N, len(vocabulary)), np.bool_)
     states = TextStates(vocabulary, network, Sessions(start, seen, np.zeros((2, N))), n_threads)
     states._advance(np.arange(N), strings)
     states._sessions.sums[:] = 0

@@ -46,7 +46,8 @@ class Draft:
 
     def __init__(self, state: ModelState) -> None:
         state.require_float("editing")
-        self._state, self._copy = state, state.copy()
+        self._state = state
+        self._copy = state.copy()
         self.arrays = LearnedArrays.of(self._copy)
 
     def commit(self) -> None:
@@ -79,7 +80,8 @@ def _fill(what: str, written: Any, views: dict[str, Array], *, infinite: bool = 
     """Copy arrays into views of the same names and shapes, and check their numbers."""
     _require_same_names(what, written, views)
     for name, view in views.items():
-        array, shown = np.asarray(written[name]), f"{what}[{name!r}]"
+        array = np.asarray(written[name])
+        shown = f"{what}[{name!r}]"
         if array.shape != view.shape or array.dtype.kind not in "biuf":
             raise InvalidInputError(
                 f"{shown} is an array of shape {array.shape} and type {array.dtype}, but must be numeric, of shape "
@@ -181,7 +183,8 @@ def request_stop(model: object) -> None:
 def _forget_other_threads() -> None:
     """Forget, in the child of a fork, calls of threads that do not exist there."""
     global _register
-    own, _register = threading.get_ident(), threading.RLock()
+    own = threading.get_ident()
+    _register = threading.RLock()
     for key, call in list(_in_use.items()):
         if call.thread != own:
             del _in_use[key]

@@ -89,7 +89,8 @@ class Layout:
             shapes += [(H,)] if self.kind.separate_bias else []
         shapes += [(H, V), (V,)]
         step = ALIGNMENT // self.dtype.itemsize
-        offsets, end = [], 0
+        offsets = []
+        end = 0
         for shape in shapes:
             offsets.append(end)
             end += -(-math.prod(shape) // step) * step
@@ -321,7 +322,8 @@ class SymbolPairs:
         keys, counts = _counted(ids, V)
         if boundary is not None:
             inside = keys % V < boundary
-            keys, counts = keys[inside], counts[inside]
+            keys = keys[inside]
+            counts = counts[inside]
         keys = keys[np.argsort(-counts, kind="stable")[:n]]
         pairs = np.stack(np.divmod(keys, V), axis=1)
         return cls(pairs if len(pairs) else np.full((1, 2), -1), n)

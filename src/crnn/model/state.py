@@ -39,7 +39,8 @@ class Gate:
         self.changes = 0
         # The lock that lets a copy go before the next steps; and the lock of the state, for changes within a step or
         # outside training, which need not let copies go first.
-        self.turn, self.arrays = threading.RLock(), threading.RLock()
+        self.turn = threading.RLock()
+        self.arrays = threading.RLock()
         with _register:
             if len(_gates) >= MANY:
                 _gates[:] = [gate for gate in _gates if gate() is not None]
@@ -59,7 +60,8 @@ class Gate:
         """Forget the holders of the locks: after a fork these threads do not exist, and changes may be incomplete."""
         if not self.arrays.acquire(blocking=False):
             self.changes += 1
-        self.turn, self.arrays = threading.RLock(), threading.RLock()
+        self.turn = threading.RLock()
+        self.arrays = threading.RLock()
 
 
 # No function is called when a gate is deleted: Python would ignore a KeyboardInterrupt in it.
@@ -102,7 +104,8 @@ def gather_rms(layout: Layout, flat: Array) -> Array:
 
 def spread_rms(layout: Layout, rms: Array) -> Array:
     """Return a layout's flat vector with the elements of `gradient_rms`; the padding is 0."""
-    flat, done = layout.zeros(), 0
+    flat = layout.zeros()
+    done = 0
     for array in layout.torch_named(flat).values():
         array[...] = rms[done : done + array.size].reshape(array.shape)
         done += array.size
@@ -203,7 +206,8 @@ class ModelState:
     def restore(self, snapshot: ModelState) -> None:
         """Restore a snapshot of this state in its own arrays; `history` keeps the records of undone steps."""
         self.overwrite(snapshot.params, snapshot.optimizer_state, snapshot.hidden)
-        self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
+        self.n_steps = snapshot.n_steps
+        self.smooth_loss = snapshot.smooth_loss
 
     def training_arrays(self) -> dict[str, Array]:
         """Return views of hidden state and optimizer state under their names in files (PyTorch's for the latter)."""
@@ -328,13 +332,16 @@ def _places(V: int, new_V: int, number: int) -> NDArray[np.intp]:
 def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
     """Return a flat vector without the labels' symbols, except one that replaces the boundary as an input."""
     out = new.zeros()
-    before, after, V = old.tensors(flat), new.tensors(out), new.vocab_size
+    before = old.tensors(flat)
+    after = new.tensors(out)
+    V = new.vocab_size
     for a, b in zip(before, after, strict=True):
         if a.shape == b.shape:  # no axis of symbols
             b[...] = a
     after.lookup[...] = before.lookup[:V]
     after.lookup[V - 1] = before.lookup[V + number]
-    after.Wy[...], after.by[...] = before.Wy[:, :V], before.by[:V]
+    after.Wy[...] = before.Wy[:, :V]
+    after.by[...] = before.by[:V]
     return out
 
 
@@ -345,7 +352,8 @@ def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
     codes = np.union1d(vocabulary.codes, other.codes)
     if len(codes) == len(vocabulary.codes):
         return vocabulary
-    unknown, boundary = vocabulary.unknown is not None, vocabulary.boundary is not None
+    unknown = vocabulary.unknown is not None
+    boundary = vocabulary.boundary is not None
     return Vocabulary(codes, vocabulary.kind, unknown=unknown, boundary=boundary, labels=vocabulary.labels)
 
 
@@ -354,7 +362,8 @@ def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelS
 
     New symbols add nothing to the hidden units, and copy the output weights of the old symbol with the lowest bias.
     """
-    sizes, rms = (state.layout, layout, places(state.vocabulary, vocabulary)), state.gradient_rms
+    sizes = (state.layout, layout, places(state.vocabulary, vocabulary))
+    rms = state.gradient_rms
     # Do not copy the end of a document if there is another symbol: the new symbols would be likely wherever it is.
     rarest = int(state.layout.tensors(state.params).by[: state.vocabulary.boundary or None].argmin())
     return replace(
@@ -373,14 +382,16 @@ def places(old: Vocabulary, new: Vocabulary) -> NDArray[np.intp]:
     specials = [
         after for before, after in ((old.unknown, new.unknown), (old.boundary, new.boundary)) if before is not None
     ]
-    characters, labels = np.searchsorted(new.codes, old.codes), np.arange(len(new) - len(new.labels), len(new))
+    characters = np.searchsorted(new.codes, old.codes)
+    labels = np.arange(len(new) - len(new.labels), len(new))
     return np.concatenate([characters, np.array(specials, np.intp), labels])
 
 
 def _widened(flat: Array, old: Layout, new: Layout, places: NDArray[np.intp], pattern: int | None) -> Array:
     """Return a flat vector of the larger layout; the new symbols get the output weights of `pattern`, or zeros."""
     out = new.zeros()
-    before, after = old.tensors(flat), new.tensors(out)
+    before = old.tensors(flat)
+    after = new.tensors(out)
     if pattern is not None:
         after.by[:] = before.by[pattern]
         after.Wy[...] = before.Wy[:, pattern, None]

@@ -58,7 +58,10 @@ class Builder:
         limits: Limits | None = None,
     ) -> None:
         self._limits = LIMITS if limits is None else limits
-        self._symbols, self._boundary, self._progress, self._keeps_text = symbols, boundary, progress, keeps_text
+        self._symbols = symbols
+        self._boundary = boundary
+        self._progress = progress
+        self._keeps_text = keeps_text
         self._max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
 
     def build(self, ids: Ids, order: int | None, times: Times | None = None) -> Counts:
@@ -88,7 +91,8 @@ class Builder:
 
         Counting ends early near the memory limit, or from the `Limits.block`-th symbol on if `more` returns False.
         """
-        counts, done = self._new(order), n_unpredicted(self._boundary)
+        counts = self._new(order)
+        done = n_unpredicted(self._boundary)
         counts.reserve(min(len(ids), self._max_memory // 64))
         while done < len(ids):
             end = min(done + min(max(done // 8, self._limits.first_block), self._limits.block), len(ids))
@@ -134,7 +138,8 @@ class Builder:
     def _best_order_counts(self, ids: Ids, cut: int, orders: Sequence[int]) -> Counts:
         """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it."""
         self._check_free_memory(len(ids), orders[0])
-        tail, context = _read(ids, cut, len(ids)), _read(ids, max(0, cut - MAX_ORDER), cut)
+        tail = _read(ids, cut, len(ids))
+        context = _read(ids, max(0, cut - MAX_ORDER), cut)
         counts = self._count(self._new(orders[0]), ids, 0, cut, parts=4)
         occurrences = Occurrences(counts)
         best = 1 + int(np.argmin(occurrences.losses(tail, context)))
@@ -164,7 +169,8 @@ class Builder:
         instead. With `times`, the part is the whole text.
         """
         self._n_symbols(ids, times)  # refuses too many
-        n, document = len(ids), 0
+        n = len(ids)
+        document = 0
         start = max(start, n_unpredicted(self._boundary))
         counts.reserve(min(stop - start, self._max_memory // 64))
         for i in range(start, stop, self._limits.block):
@@ -202,10 +208,13 @@ class Builder:
 
     def _n_symbols(self, ids: Ids, times: Times | None) -> int:
         """Return the number of a text's symbols, or raise an error if they are too many to count."""
-        n, weighted, remedy = len(ids), "", ""
+        n = len(ids)
+        weighted = ""
+        remedy = ""
         if times is not None and self._boundary is not None:
             lengths = np.diff(boundaries(ids, self._boundary)).astype(np.float64)  # a sum of integers may overflow
-            n, weighted = 1 + int(lengths @ times), ", as often as sample_weight says"
+            n = 1 + int(lengths @ times)
+            weighted = ", as often as sample_weight says"
             remedy = ". Divide sample_weight by a number, and round up."
         most = self._limits.max_symbols
         if n > most:
@@ -226,7 +235,8 @@ class Builder:
 def without(counts: Counts, ids: Ids, times: NDArray[Any]) -> Counts:
     """Return counts as if each of n packed documents had been counted fewer `times`, (n,), at least 1, bit for bit."""
     assert counts.boundary is not None
-    left, start = without_text(counts.copy()), n_unpredicted(counts.boundary)
+    left = without_text(counts.copy())
+    start = n_unpredicted(counts.boundary)
     symbol_times = times.astype(np.int32)[document_numbers(ids[start:], counts.boundary)]
     left.remove(ids[start:], ids[:start], symbol_times)
     return left
@@ -243,13 +253,16 @@ def last_symbols(ids: Ids, n: int, boundary: int | None, block: int = LIMITS.blo
 def _last_copies(ids: Ids, times: Times, n: int, boundary: int) -> Ids:
     """Return `last_symbols` of documents that occur some times each, in succession."""
     places = boundaries(ids, boundary)[-n - 1 :].astype(np.int64)
-    lengths, copies = np.diff(places), times[1 - len(places) :].astype(np.int64)
+    lengths = np.diff(places)
+    copies = times[1 - len(places) :].astype(np.int64)
     sizes = np.cumsum((lengths * copies)[::-1])
     more = int(np.searchsorted(sizes, n))  # documents after the first of the last ones
     if more < len(sizes):
-        first, rest = len(sizes) - 1 - more, n - int(sizes[more - 1]) if more else n
+        first = len(sizes) - 1 - more
+        rest = n - int(sizes[more - 1]) if more else n
         copies[:first], copies[first] = 0, -(-rest // lengths[first])
-    starts, lengths = np.repeat(places[:-1] + 1, copies), np.repeat(lengths, copies)
+    starts = np.repeat(places[:-1] + 1, copies)
+    lengths = np.repeat(lengths, copies)
     ends = np.cumsum(lengths)
     at = np.arange(int(ends[-1])) + np.repeat(starts - ends + lengths, lengths)
     return np.concatenate([ids[:1], ids[at]])

@@ -64,7 +64,8 @@ def discounts(counts_of_counts: NDArray[np.int64]) -> NDArray[np.float64]:
 MAX_ORDER: int = ngrams.LONGEST_ORDER
 CALL_NUMBERS = 1 << 20  # log probabilities computed per call
 CALL_SYMBOLS = 1 << 16  # symbols counted per call, which take a tenth of a second, so that Ctrl-C is handled in time
-NODE_BYTES, NUMBER_BYTES = 16, 4
+NODE_BYTES = 16
+NUMBER_BYTES = 4
 SEPARATORS = {"uint8": 255, "int32": -1}  # of texts, by the type of their symbols
 
 Ids = NDArray[Any]
@@ -88,7 +89,9 @@ class Counts:
         *,
         keeps_text: bool = False,
     ) -> None:
-        self.order, self.symbols, self.boundary = order, symbols, boundary
+        self.order = order
+        self.symbols = symbols
+        self.boundary = boundary
         self._base = base
         self.keeps_text: bool = keeps_text if base is None else base.keeps_text
         self.trie: ngrams.Trie = ngrams.Trie(order, symbols, boundary, None if base is None else base.trie)
@@ -134,7 +137,8 @@ class Counts:
         `times` (n,) are how often the document of each symbol is counted; None: once.
         """
         ids = _int32(ids)
-        before, done = self._before(ids, context), 0
+        before = self._before(ids, context)
+        done = 0
         while done < len(ids):
             check_canceled()
             block = slice(done, min(done + CALL_SYMBOLS, len(ids)))
@@ -148,7 +152,8 @@ class Counts:
 
     def remove(self, ids: Ids, context: ArrayLike = (), times: NDArray[np.int32] | None = None) -> None:
         """Take back symbols that `add` has counted after the same context."""
-        ids, before = _int32(ids), self._last(_int32(context))
+        ids = _int32(ids)
+        before = self._last(_int32(context))
         for i in range(0, len(ids), CALL_SYMBOLS):
             check_canceled()
             block = ids[i : i + CALL_SYMBOLS]
@@ -164,7 +169,9 @@ class Counts:
         `rows` (n, V) is filled with the log probabilities of all symbols at each position.
         """
         ids = _int32(ids)
-        before, out, done = self._before(ids, context), np.empty(len(ids)), 0
+        before = self._before(ids, context)
+        out = np.empty(len(ids))
+        done = 0
         while done < len(ids):
             check_canceled()
             block = slice(done, min(done + CALL_SYMBOLS // 4, len(ids)))
@@ -217,7 +224,8 @@ class Counts:
 
     def _reserve_text(self, n_symbols: int) -> None:
         """Reserve room for this many more symbols of a kept text, and for a separator before them."""
-        used, size = self.trie.text_used, self._dtype.itemsize
+        used = self.trie.text_used
+        size = self._dtype.itemsize
         if self.keeps_text and (used + n_symbols + 2) * size > len(self._text):
             self._text = np.empty((used * 9 // 8 + n_symbols + 2) * size, np.uint8)
             self.trie.keep_text(self._text)
@@ -228,7 +236,8 @@ class Counts:
         if not self.keeps_text or not len(ids):
             return before
         self._reserve_text(len(ids))
-        end, self._end = self._end, self._last_known(np.concatenate([before, ids]))
+        end = self._end
+        self._end = self._last_known(np.concatenate([before, ids]))
         return None if end is not None and np.array_equal(end, self._last_known(before)) else before
 
     def _after(self, before: NDArray[np.int32] | None, counted: NDArray[np.int32]) -> NDArray[np.int32] | None:
@@ -316,7 +325,9 @@ class Occurrences:
     """The number of occurrences of each n-gram; the counts must not change while this object is in use."""
 
     def __init__(self, counts: Counts) -> None:
-        self._counts, trie, depths = counts, counts.trie, node_depths(counts)
+        self._counts = counts
+        trie = counts.trie
+        depths = node_depths(counts)
         self.raw = ngrams.Raw(trie, np.empty(trie.node_count, np.int32), np.empty(trie.pool_used, np.int32))
         # In node order, which takes a third of the time of sorted contexts.
         levels = [np.flatnonzero(depths == depth).astype(np.int32) for depth in range(counts.order)]
@@ -330,7 +341,8 @@ class Occurrences:
 
     def losses(self, ids: NDArray[Any], context: ArrayLike = ()) -> NDArray[np.float64]:
         """Return -log P of symbols after a context, in nats, for the models of order 1, 2, … of the same texts."""
-        ids, out = np.ascontiguousarray(ids, np.int32), np.zeros(self._counts.order)
+        ids = np.ascontiguousarray(ids, np.int32)
+        out = np.zeros(self._counts.order)
         context = np.ascontiguousarray(context, np.int32)
         for i in range(0, len(ids), BLOCK):
             check_canceled()

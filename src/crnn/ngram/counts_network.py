@@ -106,7 +106,9 @@ class CountsNetwork(InferenceNetwork):
         least: bool = False,
     ) -> NDArray[np.float64]:
         """Return each string's log probability, or with `least` its least probable symbol's; see `InferenceNetwork`."""
-        out, context, first = np.empty(len(lengths)), np.ascontiguousarray(start[0]), 0
+        out = np.empty(len(lengths))
+        context = np.ascontiguousarray(start[0])
+        first = 0
         ends = np.cumsum(lengths)
         while first < len(lengths):
             check_canceled()
@@ -128,11 +130,13 @@ class CountsNetwork(InferenceNetwork):
         scratch: Scratch,
     ) -> State:
         """Read a string after each of some streams of a state; see `InferenceNetwork`."""
-        n, longest = len(streams), int(lengths[0])
+        n = len(streams)
+        longest = int(lengths[0])
         if longest > CALL_SYMBOLS:
             found: State = super().read(ids, starts, lengths, state, streams, sums, scratch)
             return found
-        after, rows = np.empty((n, state.shape[1]), np.int32), CALL_SYMBOLS // longest
+        after = np.empty((n, state.shape[1]), np.int32)
+        rows = CALL_SYMBOLS // longest
         for i in range(0, n, rows):
             check_canceled()
             kernels.read(self.counts.trie, ids, starts, lengths, state, streams, after, sums, i, min(i + rows, n))
@@ -157,7 +161,8 @@ class CountsNetwork(InferenceNetwork):
         """Return whether another network has the same counts, possibly unpickled."""
         if not isinstance(other, CountsNetwork) or other.counts is self.counts:
             return isinstance(other, CountsNetwork)
-        a, b = self.counts, other.counts
+        a = self.counts
+        b = other.counts
         if isinstance(a, FrozenCounts) or isinstance(b, FrozenCounts):
             return isinstance(a, FrozenCounts) and isinstance(b, FrozenCounts) and a.same_as(b)
         if (a.order, a.symbols, a.boundary, a.n_grams) != (b.order, b.symbols, b.boundary, b.n_grams):
@@ -220,7 +225,8 @@ class Piece(NamedTuple):
         """Append symbols as a piece that absorbs the last ones if no longer, so that there are few; return it."""
         flags = np.full(len(ids), counted)
         while last is not None and len(last.ids) <= len(ids):
-            ids, flags = np.concatenate([last.ids, ids]), np.concatenate([last.counted, flags])
+            ids = np.concatenate([last.ids, ids])
+            flags = np.concatenate([last.counted, flags])
             last = last.before
         return cls(ids, flags, last)
 
@@ -280,8 +286,10 @@ class AdaptiveCounts:
         self, ids: Ids, learn: bool, *, rows: bool
     ) -> tuple[AdaptiveCounts, NDArray[np.float64], NDArray[np.float64]]:
         """Return the reading after more symbols, their log probabilities and, if wanted, the rows that predict them."""
-        counts, state = self.counts, self.state.copy()
-        network, x = CountsNetwork(counts), ids.astype(np.int32).reshape(-1, 1)
+        counts = self.counts
+        state = self.state.copy()
+        network = CountsNetwork(counts)
+        x = ids.astype(np.int32).reshape(-1, 1)
         out = np.empty((len(ids) if rows else 0, network.symbols))
         log_p = np.empty(0)
         self._extended = None  # even if an error follows
@@ -302,12 +310,16 @@ class AdaptiveCounts:
     def _with(self, counts: Counts, last: Piece | None, state: State) -> AdaptiveCounts:
         """Return a reading with the same model."""
         new = AdaptiveCounts.__new__(AdaptiveCounts)
-        new._base, new._extended, new._last, new.state = self._base, counts, last, state
+        new._base = self._base
+        new._extended = counts
+        new._last = last
+        new.state = state
         return new
 
     def _history(self) -> list[tuple[Ids, bool]]:
         """Return the text read so far, as runs of symbols that were all counted or all not counted."""
-        pieces, last = list[Piece](), self._last
+        pieces = list[Piece]()
+        last = self._last
         while last is not None:
             pieces.append(last)
             last = last.before
@@ -337,7 +349,8 @@ class LabeledCounts:
     """The counts of the texts of each label, of the same order and symbols, and the number of texts of each, (K,)."""
 
     def __init__(self, parts: Sequence[AnyCounts], frequencies: NDArray[np.float64]) -> None:
-        self.parts, self.frequencies = tuple(parts), frequencies
+        self.parts = tuple(parts)
+        self.frequencies = frequencies
 
     @property
     def log_prior(self) -> NDArray[np.float64]:
@@ -347,7 +360,8 @@ class LabeledCounts:
     def log_likelihoods(self, strings: Strings) -> NDArray[np.float64]:
         """Return log P of each string given each label, (K, n); a string's bits do not depend on the others."""
         ids, lengths, parts, first, done = *strings, list[NDArray[np.float64]](), 0, 0
-        ends, room = np.cumsum(lengths), max(1, LABEL_SYMBOLS // len(self.parts))
+        ends = np.cumsum(lengths)
+        room = max(1, LABEL_SYMBOLS // len(self.parts))
         while first < len(lengths) or not parts:
             check_canceled()
             last = max(first + 1, int(np.searchsorted(ends, done + room, side="right"))) if len(lengths) else 0
@@ -357,12 +371,14 @@ class LabeledCounts:
             else:
                 parts.append(np.empty((len(self.parts), last - first)))
                 self._tables.log_likelihoods(ids[done:end], lengths[first:last], parts[-1])
-            first, done = last, end
+            first = last
+            done = end
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def _of_long(self, ids: NDArray[np.int32], room: int) -> NDArray[np.float64]:
         """Return log P of one string given each label, (K, 1), read in several calls, so that Ctrl-C is handled."""
-        contexts, sums = np.full(len(self.parts), -1, np.int32), np.tile([0.0, 1.0], (len(self.parts), 1))
+        contexts = np.full(len(self.parts), -1, np.int32)
+        sums = np.tile([0.0, 1.0], (len(self.parts), 1))
         for i in range(0, len(ids), room):
             check_canceled()
             self._tables.read_part(ids[i : i + room], contexts, sums)
@@ -371,14 +387,17 @@ class LabeledCounts:
     @cached_property
     def _tables(self) -> ClassCounts:
         """The contexts of all labels, one after another."""
-        roots, columns = list[int](), list[tuple[NDArray[Any], ...]]()
+        roots = list[int]()
+        columns = list[tuple[NDArray[Any], ...]]()
         rows = entries = 0
         for counts in self.parts:
             _, suffixes, scales, firsts, symbols, nexts, _, p, _ = unrolled_contexts(counts)
             roots.append(rows)
             columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
-            rows, entries = rows + len(suffixes), entries + len(symbols)
+            rows = rows + len(suffixes)
+            entries = entries + len(symbols)
         suffixes, scales, firsts, symbols, nexts, p = (np.concatenate(column) for column in zip(*columns, strict=True))
-        boundary, firsts = self.parts[0].boundary, np.append(firsts, np.int32(entries))
+        boundary = self.parts[0].boundary
+        firsts = np.append(firsts, np.int32(entries))
         assert boundary is not None  # labels need documents
         return ClassCounts(np.array(roots, np.int32), boundary, suffixes, scales, firsts, symbols, nexts, p)

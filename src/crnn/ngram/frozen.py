@@ -67,7 +67,9 @@ class FrozenCounts:
     keeps_text = False
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> None:
-        self.arrays, self.symbols, self.boundary = dict(arrays), symbols, boundary
+        self.arrays = dict(arrays)
+        self.symbols = symbols
+        self.boundary = boundary
         trie = decoded(arrays, symbols, boundary)
         self.n_grams: list[int] = trie.lengths
         self.order = len(trie.lengths)
@@ -142,7 +144,8 @@ def _rounded(values: Floats, dtype: type[np.unsignedinteger[Any]]) -> tuple[NDAr
     """Return the nearest of equally spaced values as integers, and the smallest value and the spacing."""
     if not len(values):
         return np.empty(0, dtype), (0.0, 0.0)
-    low, high = float(values.min()), float(values.max())
+    low = float(values.min())
+    high = float(values.max())
     step = (high - low) / np.iinfo(dtype).max
     return (np.rint((values - low) / step).astype(dtype) if step > 0 else np.zeros(len(values), dtype)), (low, step)
 
@@ -150,8 +153,11 @@ def _rounded(values: Floats, dtype: type[np.unsignedinteger[Any]]) -> tuple[NDAr
 def decoded(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> FrozenTrie:
     """Return the contexts in arrays made by `encoded`, possibly from an untrusted source."""
     lengths = _checked_lengths(arrays)
-    sizes, deltas = _checked_numbers(arrays["sizes"]), _checked_numbers(arrays["symbols"])
-    E, shorter, N = sum(lengths), sum(lengths[:-1]), len(sizes)
+    sizes = _checked_numbers(arrays["sizes"])
+    deltas = _checked_numbers(arrays["symbols"])
+    E = sum(lengths)
+    shorter = sum(lengths[:-1])
+    N = len(sizes)
     extended = np.unpackbits(arrays["extended"], count=shorter, bitorder="little") > 0
     owner_sizes = np.repeat(sizes, sizes) if N and sizes.min() > 0 and sizes.sum() == E else np.empty(0, np.int64)
     _require(N and E and len(owner_sizes) == E == len(deltas), "the sizes of contexts are wrong")
@@ -169,10 +175,12 @@ def decoded(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | No
         ends = np.flatnonzero(found[symbols:] == boundary) + symbols
         _require(not children[ends].any(), "an n-gram goes on after a boundary")
     escape_low, escape_step, share_low, share_step = arrays["scales"].tolist()
-    kept_all, single = sizes == symbols, owner_sizes == 1
+    kept_all = sizes == symbols
+    single = owner_sizes == 1
     _require(len(arrays["escapes"]) == np.count_nonzero(~kept_all), "the number of escapes is wrong")
     _require(len(arrays["shares"]) == np.count_nonzero(~single), "the number of shares is wrong")
-    logits, log_shares = np.full(N, -np.inf), np.zeros(E)
+    logits = np.full(N, -np.inf)
+    log_shares = np.zeros(E)
     logits[~kept_all] = escape_low + escape_step * arrays["escapes"]
     log_shares[~single] = share_low + share_step * arrays["shares"]
     return FrozenTrie(lengths, firsts, found, children, logits, log_shares)
@@ -188,7 +196,8 @@ def _checked_lengths(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
         is_valid = arrays[name].dtype in BITS and arrays[name].ndim == 1
         _require(is_valid, f"{name} must be an array of integers of 8 or 16 bits")
     _require(arrays["escapes"].dtype == arrays["shares"].dtype, "escapes and shares have different types")
-    scales, lengths = arrays["scales"], arrays["lengths"]
+    scales = arrays["scales"]
+    lengths = arrays["lengths"]
     _require(scales.dtype == np.float64 and scales.shape == (4,), "scales must be four float64 numbers")
     low, step, share_low, share_step = scales.tolist()
     are_scales = abs(low) <= MAX_LOGIT and 0 <= step <= 2 * MAX_LOGIT
@@ -231,7 +240,8 @@ def _context_levels(lengths: list[int], children: Places) -> Places:
 
 def _log_normalized(trie: FrozenTrie) -> Floats:
     """Return the logarithm of each entry's share of its context, (E,)."""
-    firsts, sizes = trie.firsts[:-1], trie.sizes
+    firsts = trie.firsts[:-1]
+    sizes = trie.sizes
     largest = np.maximum.reduceat(trie.log_shares, firsts)
     relative = trie.log_shares - np.repeat(largest, sizes)
     totals = np.add.reduceat(np.exp(relative), firsts)
@@ -240,26 +250,35 @@ def _log_normalized(trie: FrozenTrie) -> Floats:
 
 def unrolled(trie: FrozenTrie, symbols: int, boundary: int | None) -> UnrolledCounts:
     """Return the contexts with their probabilities, scales, suffixes and next contexts."""
-    firsts, children = trie.firsts, trie.children
-    owners, N, E = trie.owners, len(trie.firsts) - 1, len(trie.symbols)
+    firsts = trie.firsts
+    children = trie.children
+    owners = trie.owners
+    N = len(trie.firsts) - 1
+    E = len(trie.symbols)
     levels = _context_levels(trie.lengths, children)
     keys = owners * symbols + trie.symbols  # sorted
     with np.errstate(over="ignore"):
         kept = 1 / (1 + np.exp(trie.escape_logits))
         escapes = 1 / (1 + np.exp(-trie.escape_logits))
     p = np.repeat(kept, trie.sizes) * np.exp(_log_normalized(trie))
-    suffixes, scales = np.zeros(N, np.int64), np.zeros(N)
-    nexts, shorter, lower = children.copy(), np.arange(E), np.zeros(E)
+    suffixes = np.zeros(N, np.int64)
+    scales = np.zeros(N)
+    nexts = children.copy()
+    shorter = np.arange(E)
+    lower = np.zeros(E)
     for depth in range(1, len(trie.lengths)):
         check_canceled()
         contexts = slice(levels[depth], levels[depth + 1])
         if contexts.start == contexts.stop:
             break
         entries = slice(firsts[contexts.start], firsts[contexts.stop])
-        symbol, owner = trie.symbols[entries], owners[entries]
+        symbol = trie.symbols[entries]
+        owner = owners[entries]
         # The context of an n-gram without its first symbol was kept, or the next shorter one was.
-        found, factor = np.zeros(len(symbol), np.int64), np.ones(len(symbol))
-        at, open_ = suffixes[owner], np.arange(len(symbol))
+        found = np.zeros(len(symbol), np.int64)
+        factor = np.ones(len(symbol))
+        at = suffixes[owner]
+        open_ = np.arange(len(symbol))
         while len(open_):
             wanted = at[open_] * symbols + symbol[open_]
             places = np.minimum(np.searchsorted(keys, wanted), E - 1)
@@ -296,7 +315,9 @@ def unrolled(trie: FrozenTrie, symbols: int, boundary: int | None) -> UnrolledCo
 
 def _sum_of_others(trie: FrozenTrie, context: int, p: Floats, scales: Floats, suffixes: Places) -> float:
     """Return the probability after a context's suffix of all symbols that the context does not keep."""
-    row, scale, at = np.zeros(trie.firsts[1]), 1.0, int(suffixes[context])
+    row = np.zeros(trie.firsts[1])
+    scale = 1.0
+    at = int(suffixes[context])
     while True:
         entries = slice(trie.firsts[at], trie.firsts[at + 1])
         row[trie.symbols[entries]] += (row[trie.symbols[entries]] == 0) * scale * p[entries]

@@ -28,7 +28,8 @@ def weighted_contexts(counts: AnyCounts, temperature: float, bias: NDArray[np.fl
     if temperature < MIN_TEMPERATURE or (np.abs(biases[biases > -np.inf]) > MAX_BIAS * temperature).any():
         return None
     c = unrolled_contexts(counts)
-    weights, lower = c.p ** (1 / temperature), c.lower ** (1 / temperature)
+    weights = c.p ** (1 / temperature)
+    lower = c.lower ** (1 / temperature)
     if bias is not None:
         factors = np.exp(bias / temperature)[c.symbols]
         weights *= factors
@@ -61,7 +62,8 @@ class Lookahead:
     lower = 0.0
 
     def __init__(self, contexts: Contexts, goal: Goal, state: NDArray[np.int32], *, maximum: bool = False) -> None:
-        self.contexts, self.goal = contexts, goal
+        self.contexts = contexts
+        self.goal = goal
         self.start = int(contexts.locate(np.ascontiguousarray(state))[0])
         self.values = _ones((len(goal.table) + 2, contexts.n))
         self.values[-1] = 0
@@ -90,7 +92,8 @@ class Lookahead:
         """Return the probability of a match, within a number of symbols if given; None if it takes too long."""
         if length is None:
             return self.upper if self._exact else None
-        S, steps = len(self.goal.table), length + (self.goal.end >= 0)
+        S = len(self.goal.table)
+        steps = length + (self.goal.end >= 0)
         if S * steps * self.contexts.n > MAX_VISITS:
             return None
         values = np.zeros_like(self.values)
@@ -106,9 +109,12 @@ class Lookahead:
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
         """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
-        B, goal = len(uniforms.states), self.goal
-        texts, lengths = np.empty((B, n), np.int32), np.empty(B, np.intp)
-        tables, start = (goal.table, goal.class_of, goal.steps, self.values), (self.start, goal.start, goal.end)
+        B = len(uniforms.states)
+        goal = self.goal
+        texts = np.empty((B, n), np.int32)
+        lengths = np.empty(B, np.intp)
+        tables = (goal.table, goal.class_of, goal.steps, self.values)
+        start = (self.start, goal.start, goal.end)
         step = max(1, CALL_VISITS // (max(1, n) * self.contexts.V))
         for i in range(0, B, step):
             check_canceled()
@@ -138,7 +144,9 @@ def _ones(shape: tuple[int, int]) -> NDArray[np.float64]:
 
 def _cycles(goal: Goal) -> list[list[int]]:
     """Return the states in groups that reach each other, each group after the groups that it reaches (Tarjan)."""
-    S, groups, waiting = len(goal.table), list[list[int]](), list[int]()
+    S = len(goal.table)
+    groups = list[list[int]]()
+    waiting = list[int]()
     after = [[q for q in dict.fromkeys(row.tolist()) if q < S] for row in goal.table]
     number, first = [0] * S, [0] * S  # in the order of discovery, from 1; the first state that a state reaches
     path = [(goal.start, iter(after[goal.start]))] if goal.start < S else []

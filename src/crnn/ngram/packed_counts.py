@@ -39,7 +39,8 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int 
     """Return the counts in arrays made by `to_arrays`, possibly from an untrusted source; a text is counted again."""
     if "text" not in arrays:
         return unpack(arrays, symbols, boundary)
-    lengths, text = _checked_lengths(arrays["lengths"]), arrays["text"]
+    lengths = _checked_lengths(arrays["lengths"])
+    text = arrays["text"]
     if text.dtype != text_dtype(symbols) or text.ndim != 1:
         raise InvalidInputError("the text of the n-grams is damaged: it is not an array of symbols")
     first, *others = np.split(text, np.flatnonzero(text == SEPARATORS[text.dtype.name]))
@@ -92,7 +93,8 @@ def shortened(counts: Counts, order: int) -> Counts:
 def prune_longest(counts: Counts) -> Counts:
     """Return counts of an order above 1 without the longest n-grams that occurred once, or all of the longest."""
     *_, nodes = context_levels(counts, counts.order)
-    n, arrays = counts.n_grams[-1], pack(counts)
+    n = counts.n_grams[-1]
+    arrays = pack(counts)
     room = np.empty(5 * len(nodes), np.uint8), np.empty(5 * n, np.uint8), np.empty(5 * n, np.uint8)
     used = ngrams.pack(counts.trie, nodes, *room)
     sizes, deltas, numbers = (numbers_of(array[:size]) for array, size in zip(room, used, strict=True))
@@ -101,7 +103,8 @@ def prune_longest(counts: Counts) -> Counts:
     if repeated.all():
         arrays["lengths"] = arrays["lengths"][:-1]
     else:
-        owners, sums = np.repeat(np.arange(len(sizes)), sizes), np.append(0, np.cumsum(deltas + 1))
+        owners = np.repeat(np.arange(len(sizes)), sizes)
+        sums = np.append(0, np.cumsum(deltas + 1))
         symbols = (sums[1:] - sums[(np.cumsum(sizes) - sizes)[owners]] - 1)[repeated]
         owners = owners[repeated]
         symbols[1:] -= np.where(owners[1:] == owners[:-1], symbols[:-1] + 1, 0)
@@ -138,7 +141,8 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
     counts = Counts(len(lengths), symbols, boundary)
     try:
         counts.reserve_exactly(*ngrams.unpacked_size(packed[0], symbols))
-        owners, owner_symbols = np.zeros(1, np.int32), np.full(1, -1, np.int32)
+        owners = np.zeros(1, np.int32)
+        owner_symbols = np.full(1, -1, np.int32)
         for depth, n in enumerate(lengths):
             check_canceled()
             if depth == 1:

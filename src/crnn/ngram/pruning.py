@@ -35,7 +35,9 @@ ATTEMPTS = 8  # to find how many n-grams a file of the given size can contain
 
 # The bytes of a kept n-gram without its share, of a context, and of a share or an escape: a symbol and a bit; a size
 # and an escape.
-SYMBOL, CONTEXT, NUMBER = 1.125, 3.0, 2.0
+SYMBOL = 1.125
+CONTEXT = 3.0
+NUMBER = 2.0
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -70,7 +72,9 @@ class CountLevels:
     """
 
     def __init__(self, counts: Counts) -> None:
-        self.symbols, self.boundary, self._discounts = counts.symbols, counts.boundary, counts.discounts
+        self.symbols = counts.symbols
+        self.boundary = counts.boundary
+        self._discounts = counts.discounts
         self.levels = list[Level]()
         nodes = np.zeros(1, np.int32)
         suffixes = np.zeros(1, np.int64)  # of the contexts, among the previous level's
@@ -118,8 +122,10 @@ class CountLevels:
         self, counts: Counts, symbols: Places, numbers: Places, behind: NDArray[np.int32]
     ) -> tuple[Places, Places, NDArray[np.int32]]:
         """Return the n-grams of one symbol for the whole vocabulary; the boundary forms the context of a beginning."""
-        all_numbers, all_behind = np.zeros(self.symbols, np.int64), np.full(self.symbols, -1, np.int32)
-        all_numbers[symbols], all_behind[symbols] = numbers, behind
+        all_numbers = np.zeros(self.symbols, np.int64)
+        all_behind = np.full(self.symbols, -1, np.int32)
+        all_numbers[symbols] = numbers
+        all_behind[symbols] = behind
         for node in counts.trie.beginning:
             all_behind[self.boundary] = node
         return np.zeros(self.symbols, np.int64), all_numbers, all_behind
@@ -174,7 +180,8 @@ class CountLevels:
         for depth, (level, e) in enumerate(zip(self.levels, self.estimates(), strict=True)):
             check_canceled()
             occurrences = _sums(level.owners, self.occurrences[depth], level.contexts)
-            escape, rest = e.escapes[level.owners], e.rest[level.owners]
+            escape = e.escapes[level.owners]
+            rest = e.rest[level.owners]
             after = escape + e.p
             with np.errstate(divide="ignore", invalid="ignore"):
                 costs = e.p * np.log(e.p / e.lower) - after * np.log(after / (rest + e.lower))
@@ -183,7 +190,8 @@ class CountLevels:
             found.append(np.where(self.kept[depth], costs / self._bytes_of(depth), -1.0))
         found[0][:] = np.inf
         for depth in range(len(found) - 1, 0, -1):
-            level, shorter = self.levels[depth], self.levels[depth - 1]
+            level = self.levels[depth]
+            shorter = self.levels[depth - 1]
             largest = np.full(level.contexts, -1.0)
             np.maximum.at(largest, level.owners, found[depth])
             forms = shorter.children >= 0
@@ -214,7 +222,12 @@ class CountLevels:
 
     def frozen(self, order: int) -> FrozenTrie:
         """Return the kept n-grams, as counts of this order, at least the length of the longest kept one."""
-        lengths, sizes, symbols, has_child, p, escapes = list[int](), [], [], [], [], []
+        lengths = list[int]()
+        sizes = []
+        symbols = []
+        has_child = []
+        p = []
+        escapes = []
         estimates = self.estimates()
         for depth, (level, e) in enumerate(zip(self.levels, estimates, strict=True)):
             is_kept = self.kept[depth]
@@ -285,7 +298,9 @@ def pruned(
     `size_of` returns the size of a file. If not even the symbols alone fit, the size returned is larger.
     """
     parts = [CountLevels(part) for part in counts]
-    target, found, size = float(max_bytes), list[FrozenCounts](), 0
+    target = float(max_bytes)
+    found = list[FrozenCounts]()
+    size = 0
     for _ in range(ATTEMPTS):
         prune(parts, target)
         found = frozen(parts)

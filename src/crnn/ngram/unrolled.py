@@ -34,8 +34,11 @@ class UnrolledCounts(NamedTuple):
         nodes = np.concatenate(levels)
         numbers = np.full(counts.trie.node_count, -1, np.int32)
         numbers[nodes] = np.arange(len(nodes))
-        n, room = len(nodes), sum(counts.n_grams) + counts.symbols
-        suffixes, scales, firsts = np.zeros(n, np.int32), np.zeros(n), np.zeros(n + 1, np.int32)
+        n = len(nodes)
+        room = sum(counts.n_grams) + counts.symbols
+        suffixes = np.zeros(n, np.int32)
+        scales = np.zeros(n)
+        firsts = np.zeros(n + 1, np.int32)
         symbols, nexts, shorter = (np.zeros(room, np.int32) for _ in range(3))
         p = np.zeros(room)
         for depth, level in enumerate(levels):

@@ -224,7 +224,8 @@ def checked_sample_weights(values: Any, n: int) -> NDArray[np.float64]:
 
 def checked_times(values: Any, n: int) -> NDArray[np.int32]:
     """Return the `sample_weight` of n documents, checked, as the numbers of times that they are counted."""
-    array, most = checked_sample_weights(values, n), np.iinfo(np.int32).max
+    array = checked_sample_weights(values, n)
+    most = np.iinfo(np.int32).max
     bad = np.flatnonzero((array != np.floor(array)) | (array > most))
     if len(bad):
         raise InvalidInputError(

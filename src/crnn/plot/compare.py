@@ -58,7 +58,8 @@ def compare(
     >>> bool(ax.containers[0][0].get_width() > ax.containers[1][0].get_width())  # the bars of all characters
     True
     """
-    by, named = checked_choice("by", by, ("kind", "position")), named_models(models)
+    by = checked_choice("by", by, ("kind", "position"))
+    named = named_models(models)
     for model in named.values():
         check_model_and_text(model, text)
     if not len(text):
@@ -69,7 +70,8 @@ def compare(
 
 def kinds_of(text: str | bytes) -> NDArray[np.str_]:
     """Return the kind of each character, one of `KINDS`; bytes are read as Latin-1."""
-    kinds, in_word = [], 0
+    kinds = []
+    in_word = 0
     for character in text if isinstance(text, str) else bytes(text).decode("latin-1"):
         in_word = in_word + 1 if character.isalpha() else 0
         if in_word:
@@ -110,7 +112,8 @@ def _by_position(ax: Axes | None, bits: Mapping[str, NDArray[np.float64]]) -> Ax
     ax = axes_for(ax, 7, 4)
     for i, (label, values) in enumerate(bits.items()):
         means = [part.mean() for part in np.split(values, edges[1:] - 1)]
-        style, color = STYLES[i % len(STYLES)], line_color(ax, i)
+        style = STYLES[i % len(STYLES)]
+        color = line_color(ax, i)
         ax.plot(middles, means, style, marker="o", markersize=3, color=color, label=f"{label}: {values.mean():.2f}")
     ax.set_xscale("log")
     ax.set(xlabel="position in the text (characters)", ylabel="bits per character (lower is better)")
@@ -162,7 +165,8 @@ def history(
     >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.lines)
     ('epoch', 'loss (nats per character)', 3)
     """
-    x, y = checked_choice("x", x, X), checked_choice("y", y, Y)
+    x = checked_choice("x", x, X)
+    y = checked_choice("y", y, Y)
     named = named_models(models)
     for label, model in named.items():
         if not model.history_:
@@ -190,13 +194,15 @@ def _draw_losses(
     ax: Axes, records: list[dict[str, Any]], places: NDArray[np.float64], prefix: str, look: dict[str, Any]
 ) -> None:
     """Plot the training loss and, if measured, the validation loss."""
-    training, validation = _column(records, "train_loss"), _column(records, "validation_loss")
+    training = _column(records, "train_loss")
+    validation = _column(records, "validation_loss")
     measured = ~np.isnan(validation)
     alpha = 0.55 if measured.any() else 1.0
     ax.plot(*_broken(places, training), "-", label=f"{prefix}training", linewidth=1.2, alpha=alpha, **look)
     if not measured.any():
         return
-    at, losses = places[measured], validation[measured]
+    at = places[measured]
+    losses = validation[measured]
     best = int(losses.argmin())
     label = f"{prefix}validation (lowest: {losses[best]:.3f})"
     ax.plot(*_broken(at, losses), "--", marker="o", markersize=3, label=label, **look)

@@ -158,7 +158,8 @@ def named_models(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) ->
     named: dict[str, CharRNN] = {}
     for model, values in zip(collection, parameters, strict=True):
         base = ", ".join(f"{name}={values[name]}" for name in different) or "model"
-        label, count = base, 1
+        label = base
+        count = 1
         while label in named:
             count += 1
             label = f"{base} ({count})"

@@ -70,7 +70,8 @@ def gradient_norms(
     >>> norms.h.shape, norms.c
     ((32, 1, 21), None)
     """
-    K, n = checked_int("max_distance", max_distance, 1), checked_int("n_positions", n_positions, 1)
+    K = checked_int("max_distance", max_distance, 1)
+    n = checked_int("n_positions", n_positions, 1)
     check_model_and_text(model, text)
     if len(text) < K + n + 1:
         raise InvalidInputError(

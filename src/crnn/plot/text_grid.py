@@ -37,12 +37,14 @@ class TextGrid(NamedTuple):
     @classmethod
     def of(cls, text: str | bytes, width: int = COLUMNS, *, copies: int = 1) -> TextGrid:
         """Lay out a text in rows of `width` cells; all copies together have at most `MAX_SYMBOLS` symbols."""
-        width, most = checked_int("width", width, 1), MAX_SYMBOLS // copies
+        width = checked_int("width", width, 1)
+        most = MAX_SYMBOLS // copies
         if not 1 <= len(text) <= most:
             what = f"has {len(text):,} symbols" if len(text) else "is empty"
             raise InvalidInputError(f"text {what}, but this plot shows 1 to {most:,}. Plot another part of it.")
         symbols = tuple(text[i : i + 1] for i in range(len(text)))
-        rows, columns = [0], [0]
+        rows = [0]
+        columns = [0]
         for symbol in symbols[:-1]:
             full = symbol in ("\n", b"\n") or columns[-1] + 1 == width
             rows.append(rows[-1] + full)
@@ -100,7 +102,8 @@ def write(
 
 def figure_size(rows: int, columns: int) -> tuple[float, float]:
     """Return the width and height, in inches, of a figure with this many cells and a color bar."""
-    rows, columns = max(rows, MIN_ROWS), max(columns, MIN_COLUMNS)
+    rows = max(rows, MIN_ROWS)
+    columns = max(columns, MIN_COLUMNS)
     return 1.4 + CELL_WIDTH * columns, 0.6 + CELL_HEIGHT * rows
 
 
@@ -153,7 +156,8 @@ def surprisal(
     3
     """
     check_model_and_text(model, text, cls=LanguageModel)
-    grid, max_bits = TextGrid.of(text, width), checked_float("max_bits", max_bits, minimum=0.001, maximum=1e9)
+    grid = TextGrid.of(text, width)
+    max_bits = checked_float("max_bits", max_bits, minimum=0.001, maximum=1e9)
     bits = model.surprisal(text) / math.log(2)
     matrix = np.full((grid.n_rows, grid.used_width), np.nan)
     matrix[grid.rows, grid.columns] = bits

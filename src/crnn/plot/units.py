@@ -93,10 +93,12 @@ def find_units(
     if not isinstance(functions, Mapping) or not all(map(callable, functions.values())):
         raise InvalidInputError(f"properties must be None or a dict of functions, not {short_repr(properties)}")
     values = {name: _values(name, function(shown), n) for name, function in functions.items()}
-    first, second = slice(0, n // 2), slice(n // 2, n)
+    first = slice(0, n // 2)
+    second = slice(n // 2, n)
     names = [name for name, value in values.items() if np.ptp(value[first]) > 0 and np.ptp(value[second]) > 0]
     r = np.array([correlations(activations[first], values[name][first]) for name in names])
-    left, units = r**2, list[FoundUnit]()
+    left = r**2
+    units = list[FoundUnit]()
     while left.size and left.max() > 0:  # the strongest remaining pair; each property and each unit is used once
         i, j = np.unravel_index(left.argmax(), left.shape)
         (held_out,) = correlations(activations[second, j : j + 1], values[names[i]][second])
@@ -120,7 +122,8 @@ def _values(name: str, values: Any, n: int) -> NDArray[np.float64]:
 
 def correlations(activations: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return Pearson's r of each column of activations (n, units) with values (n,); 0 for constant columns."""
-    a, v = activations - activations.mean(axis=0), values - values.mean()
+    a = activations - activations.mean(axis=0)
+    v = values - values.mean()
     scale = np.sqrt((a**2).sum(axis=0) * (v**2).sum())
     return np.asarray(np.divide(v @ a, scale, out=np.zeros(a.shape[1]), where=scale > 1e-12 * len(v)))
 
@@ -285,7 +288,8 @@ def project(x: NDArray[np.float64]) -> Projection:
     """
     centered = x - x.mean(axis=0)
     _, sizes, directions = np.linalg.svd(centered, full_matrices=False)
-    sizes, directions = _first_two(sizes), _first_two(directions)
+    sizes = _first_two(sizes)
+    directions = _first_two(directions)
     signs = np.sign(np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1))
     variance = (centered**2).sum()
     return Projection(centered @ (directions * signs).T, sizes**2 / (variance or 1.0))
@@ -307,7 +311,8 @@ def _write_symbols(ax: Axes, points: NDArray[Any], text: str | bytes, colors: ND
 
 # ---------------------------------------------------------------- text properties
 
-_OPENING, _CLOSING = "([{", ")]}"
+_OPENING = "([{"
+_CLOSING = ")]}"
 _QUOTES = {'"': '"', "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
 
 
@@ -316,7 +321,9 @@ def inside_quotes(text: str) -> Array:
 
     An empty line ends a passage, since authors do not close a quote that continues in the next paragraph.
     """
-    inside, closing, before = np.zeros(len(text)), "", ""
+    inside = np.zeros(len(text))
+    closing = ""
+    before = ""
     for i, character in enumerate(text):
         if closing:
             if character == closing or (character == before == "\n"):
@@ -346,10 +353,13 @@ def word_length(text: str) -> Array:
 
 def indentation(text: str) -> Array:
     """Return the number of leading spaces in the line so far; a tab counts as 4."""
-    spaces, count, at_head = np.zeros(len(text)), 0, True
+    spaces = np.zeros(len(text))
+    count = 0
+    at_head = True
     for i, character in enumerate(text):
         if character == "\n":
-            count, at_head = 0, True
+            count = 0
+            at_head = True
         elif at_head and character in " \t":
             count += 4 if character == "\t" else 1
         else:

@@ -21,9 +21,12 @@ class KneserNey:
     """
 
     def __init__(self, texts: Sequence[Sequence[int]], order: int, symbols: int, boundary: int | None = None) -> None:
-        self.order, self.symbols, self.boundary = order, symbols, boundary
+        self.order = order
+        self.symbols = symbols
+        self.boundary = boundary
         self.occurrences = occurrences = Counter[NGram]()
-        before, beginning = defaultdict[NGram, set[int]](set), Counter[NGram]()
+        before = defaultdict[NGram, set[int]](set)
+        beginning = Counter[NGram]()
         for text in texts:
             for ngram, left in self._ngrams(text):
                 occurrences[ngram] += 1
@@ -53,7 +56,8 @@ class KneserNey:
 
     def _probability(self, context: NGram, symbol: int) -> float:
         shorter = self._probability(context[1:], symbol) if context else 1 / self.symbols
-        counts, D = self.counts[len(context)], self.discounts[len(context)]
+        counts = self.counts[len(context)]
+        D = self.discounts[len(context)]
         following = [counts.get((*context, w), 0) for w in range(self.symbols)]
         total = sum(following)
         if not total:

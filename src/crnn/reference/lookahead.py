@@ -12,7 +12,8 @@ def lookahead(p: NDArray[np.float64], nexts: NDArray[np.intp], rows: NDArray[np.
     h is 1 in state S, a match, and 0 in state S + 1, where nothing can match.
     """
     (S, V), N = rows.shape, len(p)
-    moves, matches = np.zeros((S, N, S, N)), np.zeros((S, N))
+    moves = np.zeros((S, N, S, N))
+    matches = np.zeros((S, N))
     for q in range(S):
         for s in range(V):
             if rows[q, s] < S:

@@ -59,7 +59,9 @@ def pair_gradient(p: Tensors, rows: Array | None, da: Array) -> Array | None:
 
 def zero_state(p: Tensors, cell: str, B: int) -> tuple[Array, ...]:
     """Return zeros: h (L, B, H), c for an LSTM, and with pairs the previous symbol, (1, B, 1)."""
-    L, H, dtype = len(p.layers), len(p.Wy), p.Wy.dtype
+    L = len(p.layers)
+    H = len(p.Wy)
+    dtype = p.Wy.dtype
     h_and_c = [np.zeros((L, B, H), dtype) for _ in CELLS[cell].states]
     return (*h_and_c, *([] if p.pairs is None else [np.zeros((1, B, 1), np.int32)]))
 
@@ -105,7 +107,9 @@ def rnn_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0:
 def gru_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array) -> Activations:
     """Run one GRU layer over a chunk; `a` (T, B, 3 H) is x Wx + bh."""
     H = h0.shape[-1]
-    h, gates, hn = _chunk_of(h0, len(a)), np.empty_like(a), np.empty_like(a[..., :H])
+    h = _chunk_of(h0, len(a))
+    gates = np.empty_like(a)
+    hn = np.empty_like(a[..., :H])
     act = Activations(x, h, gates, hn=hn, kept=kept)
     for t in range(len(a)):
         h_prev = act.before(h, t)
@@ -120,7 +124,9 @@ def gru_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0:
 
 def lstm_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array) -> Activations:
     """Run one LSTM layer over a chunk; `a` (T, B, G H) is x Wx + bh. With G = 3 the input gate i is 1 - f."""
-    h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
+    h = _chunk_of(h0, len(a))
+    c = _chunk_of(c0, len(a))
+    gates = np.empty_like(a)
     act = Activations(x, h, gates, c=c, kept=kept)
     G = a.shape[-1] // h0.shape[-1]
     for t in range(len(a)):
@@ -221,7 +227,8 @@ def rnn_backward(layer: LayerTensors, act: Activations, dh: Array, dstates: Stat
 def gru_backward(layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None) -> tuple[Array, Array]:
     """Back-propagate through one GRU layer."""
     assert act.hn is not None
-    da, dq = np.empty_like(act.gates), np.empty_like(act.gates)
+    da = np.empty_like(act.gates)
+    dq = np.empty_like(act.gates)
     dh_later = np.zeros_like(dh[0])
     for t in reversed(range(len(da))):
         r, z, n = np.split(act.gates[t], 3, axis=-1)
@@ -242,7 +249,8 @@ def lstm_backward(
     """Back-propagate through one LSTM layer."""
     assert act.c is not None
     da = np.empty_like(act.gates)
-    dh_later, dc_later = np.zeros_like(dh[0]), np.zeros_like(dh[0])
+    dh_later = np.zeros_like(dh[0])
+    dc_later = np.zeros_like(dh[0])
     G = da.shape[-1] // dh.shape[-1]
     for t in reversed(range(len(da))):
         *input_gate, f, g, o = np.split(act.gates[t], G, axis=-1)
@@ -252,9 +260,11 @@ def lstm_backward(
         dc = (1 - tanh_c**2) * o * dh_t + dc_later
         da_i = [i * (1 - i) * g * dc for i in input_gate]
         da_f = f * (1 - f) * (act.before(act.c, t) - (0 if input_gate else g)) * dc  # without i, f also weighs -g
-        da_g, da_o = (1 - g**2) * i * dc, o * (1 - o) * tanh_c * dh_t
+        da_g = (1 - g**2) * i * dc
+        da_o = o * (1 - o) * tanh_c * dh_t
         da[t] = np.concatenate([*da_i, da_f, da_g, da_o], axis=-1)
-        dh_later, dc_later = act.passed(product(da[t], layer.Wh.T), t), act.passed(f * dc, t)
+        dh_later = act.passed(product(da[t], layer.Wh.T), t)
+        dc_later = act.passed(f * dc, t)
         _keep(dstates, t, dh_t, dc)
     return da, da
 
@@ -281,18 +291,23 @@ def backward(
     If `dstates` is given, the gradients of each layer's states after each step are written to it, (T, B, H) each.
     """
     outputs = _dropped(layers[-1].h[1:], masks, -1)
-    dWy, dby = over_rows(outputs, dy), dy.sum(axis=(0, 1))
+    dWy = over_rows(outputs, dy)
+    dby = dy.sum(axis=(0, 1))
     gradients: list[LayerTensors] = []
-    dh, dembedding, dpairs = product(dy, p.Wy.T), None, None
+    dh = product(dy, p.Wy.T)
+    dembedding = None
+    dpairs = None
     for k in reversed(range(len(layers))):
-        layer, act = p.layers[k], layers[k]
+        layer = p.layers[k]
+        act = layers[k]
         da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k), dstates[k] if dstates else None)
         if k == 0:
             dWx = np.zeros((len(p.by), da.shape[-1]), da.dtype)
             np.add.at(dWx, act.x, da)
             dpairs = pair_gradient(p, act.rows, da)
             if p.embedding is not None:  # so far it is the gradient of embedding Wx
-                dembedding, dWx = product(dWx, layer.Wx.T), product(p.embedding.T, dWx)
+                dembedding = product(dWx, layer.Wx.T)
+                dWx = product(p.embedding.T, dWx)
         else:
             dWx = over_rows(act.x, da)
             dh = product(da, layer.Wx.T)
@@ -399,7 +414,9 @@ def text_gradient(
 
     They are of the parameters, and of the states (L, n, H) after each symbol.
     """
-    n, H, n_states = len(ids), len(p.Wy), len(CELLS[cell].states)
+    n = len(ids)
+    H = len(p.Wy)
+    n_states = len(CELLS[cell].states)
     first = [] if boundary is None else [boundary]
     x = np.array([*first, *ids], np.intp)[:, None]
     layers, y = forward(p, cell, x, zero_state(p, cell, 1), boundary=boundary)
@@ -437,7 +454,8 @@ def adaptation_step(
     `d` is the gradient of the sum of `count` losses of the block; `rms` are the root mean squares of the training
     gradients, in any unit: they are rescaled so that the norm for `by` is 1. The rates are per symbol.
     """
-    mean, unit = float(np.concatenate([part.ravel() for part in rms]).mean()), np.linalg.norm(rms.by)
+    mean = float(np.concatenate([part.ravel() for part in rms]).mean())
+    unit = np.linalg.norm(rms.by)
     for w, dw, before, scale in zip(p, d, trained, rms, strict=True):
         back = np.minimum(count * decay * scale / mean, 1) * (before - w)
         limit = LIMIT * np.sqrt(count)

@@ -53,7 +53,8 @@ def adam(
 ) -> None:
     """Take one step of Adam with decoupled weight decay (PyTorch's AdamW), in place; `step` counts from 1."""
     # Both averages start at zero. After this many steps, the weights of the gradients in them add up to these numbers.
-    mean_weight, square_weight = 1 - beta_1**step, 1 - beta_2**step
+    mean_weight = 1 - beta_1**step
+    square_weight = 1 - beta_2**step
     for param, grad, mean, square in zip(p, d, exp_avg, exp_avg_sq, strict=True):
         mean *= beta_1
         mean += (1 - beta_1) * grad
@@ -83,7 +84,8 @@ def update(
     of pairs, only `rows` change, at `PAIR_SHARE` of the learning rate.
     """
     d, norm = clipped(d, clip, clip_norm)
-    parts, memories = list(p), [list(memory) for memory in optimizer_state]
+    parts = list(p)
+    memories = [list(memory) for memory in optimizer_state]
     rules: dict[str, Callable[..., None]] = {"adagrad": adagrad, "rmsprop": rmsprop}
     rules["adam"] = partial(adam, weight_decay=weight_decay, step=step, beta_1=beta_1, beta_2=beta_2)
     assert optimizer == "adam" or weight_decay == 0

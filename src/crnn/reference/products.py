@@ -28,7 +28,8 @@ def operands_in_int8() -> AbstractContextManager[None]:
 @contextmanager
 def _rounded(to: str) -> Iterator[None]:
     global _rounding
-    before, _rounding = _rounding, to
+    before = _rounding
+    _rounding = to
     try:
         yield
     finally:

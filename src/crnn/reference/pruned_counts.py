@@ -36,7 +36,8 @@ class PrunedKneserNey:
 
         The n-gram keeps its count, and other n-grams their probabilities after its context.
         """
-        context, symbol = ngram[:-1], ngram[-1]
+        context = ngram[:-1]
+        symbol = ngram[-1]
         symbols = range(self.model.symbols)
         before = [self.probability(context, w) for w in symbols]
         lower = [self._probability(context[1:], w, self.kept) for w in symbols]
@@ -49,7 +50,8 @@ class PrunedKneserNey:
 
     def _probability(self, context: NGram, symbol: int, kept: Collection[NGram]) -> float:
         lower = self._probability(context[1:], symbol, kept) if context else 1 / self.model.symbols
-        D, symbols = self.model.discounts[len(context)], range(self.model.symbols)
+        D = self.model.discounts[len(context)]
+        symbols = range(self.model.symbols)
         counts = [self.counts.get((*context, w), 0) for w in symbols]
         own = [n - D[min(n, 3)] if n and (*context, w) in kept else 0.0 for w, n in zip(symbols, counts, strict=True)]
         total = sum(counts)

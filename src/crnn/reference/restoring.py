@@ -35,7 +35,8 @@ def best_hypotheses(
     distinct: dict[Any, Hypothesis] = {}
     for h in sorted(offered, key=lambda h: -h.score):
         distinct.setdefault((h.symbols if context is None else h.symbols[-max(context, 1) :], h.obligation), h)
-    ranked, endings = list[Hypothesis](), set[Any]()
+    ranked = list[Hypothesis]()
+    endings = set[Any]()
     for h in distinct.values():
         ending = h.symbols[-recent:], h.obligation
         ranked.append(h._replace(rank=h.score - penalty * (ending in endings)))
@@ -86,7 +87,8 @@ def restored_steps(
         return best_hypotheses(offered, width, context, margin, penalty, recent)
 
     def read(h: Hypothesis, p: int) -> list[Hypothesis]:
-        y, kind = dict(enumerate(log_p(h.symbols))) | {UNREAD: unread}, x[p]
+        y = dict(enumerate(log_p(h.symbols))) | {UNREAD: unread}
+        kind = x[p]
         if isinstance(h.obligation, int):
             return [step(h, h.obligation, 0.0)] if replacement_steps[h.obligation, 1] else []
         if h.obligation == "swapped":
@@ -111,7 +113,8 @@ def restored_steps(
         return replaced + extended * (h.obligation == "free")
 
     def inserted_by_rounds(p: int, bound: float, width: int) -> list[Hypothesis]:
-        found, offered = [], [new for h in now for new in insertions(h, p)]
+        found = []
+        offered = [new for h in now for new in insertions(h, p)]
         while last := best([new for new in offered if new.score > bound], width):
             found += last
             halves = [(h, h.obligation) for h in last if isinstance(h.obligation, int)]

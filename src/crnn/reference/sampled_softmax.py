@@ -46,9 +46,11 @@ def sampled_softmax_loss(
 
     `shards` are the groups of streams that share candidates; see `candidates`.
     """
-    loss, dy = 0.0, np.zeros_like(y)
+    loss = 0.0
+    dy = np.zeros_like(y)
     for part in shards:
-        streams, of_part = slice(part.start, part.stop), targets[:, part.start : part.stop]
+        streams = slice(part.start, part.stop)
+        of_part = targets[:, part.start : part.stop]
         symbols, more = candidates(
             of_part, vocab_size=y.shape[-1], sampled=sampled, seed=seed, step=step, first_stream=part.start
         )

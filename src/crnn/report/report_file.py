@@ -76,7 +76,9 @@ def subject_of(model: CharRNN | Mixture | TextClassifier, X: Any, y: ArrayLike |
 
 def _of_classifier(classifier: TextClassifier, texts: Any, y: ArrayLike | None) -> Subject:
     """Return the model and texts of the most frequent class or, without labels, of the first class."""
-    classes, number, tables = classifier.classes_, 0, None
+    classes = classifier.classes_
+    number = 0
+    tables = None
     networks = [models for models in classifier.models_ if isinstance(next(iter(models.values())), CharRNN)]
     if not networks:
         raise InvalidInputError("a report shows a network, but the classifier has none. Pass one with a CharRNN.")
@@ -88,9 +90,11 @@ def _of_classifier(classifier: TextClassifier, texts: Any, y: ArrayLike | None) 
         facts.append(("accuracy", f"{tables['accuracy']:.1%} of {part.size}"))
         number = int(np.bincount(part.numbers).argmax())
         texts = [text for text, k in zip(part.texts, part.numbers.tolist(), strict=True) if k == number]
-    direction, note = "forward", ""
+    direction = "forward"
+    note = ""
     if classifier.directions == "backward":
-        direction, note = "backward", ", written and read in reverse"
+        direction = "backward"
+        note = ", written and read in reverse"
         texts = None if texts is None else [text[::-1] for text in texts]
     facts.append(("steps", f"{classifier.n_steps_:,} in total"))
     facts.append(("shown here", f"the network for texts of {str(classes[number])!r}{note}"))
@@ -312,7 +316,8 @@ def class_tables(classifier: TextClassifier, part: LabeledTexts) -> dict[str, An
     predicted = p.argmax(axis=1)
     names, group = _groups(classifier.classes_, part.numbers)
     K = len(names)
-    true, guessed = group[part.numbers], group[predicted]
+    true = group[part.numbers]
+    guessed = group[predicted]
     counts = np.bincount(K * true + guessed, minlength=K * K).reshape(K, K)
     right = part.numbers == predicted
     confidence = p.max(axis=1)
@@ -385,7 +390,8 @@ class TextPart(NamedTuple):
         if vocabulary.boundary is None:
             text = self.measured[:NEURONS]
             return {"ids": vocabulary.encode(text).tolist(), "codes": codes_of(text)}
-        ids, codes = list[int](), list[int]()
+        ids = list[int]()
+        codes = list[int]()
         for document in self.documents(NEURONS):
             ids += [*vocabulary.encode(document).tolist(), vocabulary.boundary]
             codes += [*codes_of(document), BOUNDARY_CODE]
@@ -394,7 +400,8 @@ class TextPart(NamedTuple):
 
 def text_part(model: CharRNN, text: Any) -> TextPart:
     """Return the part of a text that can be scored in a few seconds."""
-    of_documents, is_sample = model.vocabulary_.boundary is not None, text is None
+    of_documents = model.vocabulary_.boundary is not None
+    is_sample = text is None
     if is_sample:
         text = model.sample(n_samples=OWN_DOCUMENTS, random_state=0) if of_documents else (
             model.sample(OWN_LENGTH, random_state=0)
@@ -440,8 +447,11 @@ def judge_symbols(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
     if vocabulary.boundary is not None:
         ids = np.append(ids, vocabulary.boundary)
     first = np.log(model.start().next_proba())[None]
-    n, count = len(ids), min(GUESSES, len(vocabulary))
-    bits, best, p = np.empty(n), np.empty((n, count), np.intp), np.empty((n, count))
+    n = len(ids)
+    count = min(GUESSES, len(vocabulary))
+    bits = np.empty(n)
+    best = np.empty((n, count), np.intp)
+    p = np.empty((n, count))
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
         y = top[max(start - 1, 0) : stop - 1].astype(np.float64) @ Why + by
@@ -450,7 +460,8 @@ def judge_symbols(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
         log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
         likeliest = np.argsort(-log_p, axis=1, kind="stable")[:, :count]
         bits[start:stop] = -log_p[np.arange(stop - start), ids[start:stop]] / np.log(2)
-        best[start:stop], p[start:stop] = likeliest, np.exp(np.take_along_axis(log_p, likeliest, axis=1))
+        best[start:stop] = likeliest
+        p[start:stop] = np.exp(np.take_along_axis(log_p, likeliest, axis=1))
     return bits, best, p
 
 
@@ -491,7 +502,8 @@ def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, is_
 
 def _take(blocks: Iterable[Any], limit: int) -> tuple[Text, bool]:
     """Return the first symbols of a text read in blocks, and whether more follow."""
-    taken, count = list[Any](), 0
+    taken = list[Any]()
+    count = 0
     for block in blocks:
         taken.append(block)
         count += len(block)

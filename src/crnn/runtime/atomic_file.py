@@ -23,7 +23,9 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
     The bytes go to a temporary file in the same folder, then to the disk, and only then is the file renamed. An
     existing file keeps its mode, and a symbolic link its target. A pipe or device is written directly.
     """
-    mode, folder, temporary = _mode_of_target(path), "", ""
+    mode = _mode_of_target(path)
+    folder = ""
+    temporary = ""
     parts = _Parts([data] if isinstance(data, bytes) else data)
     try:
         if mode is not None and not stat.S_ISREG(mode):  # renaming would replace /dev/null

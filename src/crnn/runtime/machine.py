@@ -78,9 +78,12 @@ def fast_cores() -> int | None:
         if sys.platform == "darwin":
             count = _system_value(b"hw.perflevel0.physicalcpu") or _system_value(b"hw.physicalcpu")
         elif sys.platform == "win32":
-            needed, ask = ctypes.c_ulong(0), ctypes.windll.kernel32.GetLogicalProcessorInformationEx
+            needed = ctypes.c_ulong(0)
+            ask = ctypes.windll.kernel32.GetLogicalProcessorInformationEx
             ask(0, None, ctypes.byref(needed))  # 0: of each core
-            records, classes, start = ctypes.create_string_buffer(needed.value), [], 0
+            records = ctypes.create_string_buffer(needed.value)
+            classes = []
+            start = 0
             if ask(0, records, ctypes.byref(needed)):
                 while start < needed.value:
                     core = _CoreRecord.from_buffer(records, start)
@@ -92,7 +95,8 @@ def fast_cores() -> int | None:
 
 def _system_value(name: bytes) -> int | None:
     """Return a number that macOS knows under a name, or None if it does not."""
-    value, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
+    value = ctypes.c_int(0)
+    size = ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
     ask = ctypes.CDLL(None).sysctlbyname
     failed = ask(name, ctypes.byref(value), ctypes.byref(size), None, ctypes.c_size_t(0))
     return None if failed else value.value
@@ -117,7 +121,8 @@ def _quota_of(folder: Path) -> float | None:
     if version_2 is not None:
         quota, _, period = version_2.partition(" ")
     else:
-        quota, period = _first_line(folder / "cpu.cfs_quota_us"), _first_line(folder / "cpu.cfs_period_us")
+        quota = _first_line(folder / "cpu.cfs_quota_us")
+        period = _first_line(folder / "cpu.cfs_period_us")
     granted = whole_number(quota)  # None means no quota: "max", or -1 in version 1
     return granted / (whole_number(period) or 100_000) if granted else None
 
@@ -177,7 +182,8 @@ def _group_bytes(group: Path) -> int | None:
     version_2 = (group / "memory.max", group / "memory.current", "inactive_file")
     version_1 = (group / "memory.limit_in_bytes", group / "memory.usage_in_bytes", "total_inactive_file")
     for limit_file, usage_file, cached in (version_2, version_1):
-        limit, used = whole_number(_first_line(limit_file)), whole_number(_first_line(usage_file))
+        limit = whole_number(_first_line(limit_file))
+        used = whole_number(_first_line(usage_file))
         if limit is None or used is None:  # no such file, or "max": no limit
             continue
         # Usage includes cached files, which the system drops when memory is short.

@@ -61,7 +61,8 @@ def split_range(n: int, parts: int) -> list[range]:
 
 def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -> None:
     """Call ``work(task)`` for all tasks on several threads; each takes the next task when free."""
-    left, cancellation = deque(tasks), Cancellation()
+    left = deque(tasks)
+    cancellation = Cancellation()
     if n_threads <= 1 or len(left) <= 1:  # nothing to share or cancel
         for task in left:
             work(task)
@@ -243,7 +244,8 @@ class _SciPyBlas:
     def after_fork(self) -> None:
         """Make a new lock in the child of a fork, and end the uses of threads that do not exist there."""
         self._lock = threading.RLock()
-        before, here = self._uses, threading.get_ident()
+        before = self._uses
+        here = threading.get_ident()
         self._uses = [use for use in before if use[1] == here]
         if before and not self._uses:
             self._lift()
@@ -315,7 +317,8 @@ class AdaptiveThreads:
     def _judge(self, tried: int, now: float) -> None:
         """Choose the number tried if it is faster; plan the next trial."""
         if self._seconds[tried] < WORTH * self._seconds[self._chosen]:
-            self._chosen, self._pause = tried, FIRST_TRIAL
+            self._chosen = tried
+            self._pause = FIRST_TRIAL
         else:
             self._pause = min(2 * self._pause, LONGEST_TRIAL)
         self._next_trial = now + self._pause

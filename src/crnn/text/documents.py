@@ -52,9 +52,11 @@ def warn_of_file_name(text: str) -> None:
 
 def warn_caller(message: str) -> None:
     """Give a UserWarning that names the line that called the package."""
-    level, frame = 1, sys._getframe()
+    level = 1
+    frame = sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
-        level, frame = level + 1, frame.f_back
+        level = level + 1
+        frame = frame.f_back
     warnings.warn(message, UserWarning, stacklevel=level)
 
 

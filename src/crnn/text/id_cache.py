@@ -52,9 +52,11 @@ class Hasher:
     """Computes the fingerprint of a text, or of documents with their lengths, block by block."""
 
     def __init__(self, kind: Kind, *, documents: bool) -> None:
-        self._kind, self._symbols = kind, 0
+        self._kind = kind
+        self._symbols = 0
         self._text = hashlib.sha256()
-        self._lengths, self._documents = hashlib.sha256() if documents else None, 0
+        self._lengths = hashlib.sha256() if documents else None
+        self._documents = 0
 
     def text(self, block: str | bytes) -> None:
         """Add the next symbols, without boundaries."""
@@ -158,8 +160,11 @@ class IdCache:
     """The cache of some files in a folder, described anew if they have changed. A `temporary` folder is deleted."""
 
     def __init__(self, folder: str, name: str, reader: FileReader, *, temporary: bool = False) -> None:
-        self._folder, self._name, self._suffix = folder, name, SUFFIX[reader.lines]
-        self._reader, self._temporary = reader, temporary
+        self._folder = folder
+        self._name = name
+        self._suffix = SUFFIX[reader.lines]
+        self._reader = reader
+        self._temporary = temporary
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._states = [_stat(path) for path in reader.paths]
@@ -278,15 +283,18 @@ def check(path: str) -> dict[str, bool]:
     description = _read_description(path)
     if description is None:
         raise InvalidInputError(f"{path} does not describe a cache of ids. Pass a file that ends with .json.")
-    folder, arrays = os.path.dirname(path), description[1]
+    folder = os.path.dirname(path)
+    arrays = description[1]
     return {name: _crc32(os.path.join(folder, name)) == version.crc32 for name, version in arrays.items()}
 
 
 def describe_text(reader: FileReader) -> TextDescription:
     """Read files once, and return their description."""
-    kind, lines = reader.kind, reader.lines
+    kind = reader.kind
+    lines = reader.lines
     states = [_stat(path) for path in reader.paths]
-    digests, hasher = [hashlib.sha256() for _ in reader.paths], Hasher(kind, documents=lines)
+    digests = [hashlib.sha256() for _ in reader.paths]
+    hasher = Hasher(kind, documents=lines)
     counts = np.zeros(MAX_CODE[kind] + 1, np.int64)
     n, last = 0, -1  # symbols and ends of lines so far; the position of the last end
     for block in map(_as_ascii, reader.blocks(BLOCK_SIZE, [digest.update for digest in digests])):

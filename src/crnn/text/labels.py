@@ -81,7 +81,8 @@ def documents_by_label(
     """Yield the packed documents (see `documents.pack`) of each label, given the number of each document's label."""
     lengths = np.diff(np.flatnonzero(packed == boundary))
     labels = np.repeat(numbers, lengths)  # of each symbol; an end belongs to its document
-    order, ends = np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels, minlength=n_labels))
+    order = np.argsort(labels, kind="stable")
+    ends = np.cumsum(np.bincount(labels, minlength=n_labels))
     for documents in np.split(packed[1:][order], ends[:-1]):
         yield np.concatenate([packed[:1], documents])
 
@@ -169,7 +170,8 @@ class LabeledSource(TextSource):
             raise InvalidInputError(
                 f"{name} needs documents, but {source.name} is a single text. Pass a list of texts."
             )
-        self.kind, self._source = source.kind, source
+        self.kind = source.kind
+        self._source = source
         self._labels, self._numbers = checked_labels(labels, source.n_documents, name=name)
         if known is not None:
             self._numbers = label_numbers(labels, np.array(known), source.n_documents, name=name)
@@ -219,13 +221,16 @@ class CountedSource(TextSource):
         if not source.holds_documents:
             raise InvalidInputError(f"sample_weight needs documents, but {name} is a single text. Pass a list.")
         times = checked_times(sample_weight, source.n_documents)
-        self._n_weights, self._positions = len(times), np.flatnonzero(times)
+        self._n_weights = len(times)
+        self._positions = np.flatnonzero(times)
         if not len(self._positions):
             raise InvalidInputError("sample_weight is 0 for every document. Give at least one a weight above 0.")
         if len(self._positions) < len(times):
             documents = documents_of(texts)
             source = text_source([documents[i] for i in self._positions.tolist()], name)
-        self.kind, self._source, self.times = source.kind, source, times[self._positions]
+        self.kind = source.kind
+        self._source = source
+        self.times = times[self._positions]
 
     @property
     def n_documents(self) -> int:
@@ -248,7 +253,9 @@ class CountedSource(TextSource):
             return self._source.vocabulary(min_count, given=given)
         every = self._source.vocabulary()
         assert every.boundary is not None  # the source has documents
-        ids, occurrences, document = self._source.ids(every), np.zeros(len(every)), 0
+        ids = self._source.ids(every)
+        occurrences = np.zeros(len(every))
+        document = 0
         for i in range(n_unpredicted(every.boundary), len(ids), BLOCK_SIZE):
             block = ids[i : i + BLOCK_SIZE]
             times = self.times[document_numbers(block, every.boundary, document)]

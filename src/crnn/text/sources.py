@@ -78,7 +78,8 @@ class FileSource(TextSource):
 
     def __init__(self, reader: FileReader, name: str = "X") -> None:
         super().__init__(name)
-        self.reader, self.kind = reader, reader.kind
+        self.reader = reader
+        self.kind = reader.kind
 
     @property
     def max_length(self) -> int:
@@ -97,7 +98,9 @@ class StoredSource(TextSource):
 
     def __init__(self, reader: FileReader, name: str = "X", *, cache: str | None = None) -> None:
         super().__init__(name)
-        self.reader, self.kind, self._cache_folder = reader, reader.kind, cache
+        self.reader = reader
+        self.kind = reader.kind
+        self._cache_folder = cache
         self.holds_documents = reader.lines
         self._cache: IdCache | None = None
 
@@ -121,7 +124,8 @@ class StoredSource(TextSource):
         """Return the given symbols, or the text's symbols, counted by the cache."""
         if given is not None:
             return super().vocabulary(min_count, boundary=boundary, given=given)
-        text, boundary = self._description, boundary or self.holds_documents
+        text = self._description
+        boundary = boundary or self.holds_documents
         codes = text.codes[text.counts >= min_count]
         return Vocabulary.of_codes(codes, self.kind, not len(text.codes), min_count=min_count, boundary=boundary)
 

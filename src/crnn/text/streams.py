@@ -67,11 +67,14 @@ class Parts(NamedTuple):
         """Return the parts of documents, with parts of more than `max_length` symbols cut into similar lengths."""
         if self.longest <= max_length:
             return self
-        starts, stops, numbers = [], [], []
+        starts = []
+        stops = []
+        numbers = []
         for i in np.flatnonzero(self.lengths(slice(None)) > max_length).tolist():
             # The boundary and the document's own symbols, split evenly; each later part begins one symbol earlier, in
             # place of the missing boundary.
-            start, inner = int(self.starts[i]), int(self.stops[i]) - int(self.starts[i]) - 1
+            start = int(self.starts[i])
+            inner = int(self.stops[i]) - int(self.starts[i]) - 1
             count = -(-inner // max_length)
             bounds = start + 1 + inner * np.arange(count + 1) // count
             starts.append(bounds[:-1] - 1)
@@ -114,7 +117,9 @@ def distribute(queues: tuple[Queue, ...], order: Numbers, total: int, parts: Par
     in its share, which reaches the common level.
     """
     levels = np.cumsum(_quotas(np.array([queue.symbols for queue in queues]), total))[:-1]
-    bounds, symbols, before = np.zeros(len(levels), np.int64), np.zeros(len(levels), np.int64), 0
+    bounds = np.zeros(len(levels), np.int64)
+    symbols = np.zeros(len(levels), np.int64)
+    before = 0
     for i in range(0, len(order), CHUNK):
         length = parts.lengths(order[i : i + CHUNK])
         ends = before + np.cumsum(length)
@@ -123,7 +128,8 @@ def distribute(queues: tuple[Queue, ...], order: Numbers, total: int, parts: Par
         symbols += np.append(0, np.cumsum(length))[n]
         before = int(ends[-1])
     longer = []
-    edges, sums = [0, *bounds.tolist(), len(order)], [0, *symbols.tolist(), total]
+    edges = [0, *bounds.tolist(), len(order)]
+    sums = [0, *symbols.tolist(), total]
     for b, queue in enumerate(queues):
         new = order[edges[b] : edges[b + 1]]
         numbers = np.append(queue.numbers, new) if len(queue.numbers) else new
@@ -154,14 +160,16 @@ def block_of(
     for b, (queue, rest) in enumerate(zip(queues, rests, strict=True)):
         ends = queue.ends(n, parts)
         last = int(np.searchsorted(ends, n))  # the part with the last of them
-        numbers, ends = queue.numbers[: last + 1], ends[: last + 1]
+        numbers = queue.numbers[: last + 1]
+        ends = ends[: last + 1]
         begins = np.append(-queue.read, ends[:-1])  # of each part in the symbols
         starts = parts.starts[numbers].astype(np.int64)
         if last:
             counts = np.minimum(ends, n) - np.maximum(begins, 0)
             ids[b, :n] = packed[np.repeat(starts - begins, counts) + np.arange(n)]
         else:  # within one part: they are adjacent
-            counts, at = np.array([n]), int(starts[0]) + queue.read
+            counts = np.array([n])
+            at = int(starts[0]) + queue.read
             ids[b, :n] = packed[at : at + n]
         ids[b, begins[begins >= 0]] = boundary  # missing at the start of a part within a longer document
         if weights is not None and loss_weights is not None:
@@ -290,9 +298,14 @@ class DocumentStreams:
         rng: np.random.Generator,
         weights: NDArray[np.float64] | None = None,
     ) -> None:
-        B, places = int(batch_size), boundaries(packed, boundary)
-        self._ids, self._boundary, self._rng, self._weights = packed, boundary, rng, weights
-        transitions, documents = len(packed) - 1, Parts(places[:-1], places[1:])
+        B = int(batch_size)
+        places = boundaries(packed, boundary)
+        self._ids = packed
+        self._boundary = boundary
+        self._rng = rng
+        self._weights = weights
+        transitions = len(packed) - 1
+        documents = Parts(places[:-1], places[1:])
         self.batch_size = B
         self.seq_length = min(int(seq_length), max(transitions // B, documents.longest))
         self.steps_per_epoch = -(-transitions // (B * self.seq_length))
@@ -322,7 +335,8 @@ class DocumentStreams:
             queues = self._append_shuffle(queues)
         if position.read:
             queues = tuple(queue.skip(position.read, self._parts) for queue in queues)
-        self._position, self._queues = position, queues
+        self._position = position
+        self._queues = queues
 
     def next_block(self) -> Block:
         """Return the next block, a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
@@ -354,7 +368,8 @@ class DocumentStreams:
 
     def _return_to(self, position: DocumentsPosition) -> tuple[Queue, ...]:
         """Return to the order and the queues of an earlier position, which may come from a file."""
-        queues, parts = [], self._parts
+        queues = []
+        parts = self._parts
         for numbers, read, _ in position.held:
             if (numbers >= len(parts.starts)).any() or read > (parts.lengths(numbers[:1]) - 1).sum():
                 raise InvalidInputError("the position is for other documents. Pass the same documents.")

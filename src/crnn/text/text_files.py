@@ -249,7 +249,8 @@ class Lines(NamedFiles, Sequence[Any]):
         files = self._index()
         ends = np.cumsum([file.n for file in files])
         k = bisect_right(ends, i)
-        file, i = files[k], i - int(ends[k] - files[k].n)
+        file = files[k]
+        i = i - int(ends[k] - files[k].n)
         entry = i // INDEX_STEP
         stop = int(file.starts[entry + 1]) if entry + 1 < len(file.starts) else file.end
         data = _part(self.paths[k], int(file.starts[entry]), stop)
@@ -282,14 +283,19 @@ def _index_file(path: str, size: int, time: int, kind: Kind) -> _FileIndex:
     """Read a file and return the positions of its lines."""
     if is_pipe(path):  # list(lines) asks for `len`, too
         raise TypeError(f"{path} is a pipe or device, whose lines can be read only once. Use list(lines).")
-    starts, n, position, last = [np.zeros(1, np.int64)], 0, 0, NEWLINE
+    starts = [np.zeros(1, np.int64)]
+    n = 0
+    position = 0
+    last = NEWLINE
     with open(path, "rb") as file:
         contents = DecompressedFile(file, path)
         while data := contents.read1(BLOCK_SIZE):
             is_end = np.frombuffer(data, np.uint8) == NEWLINE
             ends = np.flatnonzero(is_end) + 1 + position
             starts.append(ends[-(n + 1) % INDEX_STEP :: INDEX_STEP])  # a line begins where one ends
-            n, position, last = n + len(ends), position + len(data), data[-1]
+            n = n + len(ends)
+            position = position + len(data)
+            last = data[-1]
     empty = kind == "characters" and position == len(codecs.BOM_UTF8) and _part(path, 0, position) == codecs.BOM_UTF8
     n += last != NEWLINE and not empty
     return _FileIndex(size, time, position, n, np.concatenate(starts)[: -(-n // INDEX_STEP)])
@@ -302,7 +308,9 @@ def _part(path: str, start: int, stop: int) -> bytes:
         file.seek(0 if compressed else start)
         if not compressed:
             return file.read(stop - start)
-        contents, position, part = DecompressedFile(file, path), 0, b""
+        contents = DecompressedFile(file, path)
+        position = 0
+        part = b""
         while position < stop and (data := contents.read1(min(BLOCK_SIZE, stop - position))):
             part += data[max(0, start - position) :]
             position += len(data)
@@ -326,7 +334,9 @@ class DecompressedFile:
     """
 
     def __init__(self, file: BinaryIO, name: str, *, decompress: bool = True, seen: Seen | None = None) -> None:
-        self._file, self._name, self._seen = file, name, seen
+        self._file = file
+        self._name = name
+        self._seen = seen
         self._compressed: bool | None = None if decompress else False  # None: unknown before the first bytes
         self._raw = b""  # read but not yet decompressed
         self._member: zlib._Decompress | None = None
@@ -377,7 +387,8 @@ class DecompressedFile:
             raise OSError(errno.EIO, f"the gzip data are damaged: {error}", self._name) from None
         self._raw = self._member.unconsumed_tail
         if self._member.eof:
-            self._raw, self._member = self._member.unused_data, None
+            self._raw = self._member.unused_data
+            self._member = None
         elif not data and not self._raw:
             self._raw = self._read_raw(size)
             if not self._raw:
@@ -399,7 +410,8 @@ def _plain_size(path: str, size: int, time: int) -> int:
         if file.read(len(MAGIC)) != MAGIC:
             return size
         file.seek(0)
-        contents, n = DecompressedFile(file, path), 0
+        contents = DecompressedFile(file, path)
+        n = 0
         while data := contents.read1(BLOCK_SIZE):
             n += len(data)
     return n
@@ -504,7 +516,8 @@ def utf8_blocks(
             except UnicodeDecodeError as error:
                 raise _move_to_file(error, position - held, path) from None
             if text and not begun:
-                text, begun = text.removeprefix(MARK), True
+                text = text.removeprefix(MARK)
+                begun = True
             if text:
                 yield text
             if not data:
@@ -531,7 +544,8 @@ def _move_to_file(error: UnicodeDecodeError, offset: int, path: FilePath) -> Uni
 
 def with_newlines(blocks: Iterable[Any], kind: Kind, *, ended: bool = False) -> Iterator[Any]:
     r"""Yield the blocks of a file with ``\n`` for ``\r\n`` and, if `ended`, at the end; another lone ``\r`` stays."""
-    end, carriage = line_end(kind), "\r" if kind == "characters" else b"\r"
+    end = line_end(kind)
+    carriage = "\r" if kind == "characters" else b"\r"
     held: bool = False  # whether the last block ended with \r, which the next block's \n may complete
     last: Any = end
     for block in blocks:
@@ -551,7 +565,8 @@ def with_newlines(blocks: Iterable[Any], kind: Kind, *, ended: bool = False) -> 
 
 def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the blocks of a file without UTF-8's byte-order mark."""
-    start, rest = b"", iter(blocks)
+    start = b""
+    rest = iter(blocks)
     for block in rest:
         start += block
         if len(start) >= len(codecs.BOM_UTF8):

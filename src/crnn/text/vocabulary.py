@@ -306,7 +306,8 @@ class Vocabulary(Sequence[Symbol]):
 
     def _encode(self, text: Text, name: str) -> Ids:
         self.check_kind(text, name)
-        ids, start = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype), 0
+        ids = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype)
+        start = 0
         for codes in pieces(text):
             if len(codes) == len(ids):  # the only piece
                 return self._look_up(codes, 0, name)

@@ -25,7 +25,9 @@ from ..text.streams import DocumentsPosition, Queue
 
 # ---------------------------------------------------------------- run state
 
-RUNNING, FINISHED, DIVERGED = "running", "finished", "diverged"
+RUNNING = "running"
+FINISHED = "finished"
+DIVERGED = "diverged"
 
 
 class ValidationState(NamedTuple):
@@ -227,7 +229,8 @@ def position_from(document: Any, arrays: dict[str, Array]) -> Any:
         if document.keys() != {"order", "shuffles", "read"}:
             raise ValueError("it must have exactly the fields order, shuffles and read")
         np.random.PCG64(0).state = document["order"]  # raises if the state is invalid
-        shuffles, read = _count(document["shuffles"], MAX_SHUFFLES), _count(document["read"])
+        shuffles = _count(document["shuffles"], MAX_SHUFFLES)
+        read = _count(document["read"])
         return DocumentsPosition(document["order"], _queues(arrays), shuffles, read)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise InvalidInputError(f"the checkpoint's position is invalid: {error}") from None
@@ -279,15 +282,19 @@ class CheckpointWriter:
     """
 
     def __init__(self, write: Callable[..., None], path: str, interval: Interval) -> None:
-        self._write, self._path, self.interval = write, path, interval
+        self._write = write
+        self._path = path
+        self.interval = interval
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
-        self._last_step, self._last_seconds = 0, 0.0
+        self._last_step = 0
+        self._last_seconds = 0.0
 
     def begin(self, done: int, seconds: float) -> None:
         """Start counting at this number of steps and seconds of the call."""
-        self._last_step, self._last_seconds = done, seconds
+        self._last_step = done
+        self._last_seconds = seconds
 
     def steps_left(self, done: int) -> int | None:
         """Return the number of steps until the next checkpoint, or None if checkpoints go by seconds."""
@@ -342,7 +349,8 @@ class CheckpointWriter:
             self._error = error
 
     def _report(self) -> None:
-        error, self._error = self._error, None
+        error = self._error
+        self._error = None
         if error is not None:
             warnings.warn(f"the checkpoint {self._path} was not written: {error}", stacklevel=2)
 

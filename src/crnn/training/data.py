@@ -56,7 +56,9 @@ def training_and_validation_ids(
 
 def split_text(ids: Ids, fraction: float, batch_size: int) -> tuple[Ids, Ids]:
     """Return a text for training and its last `fraction`, to the nearest symbol, for validation, as views."""
-    n, held_out, needed = len(ids), round(len(ids) * fraction), min_symbols(batch_size)
+    n = len(ids)
+    held_out = round(len(ids) * fraction)
+    needed = min_symbols(batch_size)
     if not held_out or n - held_out < needed:
         raise InvalidInputError(
             f"validation_fraction={fraction:g} of a text of {n} symbols leaves {held_out} for validation and "
@@ -163,7 +165,8 @@ def training_bytes(
     """
     own_streams = range(streams.batch_size) if own_streams is None else own_streams
     bfloat16 = rounds_operands(settings.matmul_precision, settings.dtype)
-    sampled_softmax, dropout = settings.sampled_softmax or 0, settings.dropout > 0
+    sampled_softmax = settings.sampled_softmax or 0
+    dropout = settings.dropout > 0
     parts = shard_ranges(layout, streams, own_streams, bfloat16=bfloat16)
     weights_and_state = 1 + len(OPTIMIZERS[settings.optimizer].state)
     # Two snapshots in addition: the last good one, and the next until a step confirms it.
@@ -186,7 +189,8 @@ def training_bytes(
 # ---------------------------------------------------------------- class data
 
 # One text in MIN_HELD_OUT, and about MAX_HELD_OUT in all, choose the weights.
-MIN_HELD_OUT, MAX_HELD_OUT = 10, 500
+MIN_HELD_OUT = 10
+MAX_HELD_OUT = 500
 LEAST_SECONDS = 1e-3  # for a direction whose time the others have used up
 
 
@@ -213,13 +217,16 @@ class ClassData(NamedTuple):
         """Return the texts to learn and, always the same, those held out for weights: a tenth of each class or about
         500 in all; None if no class has ten texts.
         """
-        n, numbers = len(self.texts), self.labeled.numbers
-        every, order = max(MIN_HELD_OUT, n // MAX_HELD_OUT), np.random.default_rng(0).permutation(n)
+        n = len(self.texts)
+        numbers = self.labeled.numbers
+        every = max(MIN_HELD_OUT, n // MAX_HELD_OUT)
+        order = np.random.default_rng(0).permutation(n)
         by_class = order[np.argsort(numbers[order], kind="stable")]
         counts = np.bincount(numbers, minlength=len(self.labeled.labels))
         rank = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)  # within the class
         is_held_out = rank % every == every - 1
-        to_learn, held_out = by_class[~is_held_out], by_class[is_held_out]
+        to_learn = by_class[~is_held_out]
+        held_out = by_class[is_held_out]
         return (self._part(np.sort(to_learn)), self._part(np.sort(held_out))) if len(held_out) else None
 
     def _part(self, places: NDArray[np.intp]) -> ClassData:

@@ -142,7 +142,8 @@ def _plan(
     if resumed is None:
         budget = Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
     else:
-        budget, start = Budget(resumed.max_steps, resumed.max_seconds), start - resumed.seconds
+        budget = Budget(resumed.max_steps, resumed.max_seconds)
+        start = start - resumed.seconds
     return TrainingPlan(
         _initial_state(settings, layout, vocabulary, rng, state),
         settings,
@@ -186,7 +187,8 @@ def _pairs(settings: Settings, ids: Ids, vocabulary: Vocabulary, state: ModelSta
     if state is None:
         if settings.n_bigrams is None:
             return None
-        n, V = settings.n_bigrams, len(vocabulary)
+        n = settings.n_bigrams
+        V = len(vocabulary)
         return SymbolPairs.most_frequent(ids, n, vocab_size=V, boundary=vocabulary.boundary)
     pairs = state.layout.pairs
     if pairs is None or vocabulary is state.vocabulary:

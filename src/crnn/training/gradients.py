@@ -92,22 +92,27 @@ def gradient_of_text(state: ModelState, text: str | bytes, at: int | None, *, bf
         raise InvalidInputError("text is empty. Pass at least 1 symbol.")
     if at is not None and checked_int("at", at, 0) >= len(ids):
         raise InvalidInputError(f"at is {at}, but the text has positions 0 to {len(ids) - 1}")
-    layout, boundary = state.layout, state.vocabulary.boundary
+    layout = state.layout
+    boundary = state.vocabulary.boundary
     last = len(ids) - 1 if at is None else at
-    flat, loss = layout.zeros(), 0.0
+    flat = layout.zeros()
+    loss = 0.0
     shape = (layout.num_layers, len(ids), layout.hidden_size)
     states = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
     if boundary is None:
-        chunk, skipped = ids[: last + 1], 0
+        chunk = ids[: last + 1]
+        skipped = 0
     else:
-        chunk, skipped = np.concatenate([np.array([boundary], ids.dtype), ids[: last + 1]]), 1
+        chunk = np.concatenate([np.array([boundary], ids.dtype), ids[: last + 1]])
+        skipped = 1
     if len(chunk) > 1:
         T = len(chunk) - 1
         weights = np.full(T, at is None, layout.dtype)
         weights[-1] = 1
         gradient = ChunkGradient(layout, T, boundary, bfloat16=bfloat16)
         chunk_states = tuple(np.zeros((layout.num_layers, T, 1, layout.hidden_size), layout.dtype) for _ in states)
-        loss, flat = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), chunk_states), gradient.flat
+        loss = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), chunk_states)
+        flat = gradient.flat
         if math.isnan(loss):
             raise DivergenceError(1, loss)
         for array, found in zip(states, chunk_states, strict=True):

@@ -24,7 +24,10 @@ from .team import threads_for
 from .trainer import StepSettings, Trainer
 
 PROBE_SECONDS = 0.5
-HIDDEN_SIZE, BATCH_SIZE, SEQ_LENGTH, VOCAB_SIZE = 128, 16, 24, 64
+HIDDEN_SIZE = 128
+BATCH_SIZE = 16
+SEQ_LENGTH = 24
+VOCAB_SIZE = 64
 STEPS = 4  # per run: some milliseconds, about the time slice of a scheduler
 OPERATIONS = 6  # per symbol and weight: a multiplication and an addition forward, and twice as many backward
 QUARTILE = 0.25
@@ -78,7 +81,8 @@ def best_speed(seconds_of: Mapping[str, Iterable[float]], operations: float) -> 
     `seconds_of` are seconds of runs in each precision.
     """
     speeds = {precision: operations / float(np.quantile([*times], QUARTILE)) for precision, times in seconds_of.items()}
-    first, best = next(iter(speeds)), max(speeds, key=speeds.__getitem__)
+    first = next(iter(speeds))
+    best = max(speeds, key=speeds.__getitem__)
     chosen = best if speeds[best] >= MIN_GAIN * speeds[first] else first
     return Speed(round_speed(speeds[chosen]), chosen)
 

@@ -23,7 +23,8 @@ class Processes:
 
     def __init__(self, comm: Any) -> None:
         self._comm = comm
-        self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
+        self.rank = int(comm.Get_rank())
+        self.size = int(comm.Get_size())
         self._signal = 0  # the number of the signal received by this process
         self._handlers: dict[int, Any] = {}
 
@@ -63,7 +64,8 @@ class Processes:
 
     def call_in_all(self, prepare: Callable[[], T]) -> T:
         """Return the result of a function, or raise in every process if it raises in any of them."""
-        result, failure = None, None
+        result = None
+        failure = None
         try:
             result = prepare()
         except Exception as error:
@@ -103,7 +105,8 @@ class Processes:
         self._signal = number
 
     def _restore_handlers(self) -> None:
-        handlers, self._handlers = self._handlers, {}
+        handlers = self._handlers
+        self._handlers = {}
         restore_handlers(handlers)
 
     def raise_signals(self) -> None:

@@ -21,7 +21,8 @@ from .plan import Budget
 Point = tuple[float, float]
 
 MAX_DRAWN = 1e100  # leaves room for the arithmetic of a plot
-WIDTH, HEIGHT = 480, 170
+WIDTH = 480
+HEIGHT = 170
 LEFT, RIGHT, TOP, BOTTOM = 38, 10, 10, 34  # margins, which hold the labels
 TICKS = 5  # maximum intervals between the labels of an axis
 STEPS = (1.0, 2.0, 5.0, 10.0)  # between two labels, times a power of ten
@@ -59,9 +60,11 @@ def loss_curve(
     if len(points) < 2:
         return ""
     last = max(end or 0.0, *(x for x, _ in points))
-    low, high = min(y for _, y in points), max(y for _, y in points)
+    low = min(y for _, y in points)
+    high = max(y for _, y in points)
     margin = max((high - low) / 20, 1e-3, high * 1e-6)
-    x_axis, y_axis = (0.0, last or 1.0), (max(low - margin, 0.0), high + margin)
+    x_axis = (0.0, last or 1.0)
+    y_axis = (max(low - margin, 0.0), high + margin)
     parts = [_y_labels(y_axis), _x_labels(x_axis, unit)]
     for name, curve in curves.items():
         placed = [(_x(x, x_axis), _y(y, y_axis)) for x, y in curve]
@@ -115,7 +118,8 @@ def _x_labels(axis: Point, unit: str) -> str:
 
 
 def _legend(names: Sequence[str]) -> str:
-    parts, y = [], HEIGHT - 6
+    parts = []
+    y = HEIGHT - 6
     for i, name in enumerate(names):
         x = LEFT + 85 * i
         parts.append(
@@ -175,7 +179,8 @@ class _Shown:
     """Progress on standard error, whose errors (a closed pipe, a full disk) never interrupt the work."""
 
     def __init__(self, verbose: int, summary: str) -> None:
-        self._verbose, self._summary = verbose, summary
+        self._verbose = verbose
+        self._summary = summary
         self._display: Display | None = None
         self._start = time.perf_counter()
 
@@ -188,7 +193,8 @@ class _Shown:
         try:
             action(*arguments)
         except (OSError, ValueError):
-            self._display, self._verbose = None, 0
+            self._display = None
+            self._verbose = 0
 
 
 class Progress(_Shown):
@@ -208,7 +214,9 @@ class Progress(_Shown):
         elapsed: float = 0.0,
     ) -> None:
         super().__init__(verbose, summary)
-        self._budget, self._chars_per_step, self._sample = budget, chars_per_step, sample
+        self._budget = budget
+        self._chars_per_step = chars_per_step
+        self._sample = sample
         self._validation = ""
         self._last_sample = self._start
         self._start -= elapsed
@@ -263,8 +271,12 @@ class Display:
     """
 
     def __init__(self, stream: TextIO, total: int | None) -> None:
-        self._stream, self._total = stream, total
-        self._part, self._chars, self._seconds, self._text = 0.0, 0, 0.0, ""
+        self._stream = stream
+        self._total = total
+        self._part = 0.0
+        self._chars = 0
+        self._seconds = 0.0
+        self._text = ""
         self._last = 0.0  # seconds when progress was last shown
         self._shown = False
 
@@ -272,7 +284,10 @@ class Display:
         """Take the completed part, the characters and seconds so far, a text, and two losses for a curve; show them if
         due.
         """
-        self._part, self._chars, self._seconds, self._text = part, chars, seconds, text
+        self._part = part
+        self._chars = chars
+        self._seconds = seconds
+        self._text = text
         self._shown = seconds - self._last > self._pause()
         if self._shown:
             self._last = seconds
@@ -295,7 +310,8 @@ class Display:
     def _draw(self) -> None:
         from tqdm import tqdm
 
-        size, interval = tqdm.format_sizeof, tqdm.format_interval
+        size = tqdm.format_sizeof
+        interval = tqdm.format_interval
         line = f"{self._part:4.0%}  {size(self._chars)}{'' if self._total is None else f'/{size(self._total)}'}"
         if self._chars and self._part:
             left = interval(self._seconds * (1 / self._part - 1))
@@ -350,9 +366,11 @@ class NotebookDisplay(Display):
     def __init__(self, stream: TextIO, total: int | None) -> None:
         super().__init__(stream, total)
         self._output: Any = None  # IPython's display handle
-        self._training, self._validation = list[Point](), list[Point]()
+        self._training = list[Point]()
+        self._validation = list[Point]()
         self._spacing = 0  # characters between two points of the curve
-        self._last, self._shown = -math.inf, True
+        self._last = -math.inf
+        self._shown = True
 
     def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
         """Add the smoothed loss, and a validation loss if any; redraw if due."""
@@ -372,7 +390,8 @@ class NotebookDisplay(Display):
     def _draw(self) -> None:
         from tqdm import tqdm
 
-        interval, part = tqdm.format_interval, self._part
+        interval = tqdm.format_interval
+        part = self._part
         left = interval(self._seconds * (1 / part - 1)) if part else "?"
         status = f"{part:.0%} [{interval(self._seconds)}<{left}, {self._text}]"
         end = self._total if part < 1 else None

@@ -47,7 +47,8 @@ CLIP_NORM_PER_CHARACTER = 1 / 24
 # Dropout by the number of epochs, for a model with USUAL_WEIGHTS_PER_SYMBOL, interpolated by the logarithm of the
 # epochs. A larger model overfits sooner: epochs are multiplied by the square root of its relative number of weights.
 # A narrower model tolerates less dropout, by the square root of its relative number of units.
-USUAL_WEIGHTS_PER_SYMBOL, USUAL_HIDDEN_SIZE = 0.8, 512
+USUAL_WEIGHTS_PER_SYMBOL = 0.8
+USUAL_HIDDEN_SIZE = 512
 EPOCHS = (2.0, 4.5, 8.0, 25.0, 50.0, 125.0)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0)
@@ -55,10 +56,13 @@ MAX_DROPOUT = 0.5
 MIN_STEPS = 1000  # however short the text
 WEIGHTS_PER_SYMBOL = 8.0  # maximum per symbol of the text
 
-BATCH_SIZE, SEQ_LENGTH = 16, 24
+BATCH_SIZE = 16
+SEQ_LENGTH = 24
 # A text of at least LONG_TEXT symbols is read in longer chunks: gradients go further back, and more characters are read
 # in a second. Steps are fewer and rates higher. Documents and short texts need more steps.
-LONG_TEXT, LONG_CHUNK, LONG_CHUNK_RATE = 100_000, 64, 1.4
+LONG_TEXT = 100_000
+LONG_CHUNK = 64
+LONG_CHUNK_RATE = 1.4
 SIZES = (*range(32, 256, 32), *range(256, 512, 64), *range(512, 2048, 128))
 DEFAULT_CELL = "cifg"
 # Parameters which, if given, determine others.
@@ -242,7 +246,8 @@ def recommend(
     `alphabet_size` is the number of different symbols, and `speed` is operations per second of training in this
     precision; see `measured_speed`.
     """
-    gates, advice = CELLS[cell].gates, ADVICE[cell]
+    gates = CELLS[cell].gates
+    advice = ADVICE[cell]
     recipes = [*_interpolated_recipes(advice.recipes)]
     softmax_size = _softmax_size(alphabet_size, sampled_softmax)
 
@@ -357,7 +362,8 @@ def _dropout(epochs: float, hidden_size: int, rates: tuple[float, ...]) -> float
 def describe_recommendation(parameters: dict[str, Any], speed: float) -> str:
     """Return a recommendation as a line of text."""
     layers, streams, steps = (parameters[name] for name in ("num_layers", "batch_size", "max_steps"))
-    rate, limit = parameters["learning_rate"], parameters["max_seconds"]
+    rate = parameters["learning_rate"]
+    limit = parameters["max_seconds"]
     rate = OPTIMIZERS[parameters["optimizer"]].learning_rate if rate is None else rate
     return (
         "{cell} of "
@@ -378,7 +384,8 @@ def describe_recommendation(parameters: dict[str, Any], speed: float) -> str:
 
 # ---------------------------------------------------------------- a classifier of labeled texts
 
-CLASSIFIER_BATCH_SIZE, CLASSIFIER_SEQ_LENGTH = 32, 24
+CLASSIFIER_BATCH_SIZE = 32
+CLASSIFIER_SEQ_LENGTH = 24
 CLASSIFIER_EPOCHS, MAX_CLASSIFIER_EPOCHS = 8, 12  # to choose a size for, and the maximum: beyond it, results got worse
 MIN_CLASSIFIER_STEPS = 150  # for few texts
 LSTM_GATES = 4
@@ -410,7 +417,8 @@ def recommended_classifier_parameters(
 
     `parameters` are those given for the language model, including `n_threads` and `matmul_precision`.
     """
-    seconds, settings = checked_float("seconds", seconds, above=0.0), Settings.check(parameters)
+    seconds = checked_float("seconds", seconds, above=0.0)
+    settings = Settings.check(parameters)
     speed = machine_speed.measured_speed(settings.n_threads, precisions=(settings.matmul_precision,)).operations
     chosen = recommend_classifier(data.n_symbols, seconds, speed=speed, n_directions=n_directions)
     if verbose:

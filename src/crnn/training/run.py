@@ -54,9 +54,17 @@ class TrainingRun:
     def __init__(
         self, plan: TrainingPlan, model: object, stop: ExclusiveUse, sample: Callable[[], Iterable[str | bytes]]
     ) -> None:
-        state, settings, streams, resumed = plan.state, plan.settings, plan.streams, plan.resumed
-        self.state, self._plan, self._settings, self._budget = state, plan, settings, plan.budget
-        self._stop, self._writer, self._processes = stop, plan.writer, plan.processes
+        state = plan.state
+        settings = plan.settings
+        streams = plan.streams
+        resumed = plan.resumed
+        self.state = state
+        self._plan = plan
+        self._settings = settings
+        self._budget = plan.budget
+        self._stop = stop
+        self._writer = plan.writer
+        self._processes = plan.processes
         self._callbacks = [partial(callback, model) for callback in settings.callbacks]
         self._first_step = state.n_steps if resumed is None else resumed.first_step
         self._per_epoch = streams.steps_per_epoch
@@ -101,7 +109,8 @@ class TrainingRun:
 
     def _new_trainer(self) -> Trainer:
         """Return the trainer; an error of one of several processes, such as too little memory, is raised in all."""
-        plan, settings = self._plan, self._step_settings
+        plan = self._plan
+        settings = self._step_settings
         make = partial(
             Trainer,
             plan.state,
@@ -141,7 +150,8 @@ class TrainingRun:
                 else:
                     self._begin()
                     while not self._stopped and (n := self._steps_to_poll()):
-                        start, rates = time.perf_counter(), self._rates(self._done, n)
+                        start = time.perf_counter()
+                        rates = self._rates(self._done, n)
                         self._driver.advance(rates)
                         self._rate = float(rates[-1])
                         self._seconds_per_step = (time.perf_counter() - start) / n
@@ -165,12 +175,15 @@ class TrainingRun:
 
     def _share_final_state(self, processes: Processes) -> None:
         """Send the state that rank 0 keeps to every process."""
-        final, state = self.final_state, self.state
+        final = self.final_state
+        state = self.state
         learned = final.params, final.optimizer_state, final.hidden, final.n_steps, final.smooth_loss, final.history
         *arrays, n_steps, smooth_loss, history = processes.from_first(learned)
         if processes.rank:
             state.overwrite(*arrays)
-            state.n_steps, state.smooth_loss, state.history = n_steps, smooth_loss, history
+            state.n_steps = n_steps
+            state.smooth_loss = smooth_loss
+            state.history = history
 
     @property
     def final_state(self) -> ModelState:
@@ -197,7 +210,8 @@ class TrainingRun:
 
     def _poll(self) -> None:
         """Do all recording, measuring and reporting due after the steps so far."""
-        done, seconds = self._done, self._seconds
+        done = self._done
+        seconds = self._seconds
         over = not self._steps_left()
         if over:
             self._driver.finish()
@@ -237,8 +251,11 @@ class TrainingRun:
         return loss
 
     def _record(self, validation_loss: float | None) -> dict[str, Any]:
-        cursor, seconds = self._trainer.cursor, self._seconds
-        before, self._recorded, self._recorded_seconds = self._recorded, self._trainer.smoothed_loss, seconds
+        cursor = self._trainer.cursor
+        seconds = self._seconds
+        before = self._recorded
+        self._recorded = self._trainer.smoothed_loss
+        self._recorded_seconds = seconds
         train_loss = before.mean_until(self._recorded)
         record = {
             "step": cursor.n_steps,
@@ -263,7 +280,8 @@ class TrainingRun:
     # -------------------------------------------------------------- checkpoints
 
     def _write_checkpoint_if_due(self) -> None:
-        writer, done = self._writer, self._done
+        writer = self._writer
+        done = self._done
         if writer and not self._stopped and self._steps_left() and writer.due(done, self._seconds):
             writer.start(self.state.copy(), self._run_state(writer, RUNNING), done)
 
@@ -279,7 +297,8 @@ class TrainingRun:
         writer.write_last(state, self._run_state(writer, RUNNING))
 
     def _run_state(self, writer: CheckpointWriter, outcome: str) -> RunState:
-        block, cursor = self._trainer.block_start, self._trainer.cursor
+        block = self._trainer.block_start
+        cursor = self._trainer.cursor
         return RunState(
             outcome=outcome,
             texts=self._plan.texts,
@@ -316,7 +335,8 @@ class TrainingRun:
 
     def _steps_to_poll(self) -> int:
         """Return the number of steps before the next poll; 0 at the end."""
-        left, done = self._steps_left(), self._done
+        left = self._steps_left()
+        done = self._done
         n = min(left, self._steps_per_poll)
         if self._budget.seconds is not None and left > 1:
             n = min(n, left // 2)  # halving the rest hits the end although the speed varies
@@ -367,7 +387,10 @@ class Validation:
         state: ValidationState | None = None,
     ) -> None:
         self._bfloat16 = bfloat16
-        self._ids, self._budget, self._n_threads, self._boundary = ids, budget, n_threads, boundary
+        self._ids = ids
+        self._budget = budget
+        self._n_threads = n_threads
+        self._boundary = boundary
         self._patience = math.inf if patience is None else patience
         self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimate, in training steps
         self.state = ValidationState() if state is None else state

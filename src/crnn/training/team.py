@@ -176,8 +176,10 @@ class Team:
         self.reduce = reduce
         if reduce:
             self.shards[0].gradient = aligned_zeros(core.reduced_size(network), layout.dtype)
-        self.losses, self.squares = np.zeros(len(parts)), np.zeros(core.squares_size(network))
-        self.n_threads, self.fresh = 1, True
+        self.losses = np.zeros(len(parts))
+        self.squares = np.zeros(core.squares_size(network))
+        self.n_threads = 1
+        self.fresh = True
         self.barrier = core.Barrier(1, False)
         self.error: BaseException | None = None  # raised by `reduce`
 
@@ -185,7 +187,8 @@ class Team:
         """Make new barriers and workspaces for the current number of threads."""
         self.n_threads, size = arrangement
         crowded = self.n_threads > cores()
-        self.barrier, self.error = core.Barrier(self.n_threads, crowded), None
+        self.barrier = core.Barrier(self.n_threads, crowded)
+        self.error = None
         for shard in self.shards:
             shard.barrier = core.Barrier(size, crowded)
             missing = range(size - len(shard.threads))

@@ -114,9 +114,11 @@ class Trainer:
         block_step: int | None = None,
         processes: Processes | None = None,
     ) -> None:
-        self.state, self.streams = state, streams
+        self.state = state
+        self.streams = streams
         self.layout = layout = state.layout
-        self.params, self.hidden = state.params, state.hidden
+        self.params = state.params
+        self.hidden = state.hidden
         self.optimizer_state = tuple(state.optimizer_state.values())
         self.optimizer = core.Optimizer(
             OPTIMIZERS[state.optimizer],
@@ -126,7 +128,8 @@ class Trainer:
             settings.beta_1,
             settings.beta_2,
         )
-        self.settings, self._processes = settings, processes
+        self.settings = settings
+        self._processes = processes
         T, B = streams.seq_length, streams.batch_size
         own_streams = processes.own_streams(B) if processes else range(B)
         if n_shards is None:
@@ -215,7 +218,8 @@ class Trainer:
     def use_threads(self, n_threads: int) -> None:
         """Continue with another number of threads, at most the initial number."""
         self._n_threads = n_threads = min(n_threads, self._most_threads)
-        before, self.arrangement = self.arrangement, self._arrange(n_threads, len(self.team.shards))
+        before = self.arrangement
+        self.arrangement = self._arrange(n_threads, len(self.team.shards))
         if self.arrangement.group_size != before.group_size:
             self.network = self._network()
             self.panels = aligned_zeros(self.network.panels_size, self.layout.dtype)
@@ -236,7 +240,8 @@ class Trainer:
                     self._take_snapshot()
                 self._take_steps(rates)
                 if self._next_snapshot and self.cursor.n_steps > self._next_snapshot.n_steps:
-                    self._snapshot, self._next_snapshot = self._next_snapshot, None
+                    self._snapshot = self._next_snapshot
+                    self._next_snapshot = None
                 if self.cursor.diverged:
                     self._return_to_snapshot("loss")
             finally:
@@ -372,7 +377,8 @@ class Trainer:
         for shard in self.team.shards:
             for array, carried in zip(self.hidden, shard.carried, strict=True):
                 array[:, shard.streams.start : shard.streams.stop] = carried
-        self.state.n_steps, self.state.smooth_loss = self.cursor.n_steps, self.cursor.smooth_loss
+        self.state.n_steps = self.cursor.n_steps
+        self.state.smooth_loss = self.cursor.smooth_loss
         self._stored_step = self.cursor.n_steps  # last: if Ctrl-C strikes before, everything is stored again
 
     def _load_arrays(self) -> None:
@@ -392,7 +398,8 @@ class Trainer:
         snapshot = self._snapshot
         with signals_deferred():
             self.state.restore(snapshot)
-            self.cursor.n_steps, self.cursor.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
+            self.cursor.n_steps = snapshot.n_steps
+            self.cursor.smooth_loss = snapshot.smooth_loss
             self._stored_step = snapshot.n_steps
 
 
@@ -410,7 +417,8 @@ class JointTrainer:
     """
 
     def __init__(self, trainer: Trainer, processes: Processes) -> None:
-        self.trainer, self._processes = trainer, processes
+        self.trainer = trainer
+        self._processes = processes
         self._ended = False  # whether all processes know that training has ended
         self._failed = False  # whether this process has left the others within a command
 
