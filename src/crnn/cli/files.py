@@ -112,7 +112,7 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
                 whole = [line.removesuffix(b"\r") for line in whole]
                 yield from _decode(whole, count, as_bytes, errors, name)
                 pieces = []
-                count = count + len(whole)
+                count += len(whole)
             pieces.append(rest)
             if len(pieces) * LINES_SIZE > MAX_LINE and sum(map(len, pieces)) > MAX_LINE:
                 raise InvalidInputError(

@@ -76,9 +76,9 @@ def marked_lines(text: str | bytes, bits: Sequence[float], width: int, *, encodi
                 marks = ""
                 used = 0
             mark = str(min(int(value), MAX_MARK)) if value >= 1 else " "
-            line = line + shown
-            marks = marks + mark.ljust(columns)[:columns]
-            used = used + columns
+            line += shown
+            marks += mark.ljust(columns)[:columns]
+            used += columns
         yield f"{line}\n{marks.rstrip()}\n"
     yield f"\nDigits are bits, rounded down; unmarked below 1, {MAX_MARK} for {MAX_MARK} or more.\n"
 

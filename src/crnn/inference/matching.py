@@ -148,7 +148,7 @@ class PrefixTree(Trials):
         end = len(p)
         for round_p in self._p[::-1]:
             rows = slice(end - len(round_p), end)
-            end = end - len(round_p)
+            end -= len(round_p)
             self._cumulated[rows] = np.cumsum(upper[rows], axis=1)
             low = lower[rows].sum(axis=1)
             if end:
@@ -193,7 +193,7 @@ class PrefixTree(Trials):
             left.append(tuple(array[outside] for array in (active, nodes, symbols, q, times + 1)))
             active = active[going][children >= 0]
             nodes = children[children >= 0]
-            t = t + 1
+            t += 1
         joined: Any = map(np.concatenate, zip(*left, strict=True))
         active, nodes, symbols, q, times = self._draw_plain(trials, uniforms, *joined)
         state = self._network.select(self._state, nodes)

@@ -773,8 +773,8 @@ class Restorer:
                 joins = not is_gap
             else:
                 joins = False
-            start = start + taken
-            at = at + adds
+            start += taken
+            at += adds
         return edits
 
     def _alternatives(self, edit: _Edit, codes: NDArray[Any]) -> tuple[list[Ids], float]:

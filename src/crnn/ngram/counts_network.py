@@ -394,8 +394,8 @@ class LabeledCounts:
             _, suffixes, scales, firsts, symbols, nexts, _, p, _ = unrolled_contexts(counts)
             roots.append(rows)
             columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
-            rows = rows + len(suffixes)
-            entries = entries + len(symbols)
+            rows += len(suffixes)
+            entries += len(symbols)
         suffixes, scales, firsts, symbols, nexts, p = (np.concatenate(column) for column in zip(*columns, strict=True))
         boundary = self.parts[0].boundary
         firsts = np.append(firsts, np.int32(entries))

@@ -55,7 +55,7 @@ def warn_caller(message: str) -> None:
     level = 1
     frame = sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
-        level = level + 1
+        level += 1
         frame = frame.f_back
     warnings.warn(message, UserWarning, stacklevel=level)
 

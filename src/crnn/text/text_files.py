@@ -250,7 +250,7 @@ class Lines(NamedFiles, Sequence[Any]):
         ends = np.cumsum([file.n for file in files])
         k = bisect_right(ends, i)
         file = files[k]
-        i = i - int(ends[k] - files[k].n)
+        i -= int(ends[k] - files[k].n)
         entry = i // INDEX_STEP
         stop = int(file.starts[entry + 1]) if entry + 1 < len(file.starts) else file.end
         data = _part(self.paths[k], int(file.starts[entry]), stop)
@@ -293,8 +293,8 @@ def _index_file(path: str, size: int, time: int, kind: Kind) -> _FileIndex:
             is_end = np.frombuffer(data, np.uint8) == NEWLINE
             ends = np.flatnonzero(is_end) + 1 + position
             starts.append(ends[-(n + 1) % INDEX_STEP :: INDEX_STEP])  # a line begins where one ends
-            n = n + len(ends)
-            position = position + len(data)
+            n += len(ends)
+            position += len(data)
             last = data[-1]
     empty = kind == "characters" and position == len(codecs.BOM_UTF8) and _part(path, 0, position) == codecs.BOM_UTF8
     n += last != NEWLINE and not empty

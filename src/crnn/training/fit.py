@@ -143,7 +143,7 @@ def _plan(
         budget = Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
     else:
         budget = Budget(resumed.max_steps, resumed.max_seconds)
-        start = start - resumed.seconds
+        start -= resumed.seconds
     return TrainingPlan(
         _initial_state(settings, layout, vocabulary, rng, state),
         settings,
