@@ -277,7 +277,10 @@ class AnomalyDetector(Estimator):
         fitted: CharRNN | CharNGram
         if isinstance(model, CharRNN):
             split = texts.split(options.calibration_fraction, rng)
-            fitted, found, weights, repeated = model._fitted_copy(split.train), *split[1:]
+            fitted = model._fitted_copy(split.train)
+            found = split.calibration
+            weights = split.weights
+            repeated = split.all_repeated
             scores = fitted.score_samples(found, reduce=options.reduce, errors="replace")
             new = _unscored(found, weights)
             limit = sys.maxsize

@@ -279,7 +279,9 @@ class TextClassifier(Estimator):
             raise InvalidInputError("estimator is chosen by recommended. Pass some of its parameters instead.")
         nested = {f"{NESTED}{name}": overrides[name] for name in overrides}
         model = cls(_default_models(), **fixed).set_params(**nested)  # refuses unknown parameters
-        data, directions, (counts, network) = ClassData.checked(X, y), model._checked_directions(), model._bases()
+        data = ClassData.checked(X, y)
+        directions = model._checked_directions()
+        counts, network = model._bases()
         if seconds < MIN_NETWORK_SECONDS:
             model.estimator = counts
             if verbose:

@@ -22,7 +22,9 @@ from ..text.text_files import encoding_advice
 
 LABELS = ("y", "validation[1]")  # the library's names of labels
 
-ERROR, INTERRUPTED = 1, 130  # exit codes
+# Exit codes.
+ERROR = 1
+INTERRUPTED = 130
 
 
 def say(message: str) -> None:
@@ -40,16 +42,19 @@ def say_warnings() -> Iterator[None]:
         yield
 
 
+def _name_of_files(files: str | list[str]) -> str:
+    """Return what a message calls one file or several."""
+    if files == "-":
+        return "standard input"
+    return files if isinstance(files, str) else ", ".join(files)
+
+
 def error_message(error: BaseException, files: Mapping[str, str | list[str] | None] | None = None) -> str:
     """Return an error as one line, with the names of files and lines instead of the library's names.
 
     `files` are the files that the library calls X, y, validation and validation[1].
     """
-    names = {
-        name: "standard input" if file == "-" else file if isinstance(file, str) else ", ".join(file)
-        for name, file in (files or {}).items()
-        if file
-    }
+    names = {name: _name_of_files(file) for name, file in (files or {}).items() if file}
     if isinstance(error, MemoryError):
         text = f"out of memory{f' ({error})' if str(error) else ''}. Use a smaller model, batch or text."
     elif isinstance(error, OSError) and error.filename is not None and error.strerror:

@@ -42,7 +42,9 @@ SUFFIXES_WITH = {  # by option
 }
 OPEN = "; open it in a browser"  # said of a page
 LARGE_PAGE = 4_000_000  # bytes, which some phones load slowly
-SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
+# What the cost is measured on: a sample of this many symbols, or this many documents.
+SAMPLE = 1000
+DOCUMENTS = 50
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -103,7 +103,8 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
     """
     name = _shown(path)
     with _opened(path) as file:
-        pieces, count = list[bytes](), 0  # pieces of an unfinished line, and the number of lines before it
+        pieces = list[bytes]()  # of an unfinished line
+        count = 0  # lines before it
         data = file.read1(LINES_SIZE)
         while data:
             *whole, rest = data.split(b"\n")

@@ -88,7 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.whole:
         found = model.restore(whole_text(arguments.file, as_bytes=as_bytes), **options)
-        write_changes(arguments.file, found.changes) if arguments.changes else write(found)
+        if arguments.changes:
+            write_changes(arguments.file, found.changes)
+        else:
+            write(found)
         return 0
     number = 0
     for lines in read_lines(arguments.file, as_bytes=as_bytes):

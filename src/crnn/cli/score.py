@@ -101,12 +101,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.show:
         parts: Any = text_source(text).blocks()
         _show(model, (b"" if as_bytes else "").join(parts), adapt)
-    print_table({
+    rows = {
         f"{unit}s": f"{sum(map(len, text_source(text).blocks())):,}",
         f"nats per {unit}": f"{nats:.6f}",
         f"bits per {unit}": f"{nats / math.log(2):.6f}",
         "perplexity": f"{math.exp(nats):.6f}" if nats < 700 else "inf",
-    })  # fmt: skip
+    }
+    print_table(rows)
     return 0
 
 

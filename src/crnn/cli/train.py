@@ -156,9 +156,14 @@ def _add_validation_options(group: argparse._ActionsContainer) -> None:
 
 def _add_execution_options(group: argparse._ActionsContainer) -> None:
     group.add_argument(
-        "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
+        "-q",
+        "--quiet",
+        dest="verbose",
+        action="store_const",
+        const=0,
+        default=argparse.SUPPRESS,
         help="the same as --verbose 0",
-    )  # fmt: skip
+    )
     group.add_argument(
         "--checkpoint-seconds",
         metavar="TIME",
@@ -392,10 +397,17 @@ class NetworkJob(Job):
     """``--model network``: a new network, the one of ``--from``, or the run that ``--resume`` finishes."""
 
     options = (
-        *PARAMETERS, "cache", "seconds", "resume", "validation_labels", "checkpoint_every", "checkpoint_seconds",
-        "labels", "validation",
+        *PARAMETERS,
+        "cache",
+        "seconds",
+        "resume",
+        "validation_labels",
+        "checkpoint_every",
+        "checkpoint_seconds",
+        "labels",
+        "validation",
         "origin",
-    )  # fmt: skip
+    )
 
     def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
         super().__init__(arguments, start, comm)

@@ -231,8 +231,10 @@ class CleanTexts:
                 argument="X",
             )
         if len(self.counts) < 2:
-            shown = f"all {self.n_given:,} texts are equal" if self.n_given > 1 else "it has 1 text"
-            shown = shown if self.counts else "all are missing" if self.n_missing else "it is empty"
+            if self.counts:
+                shown = f"all {self.n_given:,} texts are equal" if self.n_given > 1 else "it has 1 text"
+            else:
+                shown = "all are missing" if self.n_missing else "it is empty"
             raise InvalidInputError(
                 f"X needs at least 2 different texts, but {shown}. Pass texts to train on and others to calibrate "
                 "with.",

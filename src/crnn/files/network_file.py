@@ -55,6 +55,7 @@ from ..model.layout import (
     Scales,
     SymbolPairs,
     by_output,
+    input_size,
     input_tables,
     integers_of,
     is_coupled,
@@ -457,7 +458,7 @@ def torch_shapes(architecture: Architecture) -> dict[str, Shape]:
     tables = input_tables(V, CELLS[architecture.cell].gates * H, E, architecture.n_pairs)
     shapes: dict[str, Shape] = {f"{name}.weight": shape for name, shape in tables.items()}
     for layer in range(architecture.num_layers):
-        shapes[f"rnn.weight_ih_l{layer}"] = (rows, H if layer else V if E is None else E)
+        shapes[f"rnn.weight_ih_l{layer}"] = (rows, input_size(layer, V, H, E))
         shapes[f"rnn.weight_hh_l{layer}"] = (rows, H)
         shapes[f"rnn.bias_ih_l{layer}"] = (rows,)
         shapes[f"rnn.bias_hh_l{layer}"] = (rows,)

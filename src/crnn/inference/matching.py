@@ -45,11 +45,14 @@ class Trials(Protocol):
 
 # ---------------------------------------------------------------- prefix tree
 
-SIZES = (1024, 4096, 24576)  # prefixes; the next number if too few trials succeed
-PILOT_TRIALS, SUCCESS = 512, 0.5  # trials that decide on the next size, and the rate that is enough
-PILOT_LENGTH = 1000  # maximum symbols of such a trial
-ROUND, ROUNDS = 64, 4  # prefixes read at a time: at least 64, and a fourth of those in the tree
-PLAIN_SHARE = 0.05  # of the trials
+TREE_SIZES = (1024, 4096, 24576)  # prefixes in the tree; the next size if too few trials succeed
+PILOT_TRIALS = 512  # trials that decide on the next size
+ENOUGH_SUCCESSES = 0.5  # share of successful pilot trials above which the tree grows no more
+PILOT_LENGTH = 1000  # maximum symbols of a pilot trial
+# Prefixes read at a time: at least 64, and a fourth of those in the tree.
+MIN_ROUND = 64
+ROUND_FRACTION = 4
+PLAIN_TRIALS = 0.05  # finish by plain sampling where at least this share of the trials leaves the tree
 MAX_NUMBERS = 1 << 22  # probabilities of all prefixes
 MAX_STATE_BYTES = 1 << 28  # of all prefixes' states
 
@@ -78,7 +81,7 @@ class PrefixTree(Trials):
         self._network = network
         self._goal = goal
         self._controls = controls
-        most = min(SIZES[-1], MAX_NUMBERS // network.symbols, MAX_STATE_BYTES // max(1, _n_bytes(state)))
+        most = min(TREE_SIZES[-1], MAX_NUMBERS // network.symbols, MAX_STATE_BYTES // max(1, _n_bytes(state)))
         # The prefixes in the tree, round by round; p of the symbols after which they can match, and their states.
         self._rounds = list[_Prefixes]()
         self._p = list[Floats]()
@@ -87,13 +90,13 @@ class PrefixTree(Trials):
         nothing = np.zeros(0, np.intp)
         self._waiting = _Prefixes(np.zeros(0), nothing, nothing, nothing)
         self._read(network.copy(state), _Prefixes(np.ones(1), nothing, nothing, np.array([goal.start])))
-        for size in SIZES:
+        for size in TREE_SIZES:
             self._grow(min(size, most), most)
             self._freeze()
-            if size >= most or self.lower >= SUCCESS * self.upper or not len(self._waiting.p):
+            if size >= most or self.lower >= ENOUGH_SUCCESSES * self.upper or not len(self._waiting.p):
                 break
             _, lengths = self.run(Uniforms(root(0), range(PILOT_TRIALS)), PILOT_LENGTH)
-            if (lengths >= 0).mean() >= SUCCESS:
+            if (lengths >= 0).mean() >= ENOUGH_SUCCESSES:
                 break
 
     def _grow(self, size: int, most: int) -> None:
@@ -101,7 +104,7 @@ class PrefixTree(Trials):
         while self._size < size and len(self._waiting.p):
             check_canceled()
             order = largest(self._waiting.p, most)  # there will be no room for the others
-            count = min(max(ROUND, self._size // ROUNDS), size - self._size, len(order))
+            count = min(max(MIN_ROUND, self._size // ROUND_FRACTION), size - self._size, len(order))
             chosen = self._waiting.take(order[:count])
             self._waiting = self._waiting.take(order[count:])
             starts = np.cumsum([0, *(len(read.q) for read in self._rounds)])
@@ -159,7 +162,7 @@ class PrefixTree(Trials):
         self.upper = float(self._cumulated[0, -1])
         self.lower = float(lower[0].sum())
         # Where a document leaves the tree often, and matches whatever follows, it is drawn like any other text.
-        self._plain = certain & (after < S) & (prefix_p[:, None] * p >= PLAIN_SHARE * self.upper)
+        self._plain = certain & (after < S) & (prefix_p[:, None] * p >= PLAIN_TRIALS * self.upper)
         self._state = self._network.join(self._states)
 
     def _probabilities(self, state: State) -> Floats:
@@ -379,8 +382,13 @@ def _nothing_matches(pattern: Any, head: Any, matcher: Automaton, *, forbidden: 
 
 # ---------------------------------------------------------------- trials
 
-MAX_TRIALS, TRIALS_PER_SAMPLE = 1 << 18, 1000  # before giving up: in all, and more for each sample found
-MIN_BLOCK, MAX_BLOCK, BLOCK_SYMBOLS = 64, 1 << 10, 1 << 20  # trials at a time; symbols of their texts
+# Trials before giving up: in all, and more for each sample found.
+MAX_TRIALS = 1 << 18
+TRIALS_PER_SAMPLE = 1000
+# Trials at a time, and the maximum symbols of their texts.
+MIN_BLOCK = 64
+MAX_BLOCK = 1 << 10
+BLOCK_SYMBOLS = 1 << 20
 PART = 256  # minimum trials of a thread
 ESTIMATE_TRIALS = 1 << 14
 CACHED = 8  # patterns of a model

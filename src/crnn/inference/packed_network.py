@@ -453,7 +453,11 @@ class PackedNetwork(NamedTuple):
     def shared_stream(self, streams: int) -> SharedStream:
         """Return the object that decides how many threads compute a step: more than one only for a single stream."""
         n_threads = self.n_threads if streams == 1 else 1
-        bytes_each = 1 if self.scales is not None else 2 if self.bfloat16 else None
+        bytes_each = None
+        if self.scales is not None:
+            bytes_each = 1
+        elif self.bfloat16:
+            bytes_each = 2
         return SharedStream(self.network, self.layout, n_threads, bytes_each=bytes_each)
 
     def rows_at_a_time(self, wanted: int) -> int:
@@ -504,7 +508,8 @@ def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> I
 
 def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfloat16: bool = False) -> Array:
     """Return the input weights (V, G H) that replace the embedding: embedding @ Wx, added to `out` if it is given."""
-    (V, E), N = embedding.shape, Wx.shape[1]
+    V, E = embedding.shape
+    N = Wx.shape[1]
     panels = aligned_zeros(core.packed_size(E, N, Wx.itemsize, bfloat16), Wx.dtype)
     core.pack_panels(np.ascontiguousarray(Wx), False, False, panels, bfloat16)
     embedding = np.ascontiguousarray(embedding)
@@ -719,6 +724,11 @@ def _packed_state(state: ModelState, *, one_row: bool, scoring: bool, bfloat16: 
     """Return the network with a state's weights."""
     boundary = state.vocabulary.boundary
     return PackedNetwork.pack(
-        state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary, bfloat16=bfloat16,
+        state.layout,
+        state.params,
+        one_row=one_row,
+        scoring=scoring,
+        boundary=boundary,
+        bfloat16=bfloat16,
         scales=state.scales,
-    )  # fmt: skip
+    )

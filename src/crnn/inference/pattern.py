@@ -307,7 +307,9 @@ def _steps(table: NDArray[np.int32], goal: NDArray[np.bool_]) -> NDArray[np.int3
 
 def _equivalence_classes(table: NDArray[np.int32], accepting: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return a number for each state, equal for states with the same matching continuations (Moore's refinement)."""
-    part, n_parts = np.zeros(len(table), np.intp), 0  # equivalent states are as far from a match and from a mismatch
+    part = np.zeros(len(table), np.intp)
+    n_parts = 0
+    # Equivalent states are as far from a match and from a mismatch.
     for far in (_steps(table, accepting), _steps(table, ~accepting)):
         part = _refine(part, far)
     while n_parts < part.max() + 1 < len(table):

@@ -110,7 +110,8 @@ def checked_confusions(
             f"{what} is {short_repr(text)}, but must be {'bytes' if of_bytes else 'a str'}, as the model's texts are"
         )
 
-    for table in confusions if isinstance(confusions, list | tuple) else [confusions]:
+    tables = confusions if isinstance(confusions, list | tuple) else [confusions]
+    for table in tables:
         is_ocr = isinstance(table, str) and table == "ocr"
         found: Any = ocr_confusions(known) if is_ocr else table
         if is_ocr and of_bytes:
@@ -249,7 +250,12 @@ class Damage(NamedTuple):
             return FREE
         accent = before.lower() != after.lower()
         case = before.isupper() != after.isupper() or not accent
-        return self.cost(self.case if case and self.case else 1.0, *["case"] * case, *["accents"] * accent)
+        kinds = []
+        if case:
+            kinds.append("case")
+        if accent:
+            kinds.append("accents")
+        return self.cost(self.case if case and self.case else 1.0, *kinds)
 
     def confused(self, code: int, index: dict[int, int], vocabulary: Vocabulary) -> list[tuple[int, Cost]]:
         """Return what a symbol may be confused with, and the costs: ids, or SKIPPED if nothing stood there."""
@@ -291,7 +297,9 @@ class Damage(NamedTuple):
         costs = list[Cost]()
         steps = list[tuple[int, int, int]]()
         for before, options in (self.confusions or {}).items():
-            for after, rate in options.items() if before and kinds.keys() >= set(before) else ():
+            if not before or not kinds.keys() >= set(before):
+                continue
+            for after, rate in options.items():
                 if max(len(before), len(after)) < 2 or not index.keys() >= set(after):
                     continue
                 key = [kinds[code] for code in before]
@@ -384,20 +392,24 @@ class Channel(NamedTuple):
             missing.append((space, *damage.cost(spaces, "spaces"), 0))
         inserted = np.array(missing).reshape(-1, 4)
         table = np.array([(i, *cost) for row in rows for i, cost in row]).reshape(-1, 3)
+        openings, replacements, replacement_costs, steps = damage.replacements(codes, index)
         return cls(
-            np.cumsum([0, *map(len, rows)], dtype=np.int32),
-            np.array(plain, np.int32),
-            table[:, 0].astype(np.int32),
-            table[:, 1:].copy(),
-            np.array(skip).reshape(-1, 2),
-            np.array(marked, np.uint8),
-            inserted[:, 0].astype(np.int32),
-            inserted[:, 1:3].copy(),
-            inserted[:, 3].astype(np.uint8),
-            np.array(damage.cost(rate, "typos") if rate else NEVER),
-            kept,
-            unread_log_p(vocabulary),
-            *damage.replacements(codes, index),
+            first=np.cumsum([0, *map(len, rows)], dtype=np.int32),
+            plain=np.array(plain, np.int32),
+            symbols=table[:, 0].astype(np.int32),
+            costs=table[:, 1:].copy(),
+            skip=np.array(skip).reshape(-1, 2),
+            letters=np.array(marked, np.uint8),
+            inserted=inserted[:, 0].astype(np.int32),
+            insert_costs=inserted[:, 1:3].copy(),
+            near_letters=inserted[:, 3].astype(np.uint8),
+            swap=np.array(damage.cost(rate, "typos") if rate else NEVER),
+            kept=kept,
+            unread=unread_log_p(vocabulary),
+            openings=openings,
+            replacements=replacements,
+            replacement_costs=replacement_costs,
+            steps=steps,
         )
 
 
@@ -416,7 +428,9 @@ def is_letter(code: int, vocabulary: Vocabulary) -> bool:
 ROWS = 128  # hypotheses of texts read side by side
 PENALTY = 12.0  # nats by which a hypothesis ranks lower if it ends in the same symbols as a better one
 MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is dropped by default
-GAP_BEAMS, GAP_MOST = 4, 512  # beams at a gap for each after the gap before it, unless the model has more symbols
+# Each adjoining gap multiplies the beams by 4, up to 512 or, if that is more, the number of symbols.
+BEAMS_PER_GAP = 4
+MAX_GAP_BEAMS = 512
 AFTER_GAP = 4  # symbols from a gap on, at each of which half as many hypotheses are kept
 AFTER = 48  # read symbols after a change that decide its log-odds
 
@@ -540,7 +554,7 @@ def beams_at(kinds: Ids, gap: int, n_beams: int, V: int) -> Ids:
     V = max(V, 1)
     for p in np.flatnonzero(kinds == gap).tolist():
         run = run + 1 if p and kinds[p - 1] == gap else 1
-        most = min(max(V, min(V * GAP_BEAMS ** (run - 1), GAP_MOST)), GAP_LOGITS // V)
+        most = min(max(V, min(V * BEAMS_PER_GAP ** (run - 1), MAX_GAP_BEAMS)), GAP_LOGITS // V)
         for after in range(min(AFTER_GAP, len(kinds) - p)):
             widths[p + after] = max(widths[p + after], most >> after)
     return widths
@@ -587,7 +601,7 @@ class Restorer:
         rows = min(self.network.rows_at_a_time(ROWS) // self.n_beams, -(-len(texts) // self.n_threads))
         if gap >= 0:
             V = max(len(self.vocabulary.codes), 1)
-            rows = min(rows, GAP_LOGITS // (V * max(V, GAP_MOST)))
+            rows = min(rows, GAP_LOGITS // (V * max(V, MAX_GAP_BEAMS)))
         rows = max(1, rows)
 
         def restore(group: NDArray[np.intp]) -> None:
@@ -611,11 +625,18 @@ class Restorer:
         network = self.network
         vocabulary = self.vocabulary
         lengths = np.array([*map(len, parts)], np.intp)
+        beams = [beams_at(part, gap, self.n_beams, len(vocabulary.codes)) for part in parts]
         selection = Selection(
-            np.concatenate(parts), lengths, channel, network.symbols, vocabulary.boundary, network.context_length,
-            np.concatenate([beams_at(part, gap, self.n_beams, len(vocabulary.codes)) for part in parts]),
-            self.margin, PENALTY,
-        )  # fmt: skip
+            np.concatenate(parts),
+            lengths,
+            channel,
+            network.symbols,
+            vocabulary.boundary,
+            network.context_length,
+            np.concatenate(beams),
+            self.margin,
+            PENALTY,
+        )
         state = network.repeat(self.start, len(parts))
         may_insert = len(channel.inserted) > 0 or not channel.steps[:, 1].all()
         y = network.logits_after(state)

@@ -219,7 +219,8 @@ class PythonDraws:
 
     def _advance_one(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int) -> None:
         """Draw a symbol for each incomplete text, and read it."""
-        active, t = self._active, int(lengths[self._active[0]])  # all have the same length
+        active = self._active
+        t = int(lengths[active[0]])  # all have the same length
         states = self._uniforms.states[active]
         u = np.empty((1, len(active)))
         drawn = np.empty(len(active), np.int32)

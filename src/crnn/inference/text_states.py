@@ -281,7 +281,8 @@ class TextStates:
     def __getitem__(self, which: Any) -> TextStates: ...
     def __getitem__(self, which: Any) -> TextState | TextStates:
         """Return a copy of one session as a `TextState`, or of several, in this order; an index may occur twice."""
-        sessions, i = self._current_sessions(), np.arange(len(self))[_index_array(which)]  # IndexError, as of a list
+        sessions = self._current_sessions()
+        i = np.arange(len(self))[_index_array(which)]  # raises an IndexError, as a list does
         if i.ndim > 1:
             raise IndexError("too many indices: name sessions by a list of one dimension, such as [3]")
         state = self._network.select(sessions.state, np.atleast_1d(i))
@@ -317,7 +318,10 @@ class TextStates:
 
     def _advance(self, which: Indices, strings: Strings) -> NDArray[np.float64]:
         """Read a string in each of these sessions; return log P of each string, (n,)."""
-        sessions, network, (ids, lengths), n = self._current_sessions(), self._network, strings, len(which)
+        sessions = self._current_sessions()
+        network = self._network
+        ids, lengths = strings
+        n = len(which)
         parts = list[tuple[Indices, State]]()
         sums = np.zeros((3, n))
         sums[1:] = sessions.sums.take(which, axis=1)

@@ -85,8 +85,9 @@ class Layout:
         V, H, G, E = self.vocab_size, self.hidden_size, self.kind.gates, self.embedding_size
         shapes = list(input_tables(V, G * H, E, self.n_pairs).values())
         for layer in range(self.num_layers):
-            shapes += [(H if layer else V if E is None else E, G * H), (H, G * H), (G * H,)]
-            shapes += [(H,)] if self.kind.separate_bias else []
+            shapes += [(input_size(layer, V, H, E), G * H), (H, G * H), (G * H,)]
+            if self.kind.separate_bias:
+                shapes.append((H,))
         shapes += [(H, V), (V,)]
         step = ALIGNMENT // self.dtype.itemsize
         offsets = []
@@ -175,6 +176,13 @@ def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pa
     """Return the shape of each lookup table except Wx, in the order of the flat vector; `columns` are G H."""
     tables: dict[str, Shape] = {} if n_pairs is None else {"bigrams": (n_pairs, columns)}
     return tables if embedding_size is None else {**tables, "embedding": (vocab_size, embedding_size)}
+
+
+def input_size(layer: int, vocab_size: int, hidden_size: int, embedding_size: int | None) -> int:
+    """Return the number of rows of a layer's input weights: hidden units below it, or what stands for a symbol."""
+    if layer > 0:
+        return hidden_size
+    return vocab_size if embedding_size is None else embedding_size
 
 
 def describe_network(parameters: Mapping[str, Any]) -> str:

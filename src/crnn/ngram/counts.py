@@ -111,7 +111,8 @@ class Counts:
         new = Counts(self.order, self.symbols, self.boundary, self._base, keeps_text=self.keeps_text)
         new.discounts = self.discounts
         new.trie.assign(self.trie, *self._new_arrays(self.trie.node_count, self.trie.pool_used))
-        new._text, new._end = new._text[:0], self._end  # the trie shares the other's text until it has its own
+        new._text = new._text[:0]  # the trie shares the other's text until it has its own
+        new._end = self._end
         new._reserve_text(64)
         return new
 

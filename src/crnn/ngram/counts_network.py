@@ -359,7 +359,10 @@ class LabeledCounts:
 
     def log_likelihoods(self, strings: Strings) -> NDArray[np.float64]:
         """Return log P of each string given each label, (K, n); a string's bits do not depend on the others."""
-        ids, lengths, parts, first, done = *strings, list[NDArray[np.float64]](), 0, 0
+        ids, lengths = strings
+        parts = list[NDArray[np.float64]]()
+        first = 0  # the next string
+        done = 0  # symbols of the strings before it
         ends = np.cumsum(lengths)
         room = max(1, LABEL_SYMBOLS // len(self.parts))
         while first < len(lengths) or not parts:

@@ -19,7 +19,9 @@ MAX_BYTES = 1 << 30  # of a look-ahead
 MAX_VISITS = 1 << 31  # of entries, which takes several seconds
 CALL_VISITS = 1 << 24  # maximum of a call that draws, so that Ctrl-C gets through
 TOLERANCE = 1e-12  # relative change of the values in the last sweep
-MIN_TEMPERATURE, MAX_BIAS = 0.05, 100.0  # beyond these, a weight may be too small or large for float64
+# Beyond these, a weight may be too small or large for float64.
+MIN_TEMPERATURE = 0.05
+MAX_BIAS = 100.0
 
 
 def weighted_contexts(counts: AnyCounts, temperature: float, bias: NDArray[np.float64] | None) -> Contexts | None:
@@ -148,7 +150,8 @@ def _cycles(goal: Goal) -> list[list[int]]:
     groups = list[list[int]]()
     waiting = list[int]()
     after = [[q for q in dict.fromkeys(row.tolist()) if q < S] for row in goal.table]
-    number, first = [0] * S, [0] * S  # in the order of discovery, from 1; the first state that a state reaches
+    number = [0] * S  # in the order of discovery, from 1
+    first = [0] * S  # the first state that a state reaches
     path = [(goal.start, iter(after[goal.start]))] if goal.start < S else []
     while path:
         q, rest = path[-1]

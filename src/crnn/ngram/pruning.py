@@ -272,7 +272,8 @@ def prune(parts: Sequence[CountLevels], n_bytes: float) -> None:
         target = max(n_bytes, STEP * size)
         losses = [part.losses() for part in parts]
         thresholds = np.unique(np.concatenate([costs for part in losses for costs in part]))
-        first, last = 0, len(thresholds) - 1  # the last is infinite, of n-grams that stay
+        first = 0
+        last = len(thresholds) - 1  # its threshold is infinite, of n-grams that stay
         while first < last:
             check_canceled()
             middle = (first + last) // 2

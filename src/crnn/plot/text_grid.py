@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 
 COLUMNS = 64  # default characters per row
 MAX_SYMBOLS = 5000  # each is a matplotlib artist; some thousands are drawn per second
-CELL_WIDTH, CELL_HEIGHT = 0.125, 0.21  # inches, for a letter of 9 points
-MIN_ROWS, MIN_COLUMNS = 7, 28  # minimum size of the grid, so that the cells of a short text are not larger
-MIN_POINTS, MAX_POINTS = 3.0, 10.0  # of a letter
+# Inches, for a letter of 9 points.
+CELL_WIDTH = 0.125
+CELL_HEIGHT = 0.21
+# The minimum size of the grid, so that the cells of a short text are not larger.
+MIN_ROWS = 7
+MIN_COLUMNS = 28
+# The size of a letter.
+MIN_POINTS = 3.0
+MAX_POINTS = 10.0
 
 
 class TextGrid(NamedTuple):
@@ -95,9 +101,19 @@ def write(
         color = mpl.rcParams["text.color"] if is_empty else contrasting_color(background)
         # An unknown text must not be interpreted as mathematics or TeX.
         ax.text(
-            column, row, shown, color=color, fontsize=points, family="monospace", ha="center", va="center_baseline",
-            parse_math=False, usetex=False, clip_on=True, **style,
-        )  # fmt: skip
+            column,
+            row,
+            shown,
+            color=color,
+            fontsize=points,
+            family="monospace",
+            ha="center",
+            va="center_baseline",
+            parse_math=False,
+            usetex=False,
+            clip_on=True,
+            **style,
+        )
 
 
 def figure_size(rows: int, columns: int) -> tuple[float, float]:

@@ -303,10 +303,19 @@ def _first_two(rows: NDArray[Any]) -> NDArray[Any]:
 def _write_symbols(ax: Axes, points: NDArray[Any], text: str | bytes, colors: NDArray[Any]) -> None:
     for i, ((x, y), color) in enumerate(zip(points, colors, strict=True)):
         ax.text(
-            x, y, glyph(text[i : i + 1], space=True), color=contrasting_color(color), fontsize="x-small",
-            family="monospace", ha="center", va="center_baseline", parse_math=False, usetex=False, clip_on=True,
+            x,
+            y,
+            glyph(text[i : i + 1], space=True),
+            color=contrasting_color(color),
+            fontsize="x-small",
+            family="monospace",
+            ha="center",
+            va="center_baseline",
+            parse_math=False,
+            usetex=False,
+            clip_on=True,
             zorder=3,
-        )  # fmt: skip
+        )
 
 
 # ---------------------------------------------------------------- text properties

@@ -11,7 +11,8 @@ import numpy as np
 from ..arrays import Array
 
 ADAGRAD_EPSILON = 1e-8  # inside the square root, as in min-char-rnn
-RMSPROP_DECAY, RMSPROP_EPSILON = 0.99, 1e-8  # PyTorch's
+RMSPROP_DECAY = 0.99  # PyTorch's
+RMSPROP_EPSILON = 1e-8  # PyTorch's
 ADAM_EPSILON = 1e-8  # Kingma and Ba's
 PAIR_SHARE = 0.3  # of the learning rate, for a row of the table of pairs
 

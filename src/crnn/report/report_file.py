@@ -358,7 +358,8 @@ def _row(text: Text, probability: float) -> dict[str, Any]:
 # ---------------------------------------------------------------- the shown text
 
 SCORING_WORK = 2e10  # multiplications by weights for scoring, which take a few seconds
-MIN_MEASURED, MAX_MEASURED = 10_000, 1_000_000  # symbols
+MIN_MEASURED = 10_000  # symbols
+MAX_MEASURED = 1_000_000  # symbols
 MAX_EXACT = 20_000  # symbols scored with a single state; longer texts are scored in parallel parts
 SHOWN_SYMBOLS = 4000  # symbols shown with their surprisal
 NEURONS = 2000  # symbols shown with their units
@@ -403,9 +404,10 @@ def text_part(model: CharRNN, text: Any) -> TextPart:
     of_documents = model.vocabulary_.boundary is not None
     is_sample = text is None
     if is_sample:
-        text = model.sample(n_samples=OWN_DOCUMENTS, random_state=0) if of_documents else (
-            model.sample(OWN_LENGTH, random_state=0)
-        )  # fmt: skip
+        if of_documents:
+            text = model.sample(n_samples=OWN_DOCUMENTS, random_state=0)
+        else:
+            text = model.sample(OWN_LENGTH, random_state=0)
     n_weights = sum(array.size for array in model.params_.values())
     limit = int(min(max(SCORING_WORK / n_weights, MIN_MEASURED), MAX_MEASURED))
     unit = "bytes" if model.vocabulary_.kind == "bytes" else "characters"
@@ -441,7 +443,9 @@ def judge_symbols(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
 
     A document's end is one of the symbols.
     """
-    vocabulary, (Why, by) = model.vocabulary_, (model.params_["Why"].T, model.params_["by"])
+    vocabulary = model.vocabulary_
+    Why = model.params_["Why"].T
+    by = model.params_["by"]
     ids = vocabulary.encode(text).astype(np.intp)
     top = model.hidden_states(text)[:, -1]
     if vocabulary.boundary is not None:

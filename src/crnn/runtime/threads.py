@@ -211,8 +211,9 @@ class _SciPyBlas:
             if not self._uses:
                 self._found = [(library, library.get_num_threads()) for library in self.controller.lib_controllers]
             self._uses.append((use, threading.get_ident()))
-            for library, _ in self._found if len(self._uses) == 1 else ():
-                _set_threads(library, 1)
+            if len(self._uses) == 1:
+                for library, _ in self._found:
+                    _set_threads(library, 1)
 
     def leave(self, use: object) -> None:
         """End a use; do nothing if it has ended or not begun."""

@@ -174,7 +174,8 @@ class IdCache:
         if description is not None and description[0].describes(reader):
             self.description, self._arrays = description
             return
-        self.description, self._arrays = describe_text(reader), {}  # arrays' versions by their files' names
+        self.description = describe_text(reader)
+        self._arrays = {}  # arrays' versions by their files' names
         self._require_unchanged()
         self._write_description()
 
@@ -296,7 +297,8 @@ def describe_text(reader: FileReader) -> TextDescription:
     digests = [hashlib.sha256() for _ in reader.paths]
     hasher = Hasher(kind, documents=lines)
     counts = np.zeros(MAX_CODE[kind] + 1, np.int64)
-    n, last = 0, -1  # symbols and ends of lines so far; the position of the last end
+    n = 0  # symbols and ends of lines so far
+    last = -1  # the position of the last end
     for block in map(_as_ascii, reader.blocks(BLOCK_SIZE, [digest.update for digest in digests])):
         for codes in pieces(block):
             count_codes(codes, counts)

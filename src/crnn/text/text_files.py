@@ -504,7 +504,8 @@ def utf8_blocks(
 ) -> Iterator[str]:
     """Yield the text of a file, pipe or device in non-empty blocks, without a byte-order mark at the start."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
-    position, begun = 0, False  # of the next byte to read; whether a character was decoded
+    position = 0  # of the next byte to read
+    begun = False  # whether a character was decoded
     with open(path, "rb") as file:
         contents = DecompressedFile(file, os.fsdecode(path), seen=seen)
         while True:

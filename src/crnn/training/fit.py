@@ -128,7 +128,12 @@ def _plan(
         if vocabulary.boundary is None:
             raise InvalidInputError("sample_weight needs documents, but X is a single text. Pass a list of texts.")
         weights = checked_sample_weights(call.sample_weight, source.n_documents)
-    first_step = 0 if state is None else state.n_steps if resumed is None else resumed.first_step
+    if state is None:
+        first_step = 0
+    elif resumed is None:
+        first_step = state.n_steps
+    else:
+        first_step = resumed.first_step
     streams = streams_for(ids, vocabulary, settings, rng, first_step, weights)
     layout = layout_of(settings, len(vocabulary), _pairs(settings, ids, vocabulary, state))
     check_memory(

@@ -23,7 +23,11 @@ Point = tuple[float, float]
 MAX_DRAWN = 1e100  # leaves room for the arithmetic of a plot
 WIDTH = 480
 HEIGHT = 170
-LEFT, RIGHT, TOP, BOTTOM = 38, 10, 10, 34  # margins, which hold the labels
+# The margins, which hold the labels.
+LEFT = 38
+RIGHT = 10
+TOP = 10
+BOTTOM = 34
 TICKS = 5  # maximum intervals between the labels of an axis
 STEPS = (1.0, 2.0, 5.0, 10.0)  # between two labels, times a power of ten
 # Both contrast with white and with black, and with each other for any color vision.

@@ -332,8 +332,10 @@ def _interpolated_recipes(recipes: tuple[Recipe, ...]) -> Iterator[Recipe]:
     """Yield the recipes and, between two with equal numbers of layers, one for each size of `SIZES`."""
     for first, last in itertools.pairwise(recipes):
         yield first
+        if first.num_layers != last.num_layers:
+            continue
         sizes = [size for size in SIZES if first.hidden_size < size < last.hidden_size]
-        for size in sizes if first.num_layers == last.num_layers else []:
+        for size in sizes:
             share = math.log(size / first.hidden_size, last.hidden_size / first.hidden_size)
             mixed = [a ** (1 - share) * b**share for a, b in zip(first, last, strict=True)]
             yield Recipe(*mixed)._replace(hidden_size=size, num_layers=first.num_layers)
@@ -386,7 +388,8 @@ def describe_recommendation(parameters: dict[str, Any], speed: float) -> str:
 
 CLASSIFIER_BATCH_SIZE = 32
 CLASSIFIER_SEQ_LENGTH = 24
-CLASSIFIER_EPOCHS, MAX_CLASSIFIER_EPOCHS = 8, 12  # to choose a size for, and the maximum: beyond it, results got worse
+CLASSIFIER_EPOCHS = 8  # to choose a size for
+MAX_CLASSIFIER_EPOCHS = 12  # beyond it, results got worse
 MIN_CLASSIFIER_STEPS = 150  # for few texts
 LSTM_GATES = 4
 
