@@ -808,19 +808,22 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
 
 
 def _unscored(texts: list[Any], weights: NDArray[np.float64]) -> Held:
-    """Return texts that the model has not learned, to be scored again whenever it has changed."""
+    """Pair texts with their numbers, and with None in place of scores, which change with the model."""
     return tuple((text, n, None) for text, n in zip(texts, weights.astype(int).tolist(), strict=True))
 
 
 def _held(new: Held, options: Options, older: Held = (), limit: float = sys.maxsize) -> Held:
-    """Return the newest texts that set the threshold, which the detector keeps, at most `limit`."""
+    """Choose the texts that the detector keeps to set its threshold again: the newest, at most `limit`."""
     rate = USUAL_RATE if options.contamination == "auto" else options.contamination
     n = math.ceil(min(HELD / rate, limit))  # the quotient may be infinite
     return newest_held_out(new, older, n) if options.keep_texts else ()
 
 
 def _in_order(blocks: Iterable[list[Any]], judged: Judged, learned: Learned) -> NDArray[np.float64]:
-    """Return the score of each text, NaN for None. Texts that were not sampled have not been learned."""
+    """Arrange the scores of judged texts in the order of the user's texts; None gets NaN.
+
+    A text that was left out of the sample has not been learned, so the model itself scores it.
+    """
     known = dict(zip(judged.texts, judged.scores.tolist(), strict=True))
     parts = [np.empty(0)]
     for block in blocks:

@@ -77,7 +77,7 @@ def test_sample_does_not_depend_on_batch(kernels, dtype, monkeypatch, given):
     assert texts[0] == model.sample(97, random_state=0, **given)
     assert model.sample(97, n_samples=13, random_state=0, **given) == texts[:13]
     monkeypatch.setattr(sampling, "ROWS", 5)
-    monkeypatch.setattr(sampling, "SHARE", 17)
+    monkeypatch.setattr(sampling, "MAX_SAMPLES_PER_TASK", 17)
     monkeypatch.setattr(sampling, "CALL_WEIGHTS", 1)
     monkeypatch.setattr(sampling, "ROOM", 3)
     for n_threads in (1, 3):

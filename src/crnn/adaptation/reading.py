@@ -62,7 +62,7 @@ def read_all(reading: AnyReading, ids: Ids) -> Iterator[tuple[AnyReading, NDArra
 
 
 def adaptive_text_state(vocabulary: Vocabulary, reading: Reading, ids: Ids) -> TextState:
-    """Return the state of a text after a prime, without learning from it."""
+    """Start a state that will learn from the text it is fed, after a prime that it does not learn from."""
     reading, _ = reading.read(ids, learn=False)
     return TextState(vocabulary, reading, seen_after(np.zeros(len(vocabulary), np.bool_), ids, vocabulary.boundary))
 
@@ -134,7 +134,7 @@ class MixedReading:
         return MixedReading([member for member, _ in advanced], weights, self._letters, last), mixed
 
     def copy(self) -> MixedReading:
-        """Return a reading that continues independently."""
+        """Return a reading from here on that does not change this one."""
         return MixedReading([member.copy() for member in self._readings], self._weights, self._letters, self._last)
 
 

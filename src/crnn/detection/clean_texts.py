@@ -59,7 +59,7 @@ class Whole(NamedTuple):
     all_repeated: bool
 
     def taken_out(self, fold: int) -> Frequencies:
-        """Return how often each text is taken out for its fold to be judged.
+        """Return how many occurrences of each text the model forgets before it judges a fold.
 
         It is a share of the occurrences, at least one: as often as a new text, it then equals one of the others.
         """
@@ -73,7 +73,10 @@ class Whole(NamedTuple):
         return rng.permutation(np.repeat(np.arange(len(self.texts)), counts))
 
     def scores(self, score: Callable[[Frequencies, Texts], NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Return each text's score; `score` is called for each fold with `taken_out` and the texts."""
+        """Score each text by a model that has not learned it, one fold after another.
+
+        `score` is called for each fold with `taken_out` and the fold's texts.
+        """
         found = np.empty(len(self.texts))
         for fold in range(int(self.folds.max()) + 1):
             (part,) = (self.folds == fold).nonzero()
@@ -87,7 +90,7 @@ class Whole(NamedTuple):
         rng: np.random.Generator,
         score: Callable[[Frequencies, Texts], NDArray[np.float64]],
     ) -> NDArray[np.float64]:
-        """Return the scores, those that decide the threshold anew, by nearly all other texts.
+        """Score the texts near the threshold again, by a model of nearly all other texts, and return all scores.
 
         `score` is called with how often each text is taken out: one occurrence of each text of a group.
         """
@@ -108,7 +111,7 @@ class Whole(NamedTuple):
         return found
 
     def _n_groups(self, share: float) -> int:
-        """Return in how many groups a share of the texts is scored again."""
+        """Return the number of groups for `refined`: more groups, more calls, and fewer texts left out of each."""
         n_folds = int(self.folds.max()) + 1
         n_symbols = sum(map(len, self.texts))
         wanted = min(MAX_GROUPS, math.ceil(min(share, 1) / LEFT_OUT), COPIED // max(n_symbols, 1))
@@ -131,7 +134,10 @@ class SymbolCounts:
         self._unknown = _symbol_outside(self._counts, whole.texts[0])
 
     def as_new(self, texts: Texts, taken_out: Frequencies) -> Texts:
-        """Return texts, with a symbol that occurs nowhere in place of those that the texts left would not know."""
+        """Rewrite texts as a model would see them that had not learned the texts taken out.
+
+        Symbols that this model would not know become a symbol that occurs nowhere.
+        """
         if self._unknown is None:
             return texts
         removed = Counter[Any]()

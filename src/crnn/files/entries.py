@@ -86,7 +86,7 @@ def vocabulary_document(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def _must_be(description: str, test: Callable[[Any], bool]) -> Check:
-    """Return the check of a value that stays as it is."""
+    """Make a check for the table below that returns a value unchanged, or raises an error with the description."""
 
     def check(name: str, value: Any) -> Any:
         if not test(value):
@@ -104,7 +104,7 @@ def _one_of(names: Collection[str]) -> Check:
 def _fields(
     required: Mapping[str, Check], optional: Mapping[str, Check] | None = None, *, others: bool = False
 ) -> Check:
-    """Return the check of an object with these fields; with `others`, it may have more."""
+    """Make a check of a JSON object with these fields, each with its check; with `others`, it may have more."""
     checks = {**required, **(optional or {})}
 
     def check(name: str, value: Any) -> dict[str, Any]:

@@ -40,7 +40,11 @@ class Trials(Protocol):
         return None
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], Integers]:
-        """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
+        """Try to draw a text that matches with each stream of random numbers.
+
+        Returns the texts (B, n), of at most n symbols, and their lengths (B,), -1 where the trial has failed. A caller
+        keeps the texts that succeeded: they have the model's distribution, given that they match.
+        """
 
 
 # ---------------------------------------------------------------- prefix tree
@@ -66,7 +70,7 @@ class _Prefixes(NamedTuple):
     q: Integers
 
     def take(self, chosen: Integers) -> _Prefixes:
-        """Return some of them."""
+        """Return the prefixes at these places, such as those to be read next."""
         return _Prefixes(self.p[chosen], self.parents[chosen], self.symbols[chosen], self.q[chosen])
 
 
@@ -174,7 +178,7 @@ class PrefixTree(Trials):
         return y
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], Integers]:
-        """Make a trial with each stream of random numbers; see `Trials`."""
+        """Try to draw a text that matches with each stream of random numbers; see `Trials`."""
         trials = _Trials(self._goal, uniforms, n)
         rows = rows_of_call(self._network.symbols)
         for first in range(0, len(uniforms.states), rows):
@@ -182,7 +186,15 @@ class PrefixTree(Trials):
         return trials.texts, trials.lengths
 
     def _run(self, trials: _Trials, uniforms: Uniforms, active: Integers) -> None:
-        """Make some of the trials."""
+        """Draw the texts of the trials with the numbers `active`, and write them into `trials`.
+
+        A trial starts at the root of the tree. Each round draws the next symbol of all trials that are still in the
+        tree, at the prefix `nodes`, from the bounds there. A trial ends if it is complete or has failed; if it leaves
+        the tree, it goes on, in a second loop, with the network's probabilities, and fails where no match can follow.
+
+        In both loops, entry i of each array is about trial ``active[i]``: the goal state q after the symbols drawn so
+        far, and `times`, how many these are.
+        """
         nodes = np.zeros(len(active), np.intp)
         t = 0
         left: list[tuple[Integers, ...]] = []  # trials that leave the tree: last prefix, symbol, goal state, time
@@ -277,7 +289,7 @@ class _Trials:
 
 
 def _n_bytes(state: Any) -> int:
-    """Return the memory of a network's state, made of arrays in tuples or lists."""
+    """Return the bytes of a network's state, made of arrays in tuples or lists, to limit the size of a tree."""
     return state.nbytes if isinstance(state, np.ndarray) else sum(map(_n_bytes, state))
 
 
@@ -335,11 +347,11 @@ class Goal(NamedTuple):
         return cls(table, class_of, steps, least.matches_whatever_follows(allowed), least.start, end)
 
     def after(self, q: NDArray[Any], symbols: NDArray[Any]) -> NDArray[np.int32]:
-        """Return the states after some states and symbols."""
+        """Follow one symbol from each of some states, and return the states that this leads to."""
         return np.asarray(self.table[q, self.class_of[symbols]])
 
     def after_each(self, q: Any) -> NDArray[np.int32]:
-        """Return the states (…, V) after some states, less than S, and every symbol."""
+        """Follow every symbol from each of some states, less than S, and return the states, (…, V)."""
         return np.asarray(self.table[q][..., self.class_of])
 
 
@@ -438,7 +450,7 @@ class Empty:
     upper = lower = 1.0
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-        """Return empty texts."""
+        """Let every trial succeed with the empty text."""
         B = len(uniforms.states)
         return np.zeros((B, n), np.int32), np.zeros(B, np.intp)
 
@@ -458,7 +470,7 @@ class LabelTrials(Trials):
         self.lower = float(sum(p * member.lower for p, member in zip(weights, members, strict=True)))
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-        """Draw a label for each trial, and make the trial with it."""
+        """Draw a label for each trial, and let the label's sampler make the trial."""
         labels = np.searchsorted(self._cumulated, uniforms.draw(1)[0] * self.upper, side="right")
         B = len(labels)
         texts = np.zeros((B, n), np.int32)
@@ -582,7 +594,7 @@ class MatchingSamples:
         self._done = 0
 
     def texts(self, numbers: range) -> list[Any]:
-        """Return the samples with these numbers."""
+        """Return the samples with these numbers, making trials until enough of them have succeeded."""
         found = self._found
         most = max(MIN_BLOCK, min(MAX_BLOCK, BLOCK_SYMBOLS // max(1, self._length)))
         while len(found) < numbers.stop:
@@ -597,7 +609,10 @@ class MatchingSamples:
 
 
 def match_probability(trials: Trials, length: int | None, n_threads: int | None) -> MatchProbability:
-    """Return the probability of a match, for a text of at most `length` symbols if given."""
+    """Measure how probable it is that a text, of at most `length` symbols if given, matches.
+
+    The result is exact if the sampler knows it; otherwise it is the share of successful trials, within the bounds.
+    """
     if (exact := trials.probability(length)) is not None:
         return MatchProbability(exact, exact, exact)
     successes = 0

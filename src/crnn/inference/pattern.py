@@ -132,7 +132,7 @@ class _Places:
         self._numbers: dict[Any, int] = {}
 
     def new(self) -> int:
-        """Return the number of another place."""
+        """Add a place without moves, and return its number; an automaton that is too large is an error."""
         if len(self.moves) == MAX_PLACES:
             raise _too_large(self.text)
         self.moves.append(None)
@@ -183,7 +183,7 @@ class _Places:
         return after
 
     def _fork(self, place: int) -> int:
-        """Return a new place reached freely."""
+        """Add a place that is reached from another without reading a symbol, and return its number."""
         self._join(place, self.new())
         return len(self.moves) - 1
 
@@ -205,14 +205,14 @@ class _Places:
         return self._numbers[key]
 
     def _asked(self, node: tuple[Any, Any], flags: int) -> int:
-        """Return the place in `asked` of the set of a node."""
+        """Register the set of symbols that an assertion asks about, and return its place in `asked`."""
         members = self._set(node, flags)
         if members not in self.asked:
             self.asked.append(members)
         return self.asked.index(members)
 
     def reached(self, places: frozenset[int], before: Bits, after: Bits) -> set[int]:
-        """Return the places reached freely, between two symbols."""
+        """Return the places that can be reached from some places, between two symbols, without reading another."""
         reached = set(places)
         waiting = list(places)
         while waiting:
@@ -274,7 +274,7 @@ def _deterministic_automaton(places: _Places, end: int) -> Automaton:
 
 
 def _refine(part: NDArray[np.intp], by: NDArray[Any]) -> NDArray[np.intp]:
-    """Return a number for each element, equal for elements with the same numbers in both arrays."""
+    """Split the classes of a partition by another: two elements stay together if both arrays agree on them."""
     return np.unique(part * (int(by.max(initial=0)) + 1) + by, return_inverse=True)[1].ravel()
 
 

@@ -33,7 +33,7 @@ ROWS = 64  # texts drawn in parallel: enough for the register tile, and their st
 ROOM = 64  # symbols of initial memory for a text that may stop
 CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call
 CALL_WEIGHTS = 1 << 29  # maximum weights multiplied in one call: a tenth of a second, so that Ctrl-C gets through
-# A symbol of a row takes as long to fill and draw as this many multiplications: with the temperature alone, or others.
+# The cost of a draw, in multiplications per symbol: with the temperature alone, and with any other control.
 DRAWN_WEIGHTS = 32
 FILTERED_WEIGHTS = 256
 PYTHON_STEPS = 64  # symbols of each text drawn in Python between two checks by a caller
@@ -73,7 +73,7 @@ class TextSampler:
         self._draws.advance(self._symbols, self.lengths, self._n, steps)
 
     def _make_room(self) -> None:
-        """Make room for further symbols if a text fills its room, before Ctrl-C gets through."""
+        """Enlarge the array of the drawn symbols if the longest text fills it; first, let Ctrl-C get through."""
         check_canceled()
         width = self._symbols.shape[1]
         if width < self._n and self.lengths.max() == width:
@@ -131,7 +131,7 @@ class NetworkDraws(_CompiledDraws):
     ) -> None:
         self.count = len(uniforms.states)
         V = network.layout.vocab_size
-        draw_weights = _draw_weights(V, controls)
+        draw_weights = _draw_cost(V, controls)
         rows = max(1, min(self.count, network.rows_at_a_time(ROWS), CALL_WEIGHTS // draw_weights))
         self._rows = mixture
         self._batch = core.Batch(np.empty(rows, np.intp))
@@ -177,7 +177,7 @@ class RowDraws(_CompiledDraws):
         V = core.packed_size(1, symbols, 8)
         self._controls = _kernel_controls(controls, V, np.dtype(np.float64), self.count, context)
         self._batch = core.Batch(np.empty(1, np.intp))
-        self._max_symbols = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (2 * _draw_weights(V, controls))))
+        self._max_symbols = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (2 * _draw_cost(V, controls))))
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(self._batch, uniforms.states, uniforms.increment, stops, stop_ends)
         self._y = np.empty(V)
@@ -310,8 +310,8 @@ def symbol_draws(
     return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, rows)
 
 
-def _draw_weights(V: int, controls: SamplingControls) -> int:
-    """Return as how many multiplications to count the draw of a symbol."""
+def _draw_cost(V: int, controls: SamplingControls) -> int:
+    """Return the cost of one draw, in multiplications, to decide how many symbols one call draws."""
     return V * (DRAWN_WEIGHTS if controls.only_temperature else FILTERED_WEIGHTS)
 
 
@@ -338,8 +338,8 @@ MAX_LENGTH = 1000  # default maximum symbols of a document
 NO_IDS = np.zeros(0, np.int32)
 TRIES = 100  # samples drawn for each wanted one, if some are refused
 MIN_TRIES = 16  # samples drawn at a time in that case
-SHARE = 1024  # maximum samples that a thread draws as one task
-SHARE_BYTES = 1 << 26  # of the symbols seen by each of them, for a repetition penalty
+MAX_SAMPLES_PER_TASK = 1024  # samples that a thread draws at a time
+MAX_SEEN_BYTES = 1 << 26  # of the flags for the symbols that each of a task's samples has, for a repetition penalty
 STREAM_BLOCK = 64  # maximum symbols of a stream drawn in one call: enough to hide the cost of the call
 
 
@@ -357,7 +357,7 @@ class Samples(Protocol):
     """An endless sequence of samples; sample i depends only on the seed and i."""
 
     def texts(self, numbers: range) -> list[Any]:
-        """Return the samples with these numbers."""
+        """Draw the samples with these numbers; the same numbers give the same texts in any call."""
 
 
 class SampleRun(NamedTuple):
@@ -371,9 +371,9 @@ class SampleRun(NamedTuple):
     n_threads: int | None
 
     def strings(self, numbers: range) -> Strings:
-        """Return the samples with these numbers."""
+        """Draw the samples with these numbers on several threads, and return their ids."""
         threads = max(1, min(inference_threads(self.n_threads), len(numbers) // ROWS))
-        share = max(1, min(SHARE, SHARE_BYTES // self.network.symbols))
+        share = max(1, min(MAX_SAMPLES_PER_TASK, MAX_SEEN_BYTES // self.network.symbols))
 
         def draw(part: range) -> Strings:
             return text_sampler(self.network, self.context, self.length, Uniforms(self.bits, part), self.controls).run()
@@ -382,7 +382,7 @@ class SampleRun(NamedTuple):
 
 
 def draw_parts(numbers: range, n_parts: int, draw: Callable[[range], Strings], n_threads: int) -> Strings:
-    """Return what `draw` returns for each of some parts of a range, on several threads, in order."""
+    """Split a range of sample numbers into parts, draw the parts on several threads, and join them in order."""
     parts = split_range(len(numbers), n_parts)
     drawn = dict[int, Strings]()
     if len(parts) == 1:
@@ -422,7 +422,7 @@ class TextSamples(NamedTuple):
         return cls(SampleRun(network, context, length, controls, bits, n_threads), vocabulary, head)
 
     def texts(self, numbers: range) -> list[Any]:
-        """Return the samples with these numbers."""
+        """Draw the samples with these numbers."""
         return [self.head + text for text in self.run.strings(numbers).decode(self.vocabulary)]
 
 
@@ -441,7 +441,7 @@ class MixedSamples:
         self._sequences = {0: samples_of_label(0, seed + 1)}
 
     def texts(self, numbers: range) -> list[Any]:
-        """Return the samples with these numbers."""
+        """Draw a label for each of the samples with these numbers, and the sample with it."""
         u = np.random.default_rng(self._seed).random(numbers.stop)
         labels = np.minimum(np.searchsorted(self._bounds, u, side="right"), len(self._bounds) - 1)
         texts: list[Any] = [None] * len(numbers)

@@ -90,7 +90,7 @@ class Strings(NamedTuple):
 
     @classmethod
     def followed(cls, ids: Iterable[NDArray[Any]], lengths: NDArray[np.intp], symbol: int | None) -> Strings:
-        """Return strings, given in pieces one after another, each followed by a symbol; None: by nothing."""
+        """Join pieces of ids to strings of these lengths, each followed by a symbol, such as the end; None: nothing."""
         end = [symbol] if symbol is not None and len(lengths) == 1 else []
         joined = np.empty(int(lengths.sum()) + len(end), np.int32)
         done = 0

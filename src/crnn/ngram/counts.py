@@ -232,7 +232,10 @@ class Counts:
             self.trie.keep_text(self._text)
 
     def _before(self, ids: Ids, context: ArrayLike) -> NDArray[np.int32] | None:
-        """Return the symbols before some to be counted; None: those counted last, so that the kept text goes on."""
+        """Return the context of the first of some symbols to be counted; None: the symbols counted last.
+
+        With None, the kept text goes on.
+        """
         before = self._last(_int32(context))
         if not self.keeps_text or not len(ids):
             return before

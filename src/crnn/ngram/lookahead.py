@@ -110,7 +110,7 @@ class Lookahead:
         return float(values[self.goal.start, self.start])
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-        """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
+        """Draw a text that matches with each stream of random numbers; see `Trials.run`."""
         B = len(uniforms.states)
         goal = self.goal
         texts = np.empty((B, n), np.int32)
@@ -137,7 +137,7 @@ class Lookahead:
 
 
 def _ones(shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return ones, written row by row: a signal does not wait for a gigabyte of memory."""
+    """Return the values before the first sweep: ones, written row by row, so that a signal need not wait."""
     ones = np.empty(shape)
     for row in ones:
         row.fill(1)

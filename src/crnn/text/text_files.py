@@ -453,7 +453,7 @@ class FileReader(NamedTuple):
             yield decoded if self.transform is None else self.transform_lines(decoded)
 
     def transform_lines(self, lines: list[Any]) -> list[Any]:
-        """Return the transform_lines lines; each must be a text of the same kind without a line end."""
+        """Apply the user's transform to lines; each result must be a text of the same kind without a line end."""
         if self.transform is None:
             return lines
         texts = [None if line is None else self.transform(line) for line in lines]
