@@ -5,10 +5,17 @@ state is carried through all of it. Every run is a process of its own, one after
 with all that it makes ready, from the text in memory; imports and the measurement are not in it. Nothing else may run
 at the time: threads that wait for one another at every product lose most of a loaded machine.
 
-Contenders: "crnn" trains what `CharRNN.recommended` recommends; "torch" is `benchmarks.peers.torch_lstm_trainer`.
-"bf16" after a name, as in "torch-bf16", multiplies in bfloat16, which some processors do faster than float32, and "f32"
-in float32. Without either, "crnn" takes what is faster on this machine, and "torch" float32. The path of a Python file
-is a contender, too: its `train(text, seconds, threads, seed)` returns what the one of `torch_lstm_trainer` does.
+Contenders: "crnn" trains what `CharRNN.recommended` recommends, and "mixture" is `crnn.train`; "torch" is
+`benchmarks.peers.torch_lstm_trainer`. Words after a name change it:
+
+bf16, f32        products in bfloat16, which some processors do faster than float32, or in float32. Without either,
+                 crnn takes what is faster on this machine, and PyTorch float32.
+pairs, coupled   PyTorch's network gets rows for 1,024 pairs of symbols, or coupled gates, as crnn's networks have.
+counts           PyTorch's network is mixed with the counts of `CharNGram`, in the way of `crnn.Mixture`: the weights
+                 are fitted to the last 16,384 symbols of the training part, one pair for each place in a word.
+
+The path of a Python file is a contender, too: its `train(text, seconds, threads, seed)` returns what the one of
+`torch_lstm_trainer` does. `--save FILE` adds a line of JSON for each run to a file.
 """
 
 from __future__ import annotations
@@ -22,16 +29,28 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import date
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+import crnn
 from benchmarks import peers
-from crnn import CharRNN
+from crnn import CharNGram, CharRNN
+from crnn.inference.mixed_network import best_weights
+from crnn.mixture import shown_weights
 
 SECONDS = "15,60,180,600"
-CONTENDERS = "crnn,crnn-f32,torch"
-PRECISIONS = {"": None, "bf16": "bfloat16", "f32": "float32"}
+CONTENDERS = "crnn,mixture,torch,torch-pairs,torch-pairs-counts"
+PRECISIONS = {"bf16": "bfloat16", "f32": "float32"}
+WORDS = {"crnn": {*PRECISIONS}, "mixture": {*PRECISIONS}, "torch": {*PRECISIONS, "pairs", "coupled", "counts"}}
+HELD_OUT = 16_384  # symbols for the weights of a mixture
+CONTEXT = 24  # symbols that the counts look back, at most
 
 
 def split(text: str) -> tuple[str, str]:
@@ -48,10 +67,10 @@ def reason(contender: str) -> str | None:
     """Why a contender cannot run, or None if it can."""
     if contender.endswith(".py"):
         return None if Path(contender).is_file() else f"there is no file {contender}"
-    name, _, precision = contender.partition("-")
-    if name not in ("crnn", "torch") or precision not in PRECISIONS:
+    name, *words = contender.split("-")
+    if name not in WORDS or not WORDS[name].issuperset(words):
         return f"there is no contender {contender!r}"
-    return None if name == "crnn" or peers.available(name) else peers.reason(name)
+    return None if name != "torch" or peers.available(name) else peers.reason(name)
 
 
 def measure(contender: str, text: str, seconds: float, threads: int, seed: int) -> dict[str, Any]:
@@ -59,15 +78,15 @@ def measure(contender: str, text: str, seconds: float, threads: int, seed: int) 
     if contender.endswith(".py"):
         nats, characters, description = runpy.run_path(contender)["train"](text, seconds, threads, seed)
         return {"nats": nats, "characters": characters, "description": description}
-    name, _, precision = contender.partition("-")
-    head, tail = split(text)
+    name, *words = contender.split("-")
     if name == "torch":
-        from benchmarks.peers import torch_lstm_trainer as trainer
-
-        recipe = replace(trainer.recipe_for(seconds), bfloat16=precision == "bf16")
-        nats, characters, description = trainer.train(text, seconds, threads, seed, recipe)
-        return {"nats": nats, "characters": characters, "description": description}
-    given: dict[str, Any] = {"matmul_precision": PRECISIONS[precision]} if precision else {}
+        return measure_torch(words, text, seconds, threads, seed)
+    given: dict[str, Any] = {}
+    for word in words:
+        given["matmul_precision"] = PRECISIONS[word]
+    head, tail = split(text)
+    if name == "mixture":
+        return measure_mixture(head, tail, seconds, n_threads=threads, random_state=seed, **given)
     start = time.perf_counter()
     model = CharRNN.recommended(head, seconds, **given)
     model.set_params(n_threads=threads, random_state=seed).fit(head)
@@ -82,6 +101,99 @@ def measure(contender: str, text: str, seconds: float, threads: int, seed: int) 
         "characters": steps * model.seq_length * model.batch_size,
         "description": f"{', '.join(f'{k}={v}' for k, v in changed.items())}; {weights:,} weights; {spent:.1f} s",
     }
+
+
+def measure_mixture(head: str, tail: str, seconds: float, **given: Any) -> dict[str, Any]:
+    """Train the mixture that is the default."""
+    start = time.perf_counter()
+    mixture = crnn.train(head, seconds, verbose=0, **given)
+    spent = time.perf_counter() - start
+    network = mixture.models_[0]
+    assert isinstance(network, CharRNN)
+    weights = sum(array.size for array in network.params_.values())
+    return {
+        "nats": -mixture.score(tail),
+        "characters": network.n_steps_ * network.seq_length * network.batch_size,
+        "description": f"{', '.join(shown_weights(mixture))}; {weights:,} weights; {spent:.1f} s",
+    }
+
+
+def measure_torch(words: Sequence[str], text: str, seconds: float, threads: int, seed: int) -> dict[str, Any]:
+    """Train PyTorch's network, and mix it with counts if `words` say so."""
+    from benchmarks.peers import torch_lstm_trainer as trainer
+
+    recipe = trainer.recipe_for(seconds, pairs="pairs" in words, coupled="coupled" in words)
+    recipe = replace(recipe, bfloat16="bf16" in words)
+    if "counts" not in words:
+        nats, characters, description = trainer.train(text, seconds, threads, seed, recipe)
+        return {"nats": nats, "characters": characters, "description": description}
+    cut = len(text) * 9 // 10
+    kept = cut - HELD_OUT
+    start = time.perf_counter()
+    counts = CharNGram().fit(text[:kept])
+    all_counts = CharNGram(order=counts.order_).fit(text[:cut])
+    counted = time.perf_counter() - start
+    ids = trainer.ids_of(text, cut)
+    network, characters, description = trainer.train_network(ids[:kept], seconds - counted, threads, seed, recipe)
+    rows = trainer.log_probabilities(network, ids[kept:]).double().numpy()
+    held_out = [rows[:HELD_OUT], rows_of_counts(counts, text, kept, cut)]
+    tail = [rows[HELD_OUT:], rows_of_counts(all_counts, text, cut, len(text))]
+    targets = ids[kept:].numpy()
+    nats = mixed_nats(held_out, tail, targets, places_in_words(text)[kept:])
+    return {"nats": nats, "characters": characters, "description": f"{description}; counts of {counts.order_}-grams"}
+
+
+def rows_of_counts(counts: CharNGram, text: str, start: int, stop: int) -> NDArray[np.float64]:
+    """Return log P of each symbol at each place from `start` to `stop`, (n, V)."""
+    prefixes = [text[max(0, i - CONTEXT) : i] for i in range(start, stop)]
+    return np.log(counts.next_proba(prefixes))
+
+
+def places_in_words(text: str) -> NDArray[np.int64]:
+    """Return how many letters are right before each symbol, at most 3."""
+    places = np.zeros(len(text), np.int64)
+    n = 0
+    for i, symbol in enumerate(text):
+        places[i] = n
+        is_letter = symbol.isalnum() or symbol == "_"
+        n = min(n + 1, 3) if is_letter else 0
+    return places
+
+
+def mixed_nats(
+    held_out: Sequence[NDArray[np.float64]],
+    tail: Sequence[NDArray[np.float64]],
+    targets: NDArray[np.int64],
+    places: NDArray[np.int64],
+) -> float:
+    """Fit two models' weights for each place in a word, and return the mean loss of the tail.
+
+    `held_out` and `tail` are log P of each model, `targets` and `places` those of the held-out part and of the tail.
+    """
+    n = len(held_out[0])
+    total = 0.0
+    for place in range(4):
+        known = np.flatnonzero(places[:n] == place)
+        rows = [of_model[known] for of_model in held_out]
+        weights = best_weights(partial(mean_loss, rows=rows, targets=targets[:n][known]), len(rows))
+        unseen = np.flatnonzero(places[n:] == place)
+        rows = [of_model[unseen] for of_model in tail]
+        total += len(unseen) * mean_loss(weights, rows, targets[n:][unseen])[0]
+    return float(total / len(tail[0]))
+
+
+def mean_loss(
+    weights: NDArray[np.float64], rows: Sequence[NDArray[np.float64]], targets: NDArray[np.int64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the mean of -log P of the targets by the weighted sum of `rows`, normalized, and its gradient."""
+    total = np.zeros_like(rows[0])
+    for weight, of_model in zip(weights, rows, strict=True):
+        total += weight * of_model
+    mixed = log_softmax(total, axis=1)
+    at = (np.arange(len(targets)), targets)
+    p = np.exp(mixed)
+    gradient = [((p * of_model).sum(1) - of_model[at]).mean() for of_model in rows]
+    return -float(mixed[at].mean()), np.array(gradient)
 
 
 def run(contender: str, path: Path, seconds: float, threads: int, seed: int) -> dict[str, Any]:
@@ -125,6 +237,7 @@ def main() -> None:
     parser.add_argument("--contenders", default=CONTENDERS, help=f"see above (default: {CONTENDERS})")
     parser.add_argument("--threads", type=int, default=2, help="of every contender (default: 2)")
     parser.add_argument("--seeds", default="0", help="of initial weights and dropout, one run each (default: 0)")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="add each run to this file, as a line of JSON")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # this is the process of one run
     options = parser.parse_args()
     names, budgets = options.contenders.split(","), [float(seconds) for seconds in options.seconds.split(",")]
@@ -137,7 +250,7 @@ def main() -> None:
     for name in names:
         if why := reason(name):
             print(why, file=sys.stderr)
-    from benchmarks.report import machine
+    from benchmarks.report import build, machine
 
     of_runs = f"{options.threads} threads, seeds {options.seeds}, {len(text)} characters."
     print(*machine(), of_runs, "", sep="\n", flush=True)
@@ -147,6 +260,10 @@ def main() -> None:
         run_of = {"contender": name, "seconds": seconds, "threads": options.threads, "seed": seed}
         results.append(run_of | run(name, options.text, seconds, options.threads, seed))
         print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+        if options.save:
+            conditions = {"text": options.text.name, "date": str(date.today()), "build": build(), "machine": machine()}
+            with options.save.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(results[-1] | conditions) + "\n")
     print("\n".join(table(results)))
 
 

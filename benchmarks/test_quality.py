@@ -26,7 +26,7 @@ def unigram_nats(text):
     return -np.mean([np.log(counts[c] / len(head)) for c in tail])
 
 
-@pytest.mark.parametrize("contender", [*quality.CONTENDERS.split(","), "torch-bf16"])
+@pytest.mark.parametrize("contender", [*quality.CONTENDERS.split(","), "crnn-f32", "torch-bf16"])
 def test_two_seconds_of_learning(tmp_path, text, contender):
     if why := quality.reason(contender):
         pytest.skip(why)
@@ -60,6 +60,70 @@ def test_the_tail_is_measured_exactly(monkeypatch):
     for piece in (4, 7, 100):
         monkeypatch.setattr(trainer, "PIECE", piece)
         assert trainer._nats(model, ids) == pytest.approx(total / len(ids), rel=1e-5)
+
+
+def test_the_mixture_of_rows_is_at_least_as_good_as_each():
+    rng = np.random.default_rng(0)
+    targets = rng.integers(5, size=70)
+    rows = [rng.normal(size=(70, 5)) for _ in range(2)]
+    for of_model, sharpness in zip(rows, (1.5, 2.5), strict=True):
+        of_model[np.arange(70), targets] += sharpness
+        of_model -= np.log(np.exp(of_model).sum(1, keepdims=True))
+    places = np.arange(70) % 4
+    same = [np.concatenate([of_model, of_model]) for of_model in rows]  # the tail is the held-out part
+    mixed = quality.mixed_nats(
+        [of_model[:70] for of_model in same],
+        [of_model[70:] for of_model in same],
+        np.concatenate([targets, targets]),
+        np.concatenate([places, places]),
+    )
+    each = [-of_model[np.arange(70), targets].mean() for of_model in rows]
+    assert mixed < min(each)
+
+
+def test_the_gradient_of_the_mixture_of_rows():
+    rng = np.random.default_rng(1)
+    rows = list(rng.normal(size=(2, 7, 5)))
+    targets = rng.integers(5, size=7)
+    weights = np.array([0.3, 0.9])
+    _, gradient = quality.mean_loss(weights, rows, targets)
+    for k in range(2):
+        step = np.zeros(2)
+        step[k] = 1e-6
+        after = quality.mean_loss(weights + step, rows, targets)[0]
+        before = quality.mean_loss(weights - step, rows, targets)[0]
+        assert gradient[k] == pytest.approx((after - before) / 2e-6, rel=1e-6)
+
+
+def test_places_in_words():
+    assert quality.places_in_words("a bcd_e 1").tolist() == [0, 1, 0, 1, 2, 3, 3, 3, 0]
+
+
+def test_rows_of_pairs():
+    needs("torch")
+    import torch
+
+    from benchmarks.peers import torch_lstm_trainer as trainer
+
+    rows = trainer.rows_of_pairs(torch.tensor([0, 1, 0, 1, 2, 0]), 2, 3)
+    assert rows.tolist() == [[2, 0, 2], [1, 2, 2], [2, 2, 2], [2, 2, 2]]  # 01 first, then 10
+
+
+@pytest.mark.parametrize("words", [{"n_pairs": 4}, {"coupled": True}, {"n_pairs": 4, "coupled": True}])
+def test_networks_with_pairs_and_coupled_gates_carry_their_state(words):
+    needs("torch")
+    import torch
+
+    from benchmarks.peers import torch_lstm_trainer as trainer
+
+    ids = torch.tensor([0, 2, 1, 1, 0, 2, 2, 1, 0, 0, 2, 1, 2, 0, 1])
+    model = trainer._network(trainer.Recipe(5, **words), ids).eval()
+    with torch.no_grad():
+        model.pairs.weight.normal_()
+        whole, _ = model(ids[:, None], None)
+        first, state = model(ids[:4, None], None)
+        second, _ = model(ids[4:, None], state)
+    assert torch.allclose(torch.cat([first, second]), whole, atol=1e-6)
 
 
 def test_runs_of_several_seeds_are_one_cell():
