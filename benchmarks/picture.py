@@ -1,7 +1,7 @@
 """Plot speed and quality: `python -m benchmarks.picture` draws docs/speed.svg.
 
-The figures come from the tables of docs/performance.md and docs/comparison.md; nothing is measured here. The plot's six
-rows are also written into the comparison as a table. Needs matplotlib (the extra `plot`).
+The figures come from the tables of docs/performance.md and docs/evidence.md; nothing is measured here. The plot's six
+rows are also written into the page of evidence as a table. Needs matplotlib (the extra `plot`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOCS = PAGE.parent
-COMPARISON = DOCS / "comparison.md"
+EVIDENCE = DOCS / "evidence.md"
 BEGIN, END = "<!-- benchmarks.picture: begin -->", "<!-- benchmarks.picture: end -->"
 PEERS = ("NumPy", "PyTorch", "JAX")
 # Placeholders that are drawn first and then replaced by classes, so that one file suits a light and a dark page.
@@ -287,10 +287,10 @@ def markdown(rows: Sequence[Row]) -> list[str]:
 def main() -> None:
     """Draw the picture and write the table."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    tables = [*read_tables(PAGE), *read_tables(COMPARISON)]
+    tables = [*read_tables(PAGE), *read_tables(EVIDENCE)]
     rows = speed_rows(tables)
     (DOCS / "speed.svg").write_text(as_svg(draw(rows, quality_lines(tables))), encoding="utf-8")
-    replace_between(COMPARISON, BEGIN, END, markdown(rows))
+    replace_between(EVIDENCE, BEGIN, END, markdown(rows))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ from crnn.inference.mixed_network import best_weights
 from crnn.mixture import shown_weights
 
 SECONDS = "15,60,180,600"
-CONTENDERS = "crnn,mixture,torch,torch-pairs,torch-pairs-counts"
+CONTENDERS = "crnn,mixture,torch,torch-pairs-coupled,torch-pairs-coupled-counts"
 PRECISIONS = {"bf16": "bfloat16", "f32": "float32"}
 WORDS = {"crnn": {*PRECISIONS}, "mixture": {*PRECISIONS}, "torch": {*PRECISIONS, "pairs", "coupled", "counts"}}
 HELD_OUT = 16_384  # symbols for the weights of a mixture

@@ -9,7 +9,7 @@ from benchmarks import picture
 from benchmarks.picture import read_tables, table
 from benchmarks.report import BEGIN, END, PAGE, replace_between
 
-TABLES = [*read_tables(PAGE), *read_tables(picture.COMPARISON)]
+TABLES = [*read_tables(PAGE), *read_tables(picture.EVIDENCE)]
 
 
 def test_page_has_every_figure():
@@ -26,7 +26,7 @@ def test_missing_figure_is_named():
 
 def test_the_comparison_has_the_pages_figures():
     rows = picture.markdown(picture.speed_rows(TABLES))
-    assert "\n".join(rows) in picture.COMPARISON.read_text(encoding="utf-8")
+    assert "\n".join(rows) in picture.EVIDENCE.read_text(encoding="utf-8")
 
 
 def test_picture_is_of_the_pages_figures():

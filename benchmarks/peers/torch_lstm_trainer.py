@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 N_PAIRS = 1024
+RATE_WITH_PAIRS = 0.5  # of the recipe's: tuned with 256 units
 PIECE = 4096  # symbols of the tail read at a time
 
 
@@ -59,7 +60,8 @@ RECIPES = {  # seconds that a recipe suits: on a faster machine more of them are
 def recipe_for(seconds: float, pairs: bool = False, coupled: bool = False) -> Recipe:
     """Return the recipe whose budget is nearest, with rows for pairs of symbols and coupled gates if asked for."""
     recipe = RECIPES[min(RECIPES, key=lambda budget: abs(math.log(budget / seconds)))]
-    return replace(recipe, n_pairs=N_PAIRS if pairs else 0, coupled=coupled)
+    rate = recipe.rate * (RATE_WITH_PAIRS if pairs else 1.0)
+    return replace(recipe, n_pairs=N_PAIRS if pairs else 0, coupled=coupled, rate=rate)
 
 
 def train(text: str, seconds: float, threads: int, seed: int, recipe: Recipe | None = None) -> tuple[float, int, str]:
