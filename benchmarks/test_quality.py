@@ -8,7 +8,7 @@ import pytest
 from benchmarks import quality
 from benchmarks.conftest import needs
 
-ENOUGH = 10_000  # characters, after which every contender knows more than the frequencies of symbols
+ENOUGH = 40_000  # characters, after which every contender knows more than the frequencies of symbols
 
 
 @pytest.fixture(scope="module")
