@@ -679,24 +679,24 @@ class CharRNN(LanguageModel):
     # --------------------------------------------------- hidden states, gradients
 
     @overload
-    def hidden_states(self, text: Text, *, cells: bool = False) -> Array: ...  # type: ignore[overload-overlap]
+    def hidden_states(self, X: Text, *, cells: bool = False) -> Array: ...  # type: ignore[overload-overlap]
     @overload
-    def hidden_states(self, text: Iterable[Text], *, cells: bool = False) -> list[Array]: ...
-    def hidden_states(self, text: Text | Iterable[Text], *, cells: bool = False) -> Array | list[Array]:
+    def hidden_states(self, X: Iterable[Text], *, cells: bool = False) -> list[Array]: ...
+    def hidden_states(self, X: Text | Iterable[Text], *, cells: bool = False) -> Array | list[Array]:
         """Return the activations of all hidden units after each character of one or more texts.
 
         A ValueError is raised if a text contains an unknown symbol, or `cells` is True and the model has none.
 
         Parameters
         ----------
-        text : str, bytes or iterable of str or bytes
-            Text of the model's symbols. Several texts are read in parallel, each from the start.
+        X : str, bytes or iterable of str or bytes
+            A text of the model's symbols, or several, which are read in parallel, each from the start.
         cells : bool, default=False
             Whether to return an LSTM's cells c instead of its outputs h.
 
         Returns
         -------
-        ndarray of the model's dtype, shape (len(text), num_layers, hidden_size)
+        ndarray of the model's dtype, shape (len(X), num_layers, hidden_size)
             For several texts, a list of such arrays, each with the same bits as alone.
 
         Examples
@@ -707,11 +707,11 @@ class CharRNN(LanguageModel):
         [(3, 2, 16), (1, 2, 16)]
         """
         part = string_scores.checked_part(self._fitted("hidden_states").layout, cells=cells)
-        one = isinstance(text, str | bytes | bytearray | memoryview) or not has_items(text)
+        one = isinstance(X, str | bytes | bytearray | memoryview) or not has_items(X)
         network, vocabulary = self._network("hidden_states", one_row=one, scoring=True)
         self._require_no_labels("hidden_states", vocabulary)
         read = string_scores.states_of_text if one else string_scores.states_of_texts
-        return read(network, vocabulary, text, checked_threads(self.n_threads), part=part)
+        return read(network, vocabulary, X, checked_threads(self.n_threads), part=part)
 
     def transform(self, X: Iterable[Text], *, pooling: str = "last") -> Array:
         """Return features of many strings: the hidden states of all layers after each string.

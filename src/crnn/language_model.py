@@ -498,29 +498,29 @@ class LanguageModel(Estimator):
 
     @overload
     def restore(  # type: ignore[overload-overlap]  # a str is an iterable of str too
-        self, texts: str, *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]
+        self, X: str, *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]
     ) -> str: ...
     @overload
-    def restore(self, texts: bytes, *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]) -> bytes: ...
+    def restore(self, X: bytes, *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]) -> bytes: ...
     @overload
-    def restore(self, texts: str | bytes, *, changes: Literal[True], **options: Unpack[RestoreOptions]) -> Restored: ...
+    def restore(self, X: str | bytes, *, changes: Literal[True], **options: Unpack[RestoreOptions]) -> Restored: ...
     @overload
     def restore(
-        self, texts: Iterable[str], *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]
+        self, X: Iterable[str], *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]
     ) -> list[str]: ...
     @overload
     def restore(
-        self, texts: Iterable[bytes], *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]
+        self, X: Iterable[bytes], *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]
     ) -> list[bytes]: ...
     @overload
     def restore(
-        self, texts: Iterable[Any], *, changes: Literal[True], **options: Unpack[RestoreOptions]
+        self, X: Iterable[Any], *, changes: Literal[True], **options: Unpack[RestoreOptions]
     ) -> list[Restored]: ...
     @overload
-    def restore(self, texts: Any, *, changes: bool, **options: Unpack[RestoreOptions]) -> Any: ...
+    def restore(self, X: Any, *, changes: bool, **options: Unpack[RestoreOptions]) -> Any: ...
     def restore(
         self,
-        texts: Any,
+        X: Any,
         *,
         case: bool | float = False,
         accents: bool = False,
@@ -543,11 +543,12 @@ class LanguageModel(Estimator):
 
         Parameters
         ----------
-        texts : str or bytes, or an iterable of them
-            The damaged texts. A character that the model lacks may always stay as it is: the model does not read it,
-            and it counts like an unknown one. If it is a letter, `case` and `accents` allow the same letter in another
-            case or with another accent. With `typos` it may be a typo; with `confusions` it may be another character or
-            excess, at a rate of 0.5, or 0.01 if it is a letter or digit. White space that the model lacks always stays.
+        X : str or bytes, or an iterable of them
+            The damaged text, or several. A character that the model lacks may always stay as it is: the model does not
+            read it, and it counts like an unknown one. If it is a letter, `case` and `accents` allow the same letter in
+            another case or with another accent. With `typos` it may be a typo; with `confusions` it may be another
+            character or excess, at a rate of 0.5, or 0.01 if it is a letter or digit. White space that the model lacks
+            always stays.
         case : bool or float, default=False
             Whether upper and lower case may be wrong. True: the given case says nothing. A rate above 0 and below 1,
             such as 0.001: the share of letters in the wrong case.
@@ -616,15 +617,15 @@ class LanguageModel(Estimator):
         options |= {"confusions": confusions, "least": least}
         if label is not None:
             rest: Any = {"n_beams": n_beams, "among": among, "prime": prime, "changes": changes}
-            return self.for_label(label).restore(texts, **rest, **options)
+            return self.for_label(label).restore(X, **rest, **options)
         network, vocabulary = self._text_network("restore", one_row=False)
         damage = Damage.check(vocabulary, **options)
         n_beams = None if n_beams is None else checked_int("n_beams", n_beams, 1, MAX_BEAMS)
         changes, n_threads = checked_bool("changes", changes), checked_threads(self.n_threads)
-        single = isinstance(texts, str | bytes | bytearray | memoryview)
+        single = isinstance(X, str | bytes | bytearray | memoryview)
         if single:
-            vocabulary.check_kind(texts, "texts")
-        damaged = [texts] if single else texts
+            vocabulary.check_kind(X, "X")
+        damaged = [X] if single else X
         if among is None:
             restorer = Restorer(network, vocabulary, damage, n_beams, prime, n_threads)
             originals = restorer.restored(damaged, changes=changes)

@@ -46,7 +46,7 @@ NOT_BOOLS = [*THINGS, {}, None, 0, 1, 2.0, "yes", np.array([True])]
 NOT_CHOICES = [*THINGS, {}, None, "", "magic", "SUM", 3, ["sum"], b"sum"]
 NOT_PATHS = [*THINGS, {}, None, 7, "a\0b", b"a\0b", "\ud800", io.StringIO()]
 NOT_TEXTS = [*THINGS, None, 3, b"ab", np.array("ab"), np.array([["a"]])]
-NOT_LISTS = [*THINGS, None, 3, "ab", b"ab", np.array(3), [None], ["ab", 3], ["ab", b"b"], np.ones(2)]
+NOT_LISTS = [*THINGS, {"ab": 1}, None, 3, "ab", b"ab", np.array(3), [None], ["ab", 3], ["ab", b"b"], np.ones(2)]
 NOT_SOURCES = [*THINGS, {}, {"a"}, None, 3, np.array(3), [None], ["ab", 3], ["ab", b"b"], io.StringIO("ab"), np.ones(2)]
 NOT_SEEDS = [*THINGS, {}, -1, 1.5, math.nan, "0", True, [1, 2], np.array(1), OF_ITSELF]
 NOT_WEIGHTS = [*THINGS, 3, "ab", [1] * 5, [[1]] * 6, [-1] * 6, [math.nan] * 6, [1e31] * 6, ["1"] * 6, [10**400] * 6,
@@ -71,7 +71,6 @@ def reals(*beyond, none=False):
 INVALID = {
     "X": NOT_SOURCES,
     "text": NOT_TEXTS,
-    "texts": NOT_LISTS,
     "prefixes": NOT_LISTS,
     "batches": [*THINGS, None, 3],
     "validation": [("a", "b", "c"), (), *(value for value in NOT_SOURCES if value is not None)],
@@ -112,7 +111,6 @@ INVALID = {
     "least": [*(value for value in reals() if value not in ({}, None)), {"caps": 1}, {"case": -1}, {"case": "a"}],
     "changes": NOT_BOOLS,
     "random_state": NOT_SEEDS,
-    "pieces": [*THINGS, None, 3, "abc", b"ab", np.array("ab"), {"a", "b", "e"}, ["a", "b"], ["a", 3, "b"], [None] * 3],
     "which": [*THINGS, {}, "a", b"a", 1.5, 3, True, np.array(0), [3], [0, 0], [0, -3], [0.5], [True], [[0]], [[0], 1]],
     "other": [*THINGS, {}, None, 3, [], ["ab"]],
     "length": integers(0, none=True),
@@ -232,13 +230,29 @@ INVALID_HERE = {
     },
     **{f"TextClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
     **{f"{name}.guess_number-X": NOT_LISTS for name in ("CharNGram", "CharRNN", "Mixture")},
-    **{f"{name}.restore-texts": [*THINGS, {"a"}, None, 3, b"ab", np.array(3), [None], ["ab", 3]] for name in RESTORING},
+    **{
+        f"{name}.restore-X": [*THINGS, {"a"}, {"ab": 1}, None, 3, b"ab", np.array(3), [None], ["ab", 3]]
+        for name in RESTORING
+    },
     **{f"{name}.restore-n_beams": integers(1, none=True) for name in RESTORING},
     **{f"{name}.restore-among": [3, "ab", b"ab", [], {"ab": 1}, ["ab", 3], [b"ab"]] for name in RESTORING},
     **{f"CharRNN.{name}-y": NOT_LABELS for name in ("fit", "partial_fit", "score", "score_samples")},
     "CharNGram.fit-y": NOT_LABELS,
     **{f"{name}.score_samples-X": NOT_LISTS for name in RESTORING},
     "CharRNN.transform-X": NOT_LISTS,
+    "CharRNN.hidden_states-X": [*THINGS, {"a"}, {"ab": 1}, None, 3, b"ab", np.array(3), [None], ["ab", 3]],
+    "TextStates.feed-X": [
+        *THINGS,
+        None,
+        3,
+        "abc",
+        b"ab",
+        np.array("ab"),
+        {"a", "b", "e"},
+        ["a", "b"],
+        ["a", 3, "b"],
+        [None] * 3,
+    ],
     **{f"CharNGram.{name}-sample_weight": NOT_TIMES for name in ("fit", "partial_fit")},
     **{
         f"TextClassifier.{name}-y": [*THINGS, None, 3, ["a"], [0, None] * 3, [0.5, math.nan] * 3, [[0]] * 6]
@@ -266,13 +280,14 @@ SHOWN = {
 
 # What a parameter without a default gets when another one is tried.
 USUAL = {
-    "X": NAMES, "texts": NAMES, "prefixes": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
+    "X": NAMES, "prefixes": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
     "n_documents": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
-    "pieces": ["a", "b", "e"], "max_bytes": 10**6,
+    "max_bytes": 10**6,
 }  # fmt: skip
-AFTER_DAMAGE = ("texts", "least", "n_beams", "among", "prime", "changes", "label")
+AFTER_DAMAGE = ("X", "least", "n_beams", "among", "prime", "changes", "label")
 USUAL_HERE = {
+    "TextStates.feed": {"X": ["a", "b", "e"]},
     "CharRNN.resume": {"path": "run", "X": TEXT},
     "Mixture.load": {"path": "mixture"},
     "Mixture.resume": {"path": "mixture run", "X": TEXT},

@@ -183,9 +183,9 @@ def test_weights_that_changed_are_not_joined():
 @pytest.mark.parametrize(
     ("pieces", "which", "message"),
     [
-        (["a", "b"], None, r"^pieces has 2 texts, but 3 sessions are to read"),
-        (["a", "bz", "c"], None, r"^pieces\[1\] contains 'z'"),
-        ("abc", None, r"^pieces is of type str"),
+        (["a", "b"], None, r"^X has 2 texts, but 3 sessions are to read"),
+        (["a", "bz", "c"], None, r"^X\[1\] contains 'z'"),
+        ("abc", None, r"^X is of type str"),
         (["a", "b"], [2, -1], r"^which has the index 2 more than once"),
         (["a"], [3], r"^which is invalid for 3 sessions: index 3 is out of bounds"),
         (["a"], slice(1), r"^which is invalid for 3 sessions: indices must be whole numbers"),

@@ -71,7 +71,7 @@ REFUSED = [
      r"^text is a list of documents, .* Fit it on a list, or pass one str"),
     *rows(longest_copies,
           ("ab", "ab", "^samples is of type str"), (["ab", 3], "ab", r"^samples\[1\] must be str or bytes, not int"),
-          (["ab"], b"ab", "^samples and text must be all str or all bytes"), (["ab"], 3, "^text is of type int")),
+          (["ab"], b"ab", "^samples and X must be all str or all bytes"), (["ab"], 3, "^X is of type int")),
     (lambda: CopyFinder(np.array([0x110001], np.uint32)), "codes must be at most"),
     (lambda: CopyFinder(np.zeros(3, np.uint32)).passages(np.array([1]), np.array([3])), "sample 0 is not within"),
     *rows(Lines, ([], "empty list"), (["a", 3], r"paths\[1\] must be the path")),

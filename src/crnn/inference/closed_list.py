@@ -203,7 +203,7 @@ def restored_among(
     """Return the most probable original of each text in the list, or with `changes` a `Restored` for each."""
     threads = inference_threads(n_threads)
     originals = list[Any]()
-    for block in text_blocks(texts, choices.model_vocabulary, name="texts"):
+    for block in text_blocks(texts, choices.model_vocabulary, name="X"):
         codes = [np.concatenate([np.zeros(0, np.uint32), *pieces(text)]) for text in block.texts]
         tables = choices.tables(damage, np.unique(np.concatenate(codes)))
         found: list[Any] = [None] * len(codes)

@@ -584,7 +584,7 @@ class Restorer:
     def restored(self, texts: Iterable[Any], *, changes: bool) -> list[Any]:
         """Return the restored texts, or with `changes` a `Restored` for each."""
         originals = []
-        for block in text_blocks(texts, self.vocabulary, name="texts"):
+        for block in text_blocks(texts, self.vocabulary, name="X"):
             originals += self._restored_block(block.texts, changes)
         return originals
 

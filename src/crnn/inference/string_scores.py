@@ -182,8 +182,7 @@ def text_blocks(
             f"a list with one text."
         )
     if type(texts) is not list:  # anything wrong with a list is inside it
-        if not isinstance(texts, dict):  # whose keys are scored in order
-            refuse_other_collections(texts, name)
+        refuse_other_collections(texts, name)
         texts = python_values(texts)
     return _text_blocks(texts, wanted, vocabulary, name, first, errors)
 
@@ -240,7 +239,7 @@ def states_of_text(
     network: PackedNetwork, vocabulary: Vocabulary, text: Any, n_threads: int | None, *, part: int
 ) -> Array:
     """Return the states (n, L, H) after each symbol of one text, read by one thread."""
-    strings = Strings.join([vocabulary.encode(text, name="text")])
+    strings = Strings.join([vocabulary.encode(text, name="X")])
     return all_states(network, strings, network.start(), 1, part=part)[0]
 
 
@@ -251,8 +250,8 @@ def states_of_texts(
     start = network.start()
     threads = inference_threads(n_threads)
     states = list[Array]()
-    for block in text_blocks(texts, vocabulary, name="text"):
-        strings = Strings.encode(block, vocabulary, name="text", ended=False)
+    for block in text_blocks(texts, vocabulary, name="X"):
+        strings = Strings.encode(block, vocabulary, name="X", ended=False)
         states += all_states(network, strings, start, threads, part=part)
     return states
 

@@ -104,12 +104,12 @@ class TextStates:
         """
         return np.array(self._current_sessions().sums[1])
 
-    def feed(self, pieces: Iterable[Text], which: Any = None) -> NDArray[np.float64]:
+    def feed(self, X: Iterable[Text], which: Any = None) -> NDArray[np.float64]:
         """Read a piece of text in each session.
 
         Parameters
         ----------
-        pieces : iterable of str or bytes
+        X : iterable of str or bytes
             One piece for each session of `which`; it may be empty. If a piece contains an unknown symbol, no session
             advances.
         which : array-like of int, default=None
@@ -135,10 +135,10 @@ class TextStates:
         [-2.8, -1.4]
         """
         streams = self._indices(which)
-        strings = _encode(pieces, self._vocabulary, "pieces")
+        strings = _encode(X, self._vocabulary, "X")
         if len(strings.lengths) != len(streams):
             raise InvalidInputError(
-                f"pieces has {len(strings.lengths)} texts, but {len(streams)} sessions are to read. Pass one piece for "
+                f"X has {len(strings.lengths)} texts, but {len(streams)} sessions are to read. Pass one piece for "
                 f"each session, or which=indices of the sessions that read."
             )
         return self._advance(streams, strings)

@@ -39,7 +39,7 @@ class Copy(NamedTuple):
     text_start: int
 
 
-def longest_copies(samples: Iterable[str] | Iterable[bytes], text: TextLike) -> list[Copy]:
+def longest_copies(samples: Iterable[str] | Iterable[bytes], X: TextLike) -> list[Copy]:
     """Return the longest passage of each sample that occurs in a text, such as the training text.
 
     It takes time proportional to the total length, and memory for the samples alone: about 70 bytes per character. A
@@ -49,8 +49,8 @@ def longest_copies(samples: Iterable[str] | Iterable[bytes], text: TextLike) -> 
     ----------
     samples : iterable of str or of bytes
         The samples, of the text's kind.
-    text : str, bytes, os.PathLike, `Lines` or iterable of str or bytes
-        A text, or documents, as for `CharRNN.fit`. A passage never reaches from one document into the next.
+    X : str, bytes, os.PathLike, `Lines` or iterable of str or bytes
+        The text, or documents, as for `CharRNN.fit`. A passage never reaches from one document into the next.
 
     Returns
     -------
@@ -71,10 +71,10 @@ def longest_copies(samples: Iterable[str] | Iterable[bytes], text: TextLike) -> 
     codes = [_codes(sample) for sample in texts]
     separator = np.array([SEPARATOR], np.uint32)
     finder = CopyFinder(np.concatenate([separator, *[part for one in codes for part in (one, separator)]]))
-    for i, (document, piece) in enumerate(_read(text)):
-        kinds.add(kind_of(piece, f"text[{document}]"))
+    for i, (document, piece) in enumerate(_read(X)):
+        kinds.add(kind_of(piece, f"X[{document}]"))
         if len(kinds) > 1:
-            raise InvalidInputError("samples and text must be all str or all bytes. Convert the samples, or the text.")
+            raise InvalidInputError("samples and X must be all str or all bytes. Convert the samples, or X.")
         if document and i:
             finder.start_document()
         finder.read(_codes(piece))
@@ -84,14 +84,14 @@ def longest_copies(samples: Iterable[str] | Iterable[bytes], text: TextLike) -> 
     return [Copy(length, start, document, max(0, end - length)) for length, start, document, end in rows]
 
 
-def _read(text: Any) -> Iterable[tuple[int, Any]]:
+def _read(X: Any) -> Iterable[tuple[int, Any]]:
     """Yield a text in pieces, each with the number of its document."""
-    one = isinstance(text, str | bytes | bytearray | memoryview | os.PathLike | TextFile)
-    if one or (isinstance(text, list | tuple) and text and all(isinstance(path, os.PathLike) for path in text)):
-        return ((0, block) for block in text_source(text, "text").blocks())
-    if not has_items(text) or isinstance(text, dict):
-        raise InvalidInputError(f"text is of type {type(text).__name__}. Pass a text, a path or a list of documents.")
-    return ((i, document) for i, document in enumerate(python_values(text)) if document is not None)
+    one = isinstance(X, str | bytes | bytearray | memoryview | os.PathLike | TextFile)
+    if one or (isinstance(X, list | tuple) and X and all(isinstance(path, os.PathLike) for path in X)):
+        return ((0, block) for block in text_source(X, "X").blocks())
+    if not has_items(X) or isinstance(X, dict):
+        raise InvalidInputError(f"X is of type {type(X).__name__}. Pass a text, a path or a list of documents.")
+    return ((i, document) for i, document in enumerate(python_values(X)) if document is not None)
 
 
 def _codes(text: Any) -> NDArray[np.uint32]:
