@@ -71,7 +71,6 @@ ONCE = [
     "inference.copies",
 ]
 ARRAY_VIEWS = "platform.array_views"
-CLASSIC = "crnn.classic.classic"  # needs -O3: with -O2, gcc leaves its loops scalar
 ONLY_CHECKS = [f"crnn._kernels.{name}" for name in ("entry.core", ARRAY_VIEWS)]
 KEPT_MODULES = 4  # of one name, for example a release build and one with bounds checks
 
@@ -100,6 +99,15 @@ class Kernels(Extension):
         super().__init__(f"crnn._kernels.{instruction_set}.{dtype}.{module}", [f"{FOLDER}/entry/{module}.pyx"])
         self.instruction_set, self.dtype, self.for_tests = instruction_set, dtype, module == "for_tests"
         self.define_macros = [(name, "1") for name in DTYPES[dtype]]
+
+
+class Classic(Kernels):
+    """The gist's algorithm, compiled for an instruction set wherever the kernels for float64 are."""
+
+    def __init__(self, instruction_set: str) -> None:
+        super().__init__(instruction_set, "float64")
+        self.name = f"crnn.classic.{instruction_set}.classic"
+        self.sources = ["src/crnn/classic/classic.pyx"]
 
 
 def targets(plat_name: str, archflags: str = "") -> list[str]:
@@ -297,7 +305,6 @@ class BuildExt(build_ext):
         more = ["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and kernels else []
         more += ["-Wno-unused-function"] if kernels and ext.for_tests else []  # it includes the headers of all kernels
         more += [OPTIMIZE_CHECKS] if ext.name in ONLY_CHECKS else []
-        more += ["-O3"] if ext.name == CLASSIC and not DEBUG else []
         more += [OPTIMIZE_LITTLE] if kernels and self.fallback and ext.instruction_set == "baseline" else []
         ext.extra_compile_args = compile_flags(kind, ext.instruction_set if kernels else None, more)
         if kind in ("gcc", "clang"):
@@ -359,9 +366,9 @@ def extensions() -> list[Extension]:
     builds += [Kernels(name, dtype, "for_tests") for name, dtype in kinds if dtype in ("float32", "float64")]
     once = [Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name.replace('.', '/')}.pyx"]) for name in ONCE]
     once[0].define_macros = [("CRNN_ENTRY_POINTS", "1")]
-    classic = Extension(CLASSIC, ["src/" + CLASSIC.replace(".", "/") + ".pyx"])
+    classics = [Classic(name) for name, dtype in kinds if dtype == "float64"]
     views = Extension(f"crnn._kernels.{ARRAY_VIEWS}", [f"{FOLDER}/{ARRAY_VIEWS.replace('.', '/')}.c"])
-    return [*builds, classic, *once, views]  # what takes longest to compile comes first
+    return [*builds, *classics, *once, views]  # what takes longest to compile comes first
 
 
 def index_page() -> str:

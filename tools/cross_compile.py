@@ -148,7 +148,8 @@ def modules(target: str) -> list[tuple[str, str, str]]:
     """Return the modules for a target: what each is of, its instruction set, and its number type if it has one."""
     sets = SETUP["instruction_sets"](TARGETS[target], clang=True)
     kernels = [("kernels", name, kind) for name in sets for kind in ("float32", "int8")]
-    return [("core", "baseline", ""), ("classic", "baseline", "")] + [
+    classics = [("classic", name, "") for name in sets if "float64" in SETUP["INSTRUCTION_SETS"][name].kinds]
+    return [("core", "baseline", ""), *classics] + [
         (of, name, kind) for of, name, kind in kernels if kind in SETUP["INSTRUCTION_SETS"][name].kinds
     ]
 

@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +12,7 @@ def train_steps(
     T: int,
     V: int,
     learning_rate: float,
-    clip: float,
+    limit: float,
     losses: NDArray[np.float64],
 ) -> int: ...
 def read_symbols(w: Array, state: Array, ids: NDArray[np.int32], V: int) -> float: ...
-def cut(vector: NDArray[Any], V: int, H: int) -> tuple[Array, Array, Array, Array, Array]: ...

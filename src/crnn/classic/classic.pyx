@@ -13,13 +13,13 @@ steps. `crnn.CharRNN` is the same model with further cells and kernels of its ow
 
 from cython cimport floating
 from libc.math cimport log, sqrt
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 import numpy as np
 
-from ..errors import InvalidInputError
+from crnn.classic.layout import cut, require_fitting
 
 # ------------------------------------------------------------------------------ products and functions
 
@@ -38,30 +38,48 @@ cdef void add_product(
         sgemm(of_b, of_a, &n, &m, &k, &one, <float*>b, &row_of_b, <float*>a, &row_of_a, &beta, c, &n)
 
 
-cdef inline double exponential(double x) noexcept nogil:
+cdef inline floating power_of_two(floating shifted) noexcept nogil:
+    """2**n, given a number that holds n in its low bits: n moves to the place of the exponent."""
+    cdef floating power
+    cdef uint64_t bits
+    cdef uint32_t short_bits
+    if floating is double:
+        memcpy(&bits, &shifted, 8)
+        bits = (bits + 1023) << 52
+        memcpy(&power, &bits, 8)
+    else:
+        memcpy(&short_bits, &shifted, 4)
+        short_bits = (short_bits + 127) << 23
+        memcpy(&power, &short_bits, 4)
+    return power
+
+
+cdef inline floating exponential(floating x) noexcept nogil:
     """exp(x) for x <= 0, by arithmetic alone: unlike calls of the C library, a loop over it becomes vector code."""
     # x = n ln(2) + r for an integer n and |r| <= ln(2) / 2, so exp(x) = 2**n exp(r); exp(r) is its Taylor polynomial.
-    cdef double shift = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer, held by the low bits
-    cdef double bounded = -708.0 if x < -708.0 else x
-    cdef double shifted = bounded * 1.4426950408889634 + shift
-    cdef double n = shifted - shift
-    cdef double r = bounded - n * 0.6931471805598903 - n * 5.497923018708371e-14  # ln(2) in two parts: n ln(2) is exact
-    cdef double series = 1
-    cdef double power
-    cdef uint64_t bits
+    cdef bint is_double = floating is double
+    cdef int degree = 13 if is_double else 7
+    cdef floating factorial = 6227020800.0 if is_double else 5040.0  # of the degree
+    cdef floating lowest = -708.0 if is_double else -87.0
+    cdef floating shift = 6755399441055744.0 if is_double else 12582912.0  # adding it leaves n in the low bits
+    cdef floating ln2_high = 0.6931471805598903 if is_double else 0.693145752  # so short that n ln2_high is exact
+    cdef floating ln2_low = 5.497923018708371e-14 if is_double else 1.42860677e-06
+    cdef floating bounded = lowest if x < lowest else x
+    cdef floating shifted = bounded * <floating>1.4426950408889634 + shift
+    cdef floating n = shifted - shift
+    cdef floating r = bounded - n * ln2_high - n * ln2_low
+    cdef floating series = 1 / factorial
     cdef int i
-    for i in range(13, 0, -1):
-        series = 1 + series * r * (1.0 / i)
-    memcpy(&bits, &shifted, 8)
-    bits = (bits + 1023) << 52  # n moves to the place of the exponent
-    memcpy(&power, &bits, 8)
-    return series * power
+    for i in range(degree, 0, -1):
+        factorial /= i
+        series = series * r + 1 / factorial
+    return series * power_of_two(shifted)
 
 
-cdef inline double hyperbolic_tangent(double x) noexcept nogil:
-    """tanh(x), with an error of at most 2e-16."""
-    cdef double decay = exponential(-2 * x if x > 0 else 2 * x)
-    cdef double magnitude = (1 - decay) / (1 + decay)
+cdef inline floating hyperbolic_tangent(floating x) noexcept nogil:
+    """tanh(x), with an error of at most 2e-16, or 2e-7 in single precision."""
+    cdef floating decay = exponential(-2 * x if x > 0 else 2 * x)
+    cdef floating magnitude = (1 - decay) / (1 + decay)
     return magnitude if x > 0 else -magnitude
 
 
@@ -73,8 +91,7 @@ cdef void forward(
     const floating[:, ::1] Wy, const floating[::1] by, int B, floating[:, ::1] h, floating[:, ::1] y,
 ) noexcept nogil:
     """Compute the states h[B:] that follow the first B rows of h, and the logits y."""
-    cdef int N = x.shape[0], H = Wh.shape[0], V = by.shape[0]
-    cdef int t, first, i, j
+    cdef int N = x.shape[0], H = Wh.shape[0], V = by.shape[0], t, first, i, j
     for t in range(N // B):
         first = t * B  # of the rows of this step
         for i in range(first, first + B):
@@ -84,7 +101,7 @@ cdef void forward(
         add_product(&h[first, 0], &Wh[0, 0], &h[first + B, 0], B, H, H, b"N", b"N", <floating>1)
         for i in range(first + B, first + 2 * B):
             for j in range(H):
-                h[i, j] = <floating>hyperbolic_tangent(h[i, j])
+                h[i, j] = hyperbolic_tangent(h[i, j])
     for i in range(N):
         for j in range(V):
             y[i, j] = by[j]
@@ -98,7 +115,7 @@ cdef double softmax_loss(const int[::1] targets, int B, floating[:, ::1] y) noex
     -log softmax(y)[target] = log(sum of exp(y)) - y[target], with the derivative softmax(y), minus 1 at the target.
     """
     cdef int V = y.shape[1], i, j
-    cdef floating largest, target_logit, total
+    cdef floating largest, target_logit, total, scale
     cdef double loss = 0
     for i in range(y.shape[0]):
         largest = y[i, 0]
@@ -106,13 +123,14 @@ cdef double softmax_loss(const int[::1] targets, int B, floating[:, ::1] y) noex
             largest = y[i, j] if y[i, j] > largest else largest
         target_logit = y[i, targets[i]] - largest
         for j in range(V):
-            y[i, j] = <floating>exponential(y[i, j] - largest)  # at most 1, where the gist's exp(y) overflows
+            y[i, j] = exponential(y[i, j] - largest)  # at most 1, where the gist's exp(y) overflows
         total = 0
         for j in range(V):
             total += y[i, j]
         loss += log(<double>total) - target_logit
+        scale = 1 / (total * B)
         for j in range(V):
-            y[i, j] /= total * B
+            y[i, j] *= scale
         y[i, targets[i]] -= <floating>1 / B
     return loss / B
 
@@ -138,8 +156,7 @@ cdef void back_propagate_through_time(
     floating[:, ::1] dWx, floating[:, ::1] dWh, floating[::1] dbh,
 ) noexcept nogil:
     """Compute the gradients of Wx, Wh and bh. dz has dh at first, and then the gradient of the arguments of tanh."""
-    cdef int N = x.shape[0], H = Wh.shape[0]
-    cdef int t, first, i, j
+    cdef int N = x.shape[0], H = Wh.shape[0], t, first, i, j
     dWx[:, :] = 0
     dbh[:] = 0
     for t in range(N // B - 1, -1, -1):
@@ -157,32 +174,32 @@ cdef void back_propagate_through_time(
     add_product(&h[0, 0], &dz[0, 0], &dWh[0, 0], H, N, H, b"T", b"N", <floating>0)
 
 
-cdef void clip_elements(floating[::1] d, floating limit) noexcept nogil:
-    """Limit each element of a gradient to [-limit, limit]."""
-    cdef Py_ssize_t i
-    for i in range(d.shape[0]):
-        d[i] = limit if d[i] > limit else d[i]
-        d[i] = -limit if d[i] < -limit else d[i]
+cdef inline floating clip(floating d, floating limit) noexcept nogil:
+    """Limit an element of a gradient to [-limit, limit]."""
+    d = limit if d > limit else d
+    return -limit if d < -limit else d
 
 
-cdef void adagrad(floating[::1] w, const floating[::1] d, floating[::1] memory, floating learning_rate) noexcept nogil:
-    """Add the squares of the gradient to `memory`, and subtract its elements over the roots of these sums from w."""
+cdef void adagrad(
+    floating[::1] w, const floating[::1] dw, floating[::1] memory, floating limit, floating learning_rate
+) noexcept nogil:
+    """Add the clipped gradient's squares to `memory`, and subtract its elements over the roots of these sums from w."""
     cdef Py_ssize_t i
+    cdef floating d
     for i in range(w.shape[0]):
-        memory[i] += d[i] * d[i]
-        w[i] -= learning_rate * d[i] / <floating>sqrt(memory[i] + <floating>1e-8)
+        d = clip(dw[i], limit)
+        memory[i] += d * d
+        w[i] -= learning_rate * d / <floating>sqrt(memory[i] + <floating>1e-8)
 
 
 def train_steps(
     floating[::1] w, floating[::1] memory, floating[:, ::1] state, const int[::1] ids, Py_ssize_t position, int T,
-    int V, double learning_rate, double clip, double[::1] losses,
+    int V, double learning_rate, double limit, double[::1] losses,
 ):
     """Take a step for each entry of `losses`, from a position in each of B parts of `ids`; return the new position."""
     cdef int B = state.shape[0], H = state.shape[1]
     cdef Py_ssize_t part = (ids.shape[0] - 1) // B  # inputs of a stream; each target is the symbol after its input
-    require_fitting(w, ids, part, T, V, H)
-    if memory.shape[0] != w.shape[0] or position < 0:
-        raise InvalidInputError(f"memory must have {w.shape[0]} numbers, and position must not be negative")
+    require_fitting(w, ids, part, T, V, H, memory, position)
     dtype = np.asarray(w).dtype
     cdef floating[::1] dw = np.empty(w.shape[0], dtype)
     cdef floating[:, ::1] h = np.empty(((T + 1) * B, H), dtype), dz = np.empty((T * B, H), dtype)
@@ -208,8 +225,7 @@ def train_steps(
             losses[step] = softmax_loss(targets, B, y)
             back_propagate_output(Wy, B, h, y, dz, dWy, dby)
             back_propagate_through_time(x, Wh, B, h, dz, dWx, dWh, dbh)
-            clip_elements(dw, <floating>clip)
-            adagrad(w, dw, memory, <floating>learning_rate)
+            adagrad(w, dw, memory, <floating>limit, <floating>learning_rate)
             state[:, :] = h[T * B :]  # the next chunk starts from the state after this one
             position += T
     return position
@@ -231,20 +247,3 @@ def read_symbols(const floating[::1] w, floating[:, ::1] state, const int[::1] i
         state[0] = h[N]
         loss = softmax_loss(ids[1:], 1, y)
     return loss
-
-
-def require_fitting(w, ids, part, T, V, H):
-    """Raise an error unless weights and ids have the sizes and values that the loops count on."""
-    wanted = V * H + H * H + H + H * V + V
-    if w.shape[0] != wanted:
-        raise InvalidInputError(f"w has {w.shape[0]} numbers, but {V} symbols and {H} units need {wanted}")
-    if T < 1 or part < T:
-        raise InvalidInputError(f"a stream of {part} inputs has no chunk of {T}")
-    if np.min(ids) < 0 or np.max(ids) >= V:
-        raise InvalidInputError(f"ids must be at least 0 and below {V}")
-
-
-def cut(vector, V, H):
-    """Return views of a vector of all parameters: Wx (V, H), Wh (H, H), bh (H,), Wy (H, V) and by (V,)."""
-    Wx, Wh, bh, Wy, by = np.split(vector, np.cumsum([V * H, H * H, H, H * V]))
-    return Wx.reshape(V, H), Wh.reshape(H, H), bh, Wy.reshape(H, V), by
