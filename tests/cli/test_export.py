@@ -151,7 +151,7 @@ def test_a_quantized_model_exports_its_own_weights(model, tmp_path, capsys):
     for path, options in (("int8.crnn", []), ("int8.crnn", ["--int8"]), ("double.crnn", ["--int8"])):
         assert main(["export", path, "model.c", *options]) == 0
         assert "cost" not in capsys.readouterr().err  # nothing is rounded, or not only to 8 bits
-        assert "#define CRNN_INT8 1" in (tmp_path / "model.c").read_text("ascii")
+        assert "#define CRNN_NET_INT8 1" in (tmp_path / "model.c").read_text("ascii")
 
 
 @pytest.mark.peers
@@ -228,12 +228,17 @@ def test_export_writes_pruned_counts(tmp_path, monkeypatch, capsys):
     assert "'many' is not a number of bytes" in capsys.readouterr().err
 
 
-def test_a_mixture_becomes_a_module(model, tmp_path, capsys):
+def test_a_mixture_becomes_c_and_a_module(model, tmp_path, capsys):
     Mixture.from_fitted([model, CharNGram(2).fit(["abc", "cb", ""])]).save("both.crnn")
     assert main(["export", "both.crnn", "both.js", "--int8"]) == 0
     size = (tmp_path / "both.js").stat().st_size
     assert capsys.readouterr().err == f"crnn: wrote both.js: {size:,} bytes\n"
     assert '"kind":"mixture"' in (tmp_path / "both.js").read_text("utf-8")
+    assert main(["export", "both.crnn", "both.c", "--int8"]) == 0
+    assert "cc -O3 -march=native both.c -o both" in capsys.readouterr().err
+    source = (tmp_path / "both.c").read_text("ascii")
+    assert source.startswith("/* Mixture of 2 models: ")
+    assert "#define CRNN_NET_INT8 1" in source
 
 
 def test_a_classifier_and_a_detector_become_modules(tmp_path, monkeypatch, capsys):

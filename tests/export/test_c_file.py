@@ -187,7 +187,7 @@ def test_int8_weights_are_those_of_quantize(tmp_path):
     assert max(len(line) for line in (tmp_path / "float").read_text().splitlines() if line.startswith("    0x")) == 112
     double = model_of("abc", dtype="float64")
     double.export_c(tmp_path / "double", int8=True)  # rounded to float32, then to 8 bits
-    assert "#define CRNN_INT8 1" in (tmp_path / "double").read_text()
+    assert "#define CRNN_NET_INT8 1" in (tmp_path / "double").read_text()
 
 
 @pytest.mark.parametrize(("n", "bits"), [(7, 32), (1 << 16, 32), ((1 << 16) + 1, 64)])
@@ -196,5 +196,5 @@ def test_keys_of_pairs_are_as_wide_as_the_vocabulary_needs(n, bits, tmp_path):
     model = CharRNN(1, n_bigrams=n, max_steps=0, random_state=0).fit(text)
     model.export_c(tmp_path / "model.c")
     source = (tmp_path / "model.c").read_text()
-    assert f"typedef uint{bits}_t crnn_number;" in source
-    assert f"static const crnn_number crnn_pairs[{n - 1}]" in source
+    assert f"typedef uint{bits}_t crnn_net_key;" in source
+    assert f"static const crnn_net_key crnn_net_pairs[{n - 1}]" in source

@@ -1,7 +1,10 @@
 """Exported mixtures give Python's numbers and samples."""
 
+import ctypes
+
 import numpy as np
 import pytest
+from compiled_models import available, compiled, output
 from examples import random_language_model
 from node import in_node, needs_node
 
@@ -14,7 +17,11 @@ FOUR = [[0.7, 0.3], [0.2, 0.9], [1.5, 0.25], [0.0, 1.0]]
 
 
 def mixture_of(X, weights=(0.6, 0.4), *, quantized=False, **parameters):
-    """Return a mixture of a random network and counts."""
+    """Return a mixture of a random network and counts.
+
+    Larger weights would make a vanilla network chaotic: differences of roundings would grow with every symbol.
+    """
+    parameters = {"scale": 0.2, **parameters}
     network = random_language_model(X, hidden_size=13, dtype="float32", **parameters)
     counts = CharNGram(3, min_count=parameters.get("min_count", 1)).fit(X)
     models = [network, counts.quantize()]
@@ -124,3 +131,79 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     with pytest.raises(InvalidInputError, match=r"float16 is True, but the model has no network"):
         counts.export_js(tmp_path / "model.mjs", float16=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("compiler", available("gcc", "clang"))
+def test_c_gives_the_numbers_and_samples_of_python(mixture, compiler, tmp_path):
+    functions = loaded(mixture, tmp_path, compiler, "-fsanitize=undefined")
+    texts = as_given(mixture, texts_of(mixture))
+    found = [functions.crnn_score(encoded(text), ctypes.c_size_t(len(encoded(text)))) for text in texts]
+    np.testing.assert_allclose(found, mixture.score_samples(texts), rtol=1e-6, atol=1e-5)
+    vocabulary = mixture.vocabulary_
+    state = ctypes.create_string_buffer(1 << 16)
+    row = np.empty(len(vocabulary))
+    for text in texts:
+        functions.crnn_start(state)
+        for symbol in vocabulary.encode(text).tolist():
+            functions.crnn_feed(state, symbol)
+        functions.crnn_log_probabilities(state, row.ctypes.data_as(ctypes.c_void_p))
+        p = mixture.next_proba([text])[0]
+        np.testing.assert_allclose(row[p > 0], np.log(p[p > 0]), rtol=0, atol=1e-5)
+        functions.crnn_next_proba(state, row.ctypes.data_as(ctypes.c_void_p))
+        np.testing.assert_allclose(row, p, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("compiler", available("gcc"))
+@pytest.mark.parametrize("temperature", ["0", "0.7", "1"])
+def test_c_writes_the_texts_of_python(mixture, compiler, temperature, tmp_path):
+    program = compiled(mixture, tmp_path, compiler, "-fsanitize=address,undefined")
+    options = {"random_state": 5, "temperature": float(temperature)}
+    written = output(program, "-n", "60", "-s", "5", "-t", temperature)
+    if mixture.vocabulary_.boundary is None:
+        text = mixture.sample(60, **options)
+        assert written == (text if isinstance(text, bytes) else text.encode() + b"\n")
+    else:
+        documents = mixture.sample(n_samples=written.count(b"\n"), max_length=1000, **options)
+        assert written == "".join(f"{document}\n" for document in documents).encode()
+
+
+@pytest.mark.parametrize("compiler", available("gcc"))
+@pytest.mark.parametrize("outer", [[[0.5, 0.5]], [[0.5, 0.5], [0.25, 0.75]], [[0.5, 0.5]] * 5])
+def test_c_of_mixtures_with_different_numbers_of_classes(outer, compiler, tmp_path):
+    mixture = Mixture.from_fitted([mixture_of(TEXT, FOUR), CharNGram(2).fit(TEXT).quantize()])
+    mixture.weights_ = np.array(outer)
+    functions = loaded(mixture, tmp_path, compiler)
+    texts = texts_of(mixture)
+    found = [functions.crnn_score(text.encode(), ctypes.c_size_t(len(text))) for text in texts]
+    np.testing.assert_allclose(found, mixture.score_samples(texts), rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("compiler", available("gcc"))
+def test_c_rounds_every_member_and_estimates_guess_numbers(compiler, tmp_path):
+    network = random_language_model(NAMES, hidden_size=13, dtype="float32")
+    counts = CharNGram(3).fit(NAMES)
+    mixture = Mixture.from_fitted([network, counts], weights=FOUR)
+    rounded = Mixture.from_fitted([network.quantize(), counts.quantize()], weights=FOUR)
+    options = {"int8": True, "guess_samples": 500, "random_state": 4}
+    functions = loaded(mixture, tmp_path, compiler, **options)
+    found = [functions.crnn_score(name.encode(), ctypes.c_size_t(len(name))) for name in NAMES]
+    np.testing.assert_allclose(found, rounded.score_samples(NAMES), rtol=0, atol=1e-5)
+    assert np.abs(found - mixture.score_samples(NAMES)).max() > 1e-4
+    guesses = [functions.crnn_guess_number(name.encode(), ctypes.c_size_t(len(name))) for name in NAMES]
+    wanted = np.log10(rounded.guess_number(NAMES, 500, random_state=4).estimate)
+    np.testing.assert_allclose(guesses, wanted, atol=1e-3)
+    assert functions.crnn_guess_number(b"?", ctypes.c_size_t(1)) == -1
+
+
+def encoded(text):
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def loaded(model, folder, compiler, *flags, **options):
+    """Return the functions of a compiled library."""
+    library = compiled(model, folder, compiler, "-DCRNN_NO_MAIN", "-shared", "-fPIC", *flags, **options)
+    functions = ctypes.CDLL(str(library))
+    functions.crnn_score.restype = ctypes.c_double
+    if options.get("guess_samples"):
+        functions.crnn_guess_number.restype = ctypes.c_double
+    return functions

@@ -17,10 +17,10 @@ def available(*names):
     return [pytest.param(name, marks=pytest.mark.skipif(name in absent, reason=f"no {name}")) for name in names]
 
 
-def compiled(model, folder, compiler, *flags, int8=False):
+def compiled(model, folder, compiler, *flags, **options):
     """Return the path of what a compiler makes of a model."""
     source, program = folder / "model.c", folder / "model"
-    model.export_c(source, int8=int8)
+    model.export_c(source, **options)
     subprocess.run([compiler, *FLAGS, *flags, str(source), "-o", str(program)], check=True)
     return program
 

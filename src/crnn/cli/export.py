@@ -56,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
         "runtime; OUT.html: a page that runs the model in any browser; OUT.js: a JavaScript module with "
         "functions that sample, score, predict and complete; OUT.arpa: a CharNGram's n-grams for KenLM. "
-        "Counts can be OUT.c, OUT.js, OUT.html or OUT.arpa, mixtures, classifiers and detectors OUT.js or OUT.html",
+        "Counts can be OUT.c, OUT.js, OUT.html or OUT.arpa, mixtures OUT.c, OUT.js or OUT.html, classifiers and "
+        "detectors OUT.js or OUT.html",
     )
     parser.add_argument(
         "--title", metavar="TEXT", help="for OUT.html: the page's title (default: the name of MODEL without its suffix)"
@@ -124,17 +125,11 @@ def run(arguments: argparse.Namespace) -> int:
     if suffix == ".html":
         _export_page(loaded, arguments)
         return 0
-    if suffix in (".c", ".js") and isinstance(loaded, CharNGram) and is_plain:
-        _export_counts(loaded, arguments, suffix)
+    if suffix in (".c", ".js") and isinstance(loaded, CharNGram | Mixture) and is_plain:
+        _export_source(loaded, arguments, suffix)
         return 0
     if arguments.max_bytes is not None:
-        if suffix != ".js" or not isinstance(loaded, Mixture) or not is_plain:
-            arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js, OUT.html or OUT.arpa")
-        loaded = _pruned(loaded, arguments)
-    if suffix == ".js" and isinstance(loaded, Mixture) and is_plain:
-        loaded.export_js(path, float16=arguments.float16, int8=arguments.int8, **_guesses(arguments))
-        _say_written(path)
-        return 0
+        arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js, OUT.html or OUT.arpa")
     model = require_network(loaded, kind, arguments.model, "crnn export")
     hint = ""
     if suffix == ".onnx":
@@ -147,8 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         model.export_js(path, float16=arguments.float16, int8=arguments.int8, **_guesses(arguments))
     else:
         model.export_c(path, int8=arguments.int8, **_guesses(arguments))
-        program = shlex.quote(os.path.splitext(path)[0])
-        hint = f"; cc -O3 -march=native {shlex.quote(path)} -o {program}"
+        hint = _compiling(path)
     _say_written(path, hint)
     if arguments.int8:
         _say_int8_cost(model)
@@ -176,6 +170,11 @@ def _title(arguments: argparse.Namespace) -> str | None:
 def _say_written(path: str, hint: str = "") -> None:
     """Say that a file is written, and what to do with it."""
     say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes{hint}")
+
+
+def _compiling(path: str) -> str:
+    """Return the command that makes a program of a C file."""
+    return f"; cc -O3 -march=native {shlex.quote(path)} -o {shlex.quote(os.path.splitext(path)[0])}"
 
 
 def _export_judge(found: TextClassifier | AnomalyDetector, arguments: argparse.Namespace, suffix: str) -> None:
@@ -226,18 +225,19 @@ def _pruned(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace)
     raise InvalidInputError("--max-bytes needs counts, but MODEL has none. Omit it, or pass --int8.")
 
 
-def _export_counts(counts: CharNGram, arguments: argparse.Namespace, suffix: str) -> None:
-    """Write counts as C or JavaScript."""
+def _export_source(model: CharNGram | Mixture, arguments: argparse.Namespace, suffix: str) -> None:
+    """Write counts or a mixture as C or JavaScript."""
     path = arguments.output
-    if arguments.float16:
+    if arguments.float16 and isinstance(model, CharNGram):
         raise InvalidInputError("--float16 needs a network, but MODEL contains counts. Omit it, or pass --int8.")
     if arguments.max_bytes is not None:
-        counts = counts.prune(arguments.max_bytes)
+        model = _pruned(model, arguments)
     if suffix == ".js":
-        counts.export_js(path, int8=arguments.int8, **_guesses(arguments))
+        model.export_js(path, float16=arguments.float16, int8=arguments.int8, **_guesses(arguments))
+        _say_written(path)
     else:
-        counts.export_c(path, int8=arguments.int8, **_guesses(arguments))
-    _say_written(path)
+        model.export_c(path, int8=arguments.int8, **_guesses(arguments))
+        _say_written(path, _compiling(path))
 
 
 def _export_arpa(arguments: argparse.Namespace) -> None:

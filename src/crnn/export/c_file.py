@@ -2,57 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .._version import __version__
-from ..errors import InvalidInputError
 from ..parameters.checks import FilePath, checked_path
+from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
-from .c_parts import c_array, c_source
-from .counts_c import counts_tables
+from .c_parts import c_array, c_codes, c_source
+from .counts_c import counts_tables, counts_types
 from .guess_table import Table
-from .models import Exported, ExportedCounts, ExportedNetwork
-from .network_c import network_sizes, network_tables
+from .mixture_c import mixture_code, mixture_state
+from .models import Exported, ExportedCounts, ExportedMixture, ExportedNetwork
+from .network_c import cell_numbers, network_sizes, network_tables, renamed_for_network
 from .weights import NOTICE
 
 COMMON_CODE = ("random_numbers.c", "symbols.c", "texts.c", "program.c")  # in c_source
+POSITION = "/* The position in a text. To continue a text in two ways, copy the state. */\n"
 
 
 def export_c(model: Exported, path: FilePath, *, guesses: Table | None = None) -> None:
     """Write a language model as one C99 file; see `crnn.CharRNN.export_c`."""
     name = checked_path("path", path)
-    sizes: dict[str, object]
-    if isinstance(model, ExportedNetwork):
-        sizes = network_sizes(model)
-        tables = network_tables(model)
-        code = "network.c"
-    elif isinstance(model, ExportedCounts):
-        sizes = {"CRNN_ORDER": model.counts.order}
-        tables = counts_tables(model)
-        code = "counts.c"
-    else:
-        raise InvalidInputError("a Mixture cannot be exported to C. Use export_js, or export one of its models.")
+    flat = model.flattened() if isinstance(model, ExportedMixture) else model
+    members = flat.members if isinstance(flat, ExportedMixture) else [flat]
+    networks = [member for member in members if isinstance(member, ExportedNetwork)]
+    counts = [member for member in members if isinstance(member, ExportedCounts)]
     parts = [
-        _configuration(model, sizes | vocabulary_sizes(model.vocabulary)),
-        c_source("declarations.h"),
+        f"/* {model.summary}, written by crnn {__version__}. */\n/* {NOTICE} */\n",
+        _macros(_vocabulary_sizes(model.vocabulary)),
+        *_network_states(networks),
+        c_source("declarations.h").replace("{state}", POSITION + _state_of(flat)),
         "#ifndef CRNN_HEADER\n",
-        *tables,
-        *_guess_tables(guesses),
-        *(c_source(part) for part in ("arithmetic.c", code, *COMMON_CODE)),
-        *([] if guesses is None else [c_source("guess_numbers.c")]),
+        c_codes(model.vocabulary),
+        c_source("arithmetic.c"),
+        *_network_code(networks),
+        *_counts_code(counts),
+        *_model_code(flat),
+        *(c_source(part) for part in COMMON_CODE),
+        *_guess_code(guesses),
         "#endif /* CRNN_HEADER */",
     ]
     write_atomically(name, "\n".join(parts).encode("ascii") + b"\n")
 
 
-def _configuration(model: Exported, macros: dict[str, object]) -> str:
-    """Return the head of the file, which describes the model in a comment and in macros."""
-    title = f"/* {model.summary}, written by crnn {__version__}. */\n/* {NOTICE} */\n"
-    return "".join([title, *(f"#define {name} {value}\n" for name, value in macros.items())])
+def _state_of(model: Exported) -> str:
+    """Return the type of a model's state."""
+    if isinstance(model, ExportedMixture):
+        return mixture_state(model)
+    if isinstance(model, ExportedNetwork):
+        return "typedef crnn_net_state crnn_state;\n"
+    return f"typedef struct crnn_state {{\n    int32_t contexts[{model.counts.order}];\n}} crnn_state;\n"
 
 
-def vocabulary_sizes(vocabulary: Vocabulary) -> dict[str, object]:
+def _model_code(model: Exported) -> Iterator[str]:
+    """Yield the public functions of a language model that depend on its kind."""
+    if isinstance(model, ExportedMixture):
+        yield mixture_code(model)
+        yield c_source("language_model.c")
+    elif isinstance(model, ExportedNetwork):
+        yield c_source("network_model.c")
+        yield c_source("language_model.c")
+    else:
+        yield c_source("counts_model.c")
+
+
+def _macros(values: dict[str, object]) -> str:
+    return "".join(f"#define {name} {value}\n" for name, value in values.items())
+
+
+def _vocabulary_sizes(vocabulary: Vocabulary) -> dict[str, object]:
     """Return the macros that describe the symbols."""
     return {
         "CRNN_CHARACTERS": len(vocabulary.codes),
@@ -63,9 +82,44 @@ def vocabulary_sizes(vocabulary: Vocabulary) -> dict[str, object]:
     }
 
 
-def _guess_tables(guesses: Table | None) -> Iterator[str]:
-    """Yield the definitions of a password meter's table."""
-    if guesses is not None:
-        yield f"enum {{ CRNN_GUESS_SAMPLES = {guesses.shape[1]} }};\n"
-        for name, row in zip(("crnn_guess_inverse", "crnn_guess_log10"), guesses, strict=True):
-            yield c_array("float", name, [f"{value:.9g}" if value % 1 else f"{value:.1f}" for value in row.tolist()])
+def _network_states(networks: Sequence[ExportedNetwork]) -> Iterator[str]:
+    """Yield the sizes and the states of networks."""
+    if not networks:
+        return
+    yield _macros(cell_numbers())
+    yield "#include <stdint.h>\n"
+    for number, network in enumerate(networks, 1):
+        state = _macros(network_sizes(network)) + "\n" + c_source("network_state.h")
+        yield renamed_for_network(number, state)
+
+
+def _network_code(networks: Sequence[ExportedNetwork]) -> Iterator[str]:
+    """Yield the tables and functions of networks."""
+    if not networks:
+        return
+    has_gates = any(CELLS[network.weights.cell].gates > 1 for network in networks)
+    yield c_source("activations.c").replace("CRNN_GATES", str(int(has_gates)))
+    for number, network in enumerate(networks, 1):
+        code = [*network_tables(network), c_source("network.c")]
+        yield renamed_for_network(number, "\n".join(code))
+
+
+def _counts_code(models: Sequence[ExportedCounts]) -> Iterator[str]:
+    """Yield the functions and the tables of counts."""
+    if not models:
+        return
+    bits = max(model.counts.bits for model in models)
+    yield counts_types(models)
+    yield c_source("counts.c")
+    for number, model in enumerate(models, 1):
+        yield from counts_tables(model, f"crnn_counts_{number}", bits)
+
+
+def _guess_code(guesses: Table | None) -> Iterator[str]:
+    """Yield the table and the function of a password meter."""
+    if guesses is None:
+        return
+    yield f"enum {{ CRNN_GUESS_SAMPLES = {guesses.shape[1]} }};\n"
+    for name, row in zip(("crnn_guess_inverse", "crnn_guess_log10"), guesses, strict=True):
+        yield c_array("float", name, [f"{value:.9g}" if value % 1 else f"{value:.1f}" for value in row.tolist()])
+    yield c_source("guess_numbers.c")

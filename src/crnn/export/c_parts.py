@@ -48,4 +48,4 @@ def c_floats(array: Array) -> list[str]:
 def c_codes(vocabulary: Vocabulary) -> str:
     """Return the definition of the characters of a vocabulary."""
     codes = vocabulary.codes if len(vocabulary.codes) else np.zeros(1, np.uint32)  # C has no array of length 0
-    return "/* Code points or byte values, in id order. */\n" + c_integers("crnn_number", "crnn_codes", codes)
+    return "/* Code points or byte values, in id order. */\n" + c_integers("uint32_t", "crnn_codes", codes)

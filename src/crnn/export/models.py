@@ -90,10 +90,30 @@ class ExportedMixture(NamedTuple):
         letters = [*zip(firsts.tolist(), ends.tolist(), strict=True)]
         return cls(vocabulary, tuple(members), rows, letters)
 
+    def flattened(self) -> Self:
+        """Return the same mixture without mixtures among its members: theirs have the products of both weights."""
+        inner = [member.flattened() if isinstance(member, ExportedMixture) else member for member in self.members]
+        n_rows = max([len(self.weights), *(len(each.weights) for each in inner if isinstance(each, ExportedMixture))])
+        members: list[Exported] = []
+        columns: list[NDArray[np.float64]] = []
+        for member, weight in zip(inner, _with_rows(self.weights, n_rows).T, strict=True):
+            if isinstance(member, ExportedMixture):
+                members += member.members
+                columns += [weight * column for column in _with_rows(member.weights, n_rows).T]
+            else:
+                members.append(member)
+                columns.append(weight)
+        return self._replace(members=tuple(members), weights=np.stack(columns, axis=1))
+
     @property
     def summary(self) -> str:
         """What the model is, in one line."""
         return f"Mixture of {len(self.members)} models: {'; '.join(member.summary for member in self.members)}"
+
+
+def _with_rows(weights: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
+    """Return weights (C, K) as (n_rows, K); the last row holds for as many letters or more."""
+    return weights[np.minimum(np.arange(n_rows), len(weights) - 1)]
 
 
 Exported = ExportedNetwork | ExportedCounts | ExportedMixture

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* The place of a number among `count` sorted numbers, or -1. */
-static int crnn_find(const crnn_number *numbers, int count, uint64_t number) {
+static int crnn_find(const uint32_t *numbers, int count, uint32_t number) {
     int first = 0, end = count;
     while (first < end) {
         const int middle = first + (end - first) / 2;

@@ -26,21 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The position in a text. To continue a text in two ways, copy the state. */
-typedef struct crnn_state {
-#if CRNN_ORDER > 0
-    int32_t contexts[CRNN_ORDER]; /* the contexts of the last 0, 1, ... symbols, or -1 */
-#else
-    float h[CRNN_LAYERS][CRNN_HIDDEN];
-#if CRNN_CELL == CRNN_LSTM || CRNN_CELL == CRNN_CIFG
-    float c[CRNN_LAYERS][CRNN_HIDDEN];
-#endif
-#if CRNN_PAIRS > 0
-    int symbol; /* the last symbol's id plus 1, or 0 at the start */
-#endif
-#endif
-} crnn_state;
-
+{state}
 /* A stream of random numbers: NumPy's PCG64. */
 typedef struct crnn_wide {
     uint64_t high, low;
