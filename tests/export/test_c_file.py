@@ -148,11 +148,22 @@ def test_c_program_takes_command_line_options(compiler, tmp_path):
     model = model_of("abcdefgh")
     program = compiled(model, tmp_path, compiler)
     text = model.sample(31, prime="hag", temperature=0.5, random_state=2**40 + 1)
-    assert output(program, "-n", "31", "-s", str(2**40 + 1), "-t", "0.5", "-p", "hag").decode() == text + "\n"
-    assert output(program, "-t", "0", "-n", "13").decode() == model.sample(13, temperature=0) + "\n"
+    assert (
+        output(program, "--length", "31", "--seed", str(2**40 + 1), "--temperature", "0.5", "--prime", "hag").decode()
+        == text + "\n"
+    )
+    assert output(program, "--temperature", "0", "--length", "13").decode() == model.sample(13, temperature=0) + "\n"
     assert float(output(program, "--score", given=b"abcabc")) == pytest.approx(-model.score("abcabc"), abs=1e-6)
     assert b"usage" in output(program, "--help")
-    for arguments in (["-x"], ["-n"], ["-n", "1x"], ["-n", "-3"], ["-t", "-1"], ["-p", "z"], ["--score", "-n"]):
+    for arguments in (
+        ["-x"],
+        ["--length"],
+        ["--length", "1x"],
+        ["--length", "-3"],
+        ["--temperature", "-1"],
+        ["--prime", "z"],
+        ["--score", "--length"],
+    ):
         assert subprocess.run([program, *arguments], capture_output=True).returncode == 1
     assert subprocess.run([program, "--score"], input=b"abz", capture_output=True).returncode == 1
 

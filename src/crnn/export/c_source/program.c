@@ -109,13 +109,14 @@ static int crnn_score_input(void) {
 }
 
 static int crnn_usage(void) {
-    puts("usage: model [-n N] [-s SEED] [-t TEMPERATURE] [-p PRIME]    write N symbols (default: 200, seed 0)\n"
+    puts("usage: model [--length N] [--seed SEED] [--temperature T] [--prime TEXT]\n"
+         "                               write N symbols (default: 200, seed 0)\n"
          "       model --score < FILE    write the nats per symbol of a text, or the log-probability of each line");
     return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
-    long n = 200;
+    long length = 200;
     uint64_t seed = 0;
     double temperature = 1;
     const char *prime = "";
@@ -126,22 +127,24 @@ int main(int argc, char **argv) {
             return crnn_usage();
         if (strcmp(option, "--score") == 0)
             return argc == 2 ? crnn_score_input() : crnn_fail("--score cannot be combined with other options");
-        if (option[0] != '-' || option[1] == '\0' || option[2] != '\0' || !strchr("nstp", option[1]) || value == NULL)
+        if (value == NULL)
             return crnn_fail("an option is unknown or lacks its value; see --help");
         i++;
-        if (option[1] == 'n')
-            n = strtol(value, &end, 10);
-        else if (option[1] == 's')
+        if (strcmp(option, "--length") == 0)
+            length = strtol(value, &end, 10);
+        else if (strcmp(option, "--seed") == 0)
             seed = strtoull(value, &end, 10);
-        else if (option[1] == 't')
+        else if (strcmp(option, "--temperature") == 0)
             temperature = strtod(value, &end);
-        else
+        else if (strcmp(option, "--prime") == 0)
             prime = value;
+        else
+            return crnn_fail("an option is unknown or lacks its value; see --help");
         if (end != NULL && (end == value || *end != '\0'))
             return crnn_fail("the value of an option is not a number; see --help");
     }
-    if (n < 0 || !(temperature >= 0))
-        return crnn_fail("N and TEMPERATURE must not be negative");
-    return crnn_write(prime, seed, temperature, n);
+    if (length < 0 || !(temperature >= 0))
+        return crnn_fail("--length and --temperature must not be negative");
+    return crnn_write(prime, seed, temperature, length);
 }
 #endif /* CRNN_NO_MAIN */
