@@ -118,7 +118,7 @@ class CharRNN(LanguageModel):
         The decay rate of Adam's first moment.
     beta_2 : float, default=0.999
         The decay rate of Adam's second moment; 0.99 suits short runs.
-    sampled_softmax : int or None, default=None
+    n_sampled_symbols : int or None, default=None
         For alphabets of thousands of symbols: in training, a chunk's softmax covers the symbols that occur in the chunk
         and this many others, drawn at random to represent the rest (Jean et al. 2015). A step takes a fraction of the
         time, and training losses are estimates. Sampling, scoring and validation use all symbols. None: training also
@@ -246,7 +246,7 @@ class CharRNN(LanguageModel):
         clip_norm: float | None = None,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
-        sampled_softmax: int | None = None,
+        n_sampled_symbols: int | None = None,
         weight_decay: float = 0.0,
         dropout: float = 0.0,
         weight_dropout: float = 0.0,
@@ -285,7 +285,7 @@ class CharRNN(LanguageModel):
         self.clip_norm = clip_norm
         self.beta_1 = beta_1
         self.beta_2 = beta_2
-        self.sampled_softmax = sampled_softmax
+        self.n_sampled_symbols = n_sampled_symbols
         self.weight_decay = weight_decay
         self.dropout = dropout
         self.weight_dropout = weight_dropout

@@ -528,7 +528,7 @@ class LanguageModel(Estimator):
         gaps: str | bytes | None = None,
         typos: float | None = None,
         confusions: Any = None,
-        least: float | Mapping[str, float] | None = None,
+        min_gain: float | Mapping[str, float] | None = None,
         n_beams: int | None = None,
         among: Any = None,
         prime: str | bytes = "",
@@ -566,10 +566,10 @@ class LanguageModel(Estimator):
             what these may have been, as a string, a list of strings or a dict with their rates. The rate is 0.01 if
             none is given; ``""`` means that nothing stood there. "ocr" has the confusions of scanned text
             (``docs/restore.md``). In a list, later rates replace earlier ones.
-        least : float or dict, default=None
+        min_gain : float or dict, default=None
             The nats that each change must gain: the restored text has the largest log-probability, that of the damage
-            included, after `least` is subtracted for each change. Undoing one change therefore loses at least as much.
-            A dict has numbers for "case", "spaces", "accents", "typos" and "confusions". Gaps are always filled.
+            included, after `min_gain` is subtracted for each change. Undoing one change therefore loses at least as
+            much. A dict has numbers for "case", "spaces", "accents", "typos" and "confusions". Gaps are always filled.
             None: 3 with `typos` or `confusions`, a factor of 20, but 0 for ``case=True``, ``spaces=True`` and accents,
             where the text says nothing; 0 without both.
         n_beams : int, default=None
@@ -596,9 +596,9 @@ class LanguageModel(Estimator):
             The restored text, or a list of restored texts. With `changes`, a tuple ``(text, changes)`` for each text;
             each change is a tuple ``(start, stop, before, after, log_odds)``: the place and the text before, the text
             after, and how much more probable, in nats, the whole text is with the change than without it, whatever
-            `least` is. For a gap, the comparison is with all other symbols. With `among`, a text has at most one
+            `min_gain` is. For a gap, the comparison is with all other symbols. With `among`, a text has at most one
             change, from the first to the last difference; its log-odds compare the text with the next best of the
-            list, both with `least` subtracted.
+            list, both with `min_gain` subtracted.
 
         Examples
         --------
@@ -614,7 +614,7 @@ class LanguageModel(Estimator):
         ['London', 'Lima']
         """
         options: Any = {"case": case, "accents": accents, "spaces": spaces, "gaps": gaps, "typos": typos}
-        options |= {"confusions": confusions, "least": least}
+        options |= {"confusions": confusions, "min_gain": min_gain}
         if label is not None:
             rest: Any = {"n_beams": n_beams, "among": among, "prime": prime, "changes": changes}
             return self.for_label(label).restore(X, **rest, **options)
@@ -884,13 +884,13 @@ class LanguageModel(Estimator):
         network, vocabulary = self._text_network("next_proba", one_row=False, scoring=True)
         return string_scores.next_probabilities(network, vocabulary, prefixes, checked_threads(self.n_threads))
 
-    def surprisal(self, text: Text, *, end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:
+    def surprisal(self, text: Text, *, include_end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:
         """Return the surprisal of each character, float64 (len(text),): -log P given the previous ones, in nats.
 
         Parameters
         ----------
         text : str or bytes
-        end : bool, default=False
+        include_end : bool, default=False
             Whether to append the surprisal of the document's end, which shows if a text is incomplete.
         adapt : bool, dict or "counts", default=False
             As for `score`.
@@ -905,10 +905,10 @@ class LanguageModel(Estimator):
         --------
         >>> from crnn import CharNGram
         >>> names = CharNGram(order=4).fit(["Anna", "Bob"])
-        >>> names.surprisal("Ann", end=True).argmax()  # the end, since an a is missing
+        >>> names.surprisal("Ann", include_end=True).argmax()  # the end, since an a is missing
         np.int64(3)
         """
-        return self._surprisal("surprisal", text, end=checked_bool("end", end), adapt=adapt)
+        return self._surprisal("surprisal", text, end=checked_bool("include_end", include_end), adapt=adapt)
 
     def _surprisal(self, method: str, text: Text, *, end: bool, adapt: Adapt) -> NDArray[np.float64]:
         """Return the surprisal of each character for a public method, which errors name."""
@@ -1012,7 +1012,9 @@ class LanguageModel(Estimator):
 
     # ---------------------------------------------------------------- exports
 
-    def export_c(self, path: FilePath, *, int8: bool = False, guess_samples: int = 0, random_state: Any = None) -> None:
+    def export_c(
+        self, path: FilePath, *, int8: bool = False, n_guess_samples: int = 0, random_state: Any = None
+    ) -> None:
         """Write the model as one C99 file without dependencies; see ``docs/export.md``.
 
         The comment at the start of the file documents its functions and how to compile it; they allocate no memory. The
@@ -1026,7 +1028,7 @@ class LanguageModel(Estimator):
             not pruned keep all their n-grams.
         int8 : bool, default=False
             Whether to store the 8-bit numbers of `quantize`. A quantized model always does.
-        guess_samples : int, default=0
+        n_guess_samples : int, default=0
             For a password meter: the number of documents to draw for `guess_number`, such as 10,000, which take 8 bytes
             each. The file then has a function ``crnn_guess_number`` that returns log10 of the estimate. 0: no function.
         random_state : int, SeedSequence, Generator or None, default=None
@@ -1050,7 +1052,7 @@ class LanguageModel(Estimator):
         """
         from .export.c_file import export_c
 
-        exported, guesses = self._for_export("export_c", int8, guess_samples, random_state)
+        exported, guesses = self._for_export("export_c", int8, n_guess_samples, random_state)
         export_c(exported, path, guesses=guesses)
 
     def export_js(
@@ -1059,7 +1061,7 @@ class LanguageModel(Estimator):
         *,
         float16: bool = False,
         int8: bool = False,
-        guess_samples: int = 0,
+        n_guess_samples: int = 0,
         random_state: Any = None,
     ) -> None:
         """Write the model as a JavaScript module for browsers, Node.js and games; see ``docs/export.md``.
@@ -1074,7 +1076,7 @@ class LanguageModel(Estimator):
             The new file, usually with the suffix ``.js``.
         float16 : bool, default=False
             Whether to store the weights of networks in 16 bits: half the size, with rounded weights.
-        int8, guess_samples, random_state
+        int8, n_guess_samples, random_state
             As in `export_c`; the function is ``guessNumber``.
 
         Examples
@@ -1087,7 +1089,7 @@ class LanguageModel(Estimator):
         """
         from .export.js_file import export_js
 
-        exported, guesses = self._for_export("export_js", int8, guess_samples, random_state)
+        exported, guesses = self._for_export("export_js", int8, n_guess_samples, random_state)
         export_js(exported, path, float16=float16, guesses=guesses)
 
     def export_html(
@@ -1098,7 +1100,7 @@ class LanguageModel(Estimator):
         int8: bool = False,
         title: str | None = None,
         exclude: Iterable[Any] = (),
-        guess_samples: int = 0,
+        n_guess_samples: int = 0,
         random_state: Any = None,
     ) -> None:
         """Write the model as one HTML page that runs it; see ``docs/export.md``.
@@ -1123,7 +1125,7 @@ class LanguageModel(Estimator):
             For a model of documents: texts that the page does not show, such as the training documents. It recognizes
             them by hashes, two bytes a text, which also exclude 1 of 1,000 other texts. The hashes of a list can show
             whether it contains a text, but not which texts it contains.
-        guess_samples, random_state
+        n_guess_samples, random_state
             As in `export_c`: with samples, the page is a password meter instead, which shows about how many guesses
             find a typed password, and its characters colored by surprisal.
 
@@ -1139,12 +1141,12 @@ class LanguageModel(Estimator):
         from .export.page import export_html, export_meter_html
         from .export.text_filter import TextFilter
 
-        exported, guesses = self._for_export("export_html", int8, guess_samples, random_state)
+        exported, guesses = self._for_export("export_html", int8, n_guess_samples, random_state)
         vocabulary = exported.vocabulary
         excluded = TextFilter.of(exclude, vocabulary)
         if guesses is not None:
             if excluded is not None:
-                raise InvalidInputError("exclude is for a page without guess_samples. Omit one of the two.")
+                raise InvalidInputError("exclude is for a page without n_guess_samples. Omit one of the two.")
             export_meter_html(exported, guesses, path, float16=float16, title=title)
             return
         width = 0
@@ -1164,7 +1166,7 @@ class LanguageModel(Estimator):
         )
 
     def _for_export(
-        self, what: str, int8: bool, guess_samples: int, random_state: Any
+        self, what: str, int8: bool, n_guess_samples: int, random_state: Any
     ) -> tuple[Exported, Table | None]:
         """Return what a file contains of the model, and the table of a password meter, if any."""
         from .export.guess_table import guess_table
@@ -1174,7 +1176,7 @@ class LanguageModel(Estimator):
         def network() -> InferenceNetwork:
             return self._compact(int8=int8)._network(what, one_row=False)[0]
 
-        return exported, guess_table(network, guess_samples, random_state)
+        return exported, guess_table(network, n_guess_samples, random_state)
 
     def _text_network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[InferenceNetwork, Vocabulary]:
         """Return the `_network` of a model without labels; otherwise an error names the requested method `what`."""

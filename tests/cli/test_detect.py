@@ -16,7 +16,18 @@ from crnn import AnomalyDetector, CharNGram, CharRNN
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
 
-TRAIN = ["train", "clean.log.gz", "--model", "detector", "-o", "log.crnn", "--seed", "0", "--contamination", "0.05"]
+TRAIN = [
+    "train",
+    "clean.log.gz",
+    "--model",
+    "detector",
+    "-o",
+    "log.crnn",
+    "--random-state",
+    "0",
+    "--contamination",
+    "0.05",
+]
 
 
 def lines(n, seed=0):
@@ -66,7 +77,7 @@ def test_from_clean_lines_to_verdicts(clean, capsys):
 
 
 def test_other_options_of_training(clean, capsys):
-    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--time", "7s", "--bytes"]) == 0
+    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--seconds", "7s", "--bytes"]) == 0
     assert capsys.readouterr().err == ""
     detector = AnomalyDetector.load("log.crnn")
     assert (detector.reduce_, detector.max_seconds) == ("sum", 7.0)
@@ -211,6 +222,6 @@ def test_the_recipe_for_domains_finds_generated_names_although_the_list_has_odd_
     Path("domains.txt").write_text("\n".join(rng.permutation(names + odd)))
     generated = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 12)) for _ in range(500)]
     Path("queries.txt").write_text("\n".join(generated))
-    assert cli.main([*train.split(), "--seed", "1"]) == 0
+    assert cli.main([*train.split(), "--random-state", "1"]) == 0
     assert cli.main(detect.split()) == 0
     assert verdicts(capsys.readouterr().out)[1].count("anomaly") > 480

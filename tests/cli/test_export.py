@@ -117,7 +117,7 @@ def test_pages_of_classifiers_and_detectors(tmp_path, monkeypatch, capsys):
     assert "argument --exclude: only for language models, not for classifiers" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["max-bytes", "guess-samples"])
+@pytest.mark.parametrize("option", ["max-bytes", "n-guess-samples"])
 def test_judges_refuse_the_options_of_language_models(option, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     TextClassifier(CharNGram(2)).fit(["anna", "bob"], ["f", "m"]).save("judge.crnn")
@@ -133,16 +133,16 @@ def test_password_meters(tmp_path, monkeypatch, capsys):
     model = CharNGram(3).fit(["anna", "annabel", "bob"]).quantize()
     model.save("words.crnn")
     for name in ("meter.html", "meter.js", "meter.c"):
-        assert main(["export", "words.crnn", name, "--guess-samples", "20", "--seed", "3"]) == 0
-    model.export_html("same.html", guess_samples=20, random_state=3, title="words")
-    model.export_js("same.js", guess_samples=20, random_state=3)
-    model.export_c("same.c", guess_samples=20, random_state=3)
+        assert main(["export", "words.crnn", name, "--n-guess-samples", "20", "--random-state", "3"]) == 0
+    model.export_html("same.html", n_guess_samples=20, random_state=3, title="words")
+    model.export_js("same.js", n_guess_samples=20, random_state=3)
+    model.export_c("same.c", n_guess_samples=20, random_state=3)
     for suffix in ("html", "js", "c"):
         assert (tmp_path / f"meter.{suffix}").read_bytes() == (tmp_path / f"same.{suffix}").read_bytes()
     capsys.readouterr()
     with pytest.raises(SystemExit):
-        main(["export", "words.crnn", "meter.onnx", "--guess-samples", "20"])
-    assert "argument --guess-samples: only for OUT.html, OUT.c and OUT.js" in capsys.readouterr().err
+        main(["export", "words.crnn", "meter.onnx", "--n-guess-samples", "20"])
+    assert "argument --n-guess-samples: only for OUT.html, OUT.c and OUT.js" in capsys.readouterr().err
 
 
 def test_a_quantized_model_exports_its_own_weights(model, tmp_path, capsys):

@@ -12,7 +12,7 @@ TRAIN = ["train", "names", "--lines", "--labels", "labels", "-o", "names.crnn", 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--max-steps", "20", "--seed=0", "--hidden-size=7"], CharRNN(7, max_steps=20, random_state=0)),
+        (["--max-steps", "20", "--random-state=0", "--hidden-size=7"], CharRNN(7, max_steps=20, random_state=0)),
         (["--model", "ngram", "--order", "3"], CharNGram(3)),
     ],
 )
@@ -22,7 +22,7 @@ def test_labels_are_learned_and_chosen(folder, capsys, options, expected):
     assert cli.main([*TRAIN, *options]) == 0
     expected.fit(NAMES, y=LABELS)
     for label, given in (([], {}), (["--label", "m"], {"label": "m"})):
-        assert cli.main(["sample", "names.crnn", "--raw", "--n-samples", "3", "--seed", "5", *label]) == 0
+        assert cli.main(["sample", "names.crnn", "--raw", "--n-samples", "3", "--random-state", "5", *label]) == 0
         assert capsys.readouterr().out.splitlines() == expected.sample(n_samples=3, random_state=5, **given)
     assert cli.main(["score", "names.crnn", "names", "--lines", "--label", "m"]) == 0
     scores = [float(line) for line in capsys.readouterr().out.split()]
@@ -35,5 +35,5 @@ def test_labels_are_learned_and_chosen(folder, capsys, options, expected):
 def test_labels_may_be_numbers(folder, capsys):
     model = CharRNN(5, max_steps=1, random_state=0).fit(["a", "b"], y=[1, 2])
     model.save("numbers.crnn")
-    assert cli.main(["sample", "numbers.crnn", "--raw", "--label", "2", "--seed", "5"]) == 0
+    assert cli.main(["sample", "numbers.crnn", "--raw", "--label", "2", "--random-state", "5"]) == 0
     assert capsys.readouterr().out == model.sample(label=2, random_state=5) + "\n"

@@ -26,7 +26,9 @@ FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/fu
 @POSIX
 def test_from_text_to_samples_through_pipes(folder, capsys):
     with open("text.txt", "rb") as text:
-        trained = run("train", "-", "-o", "-", "--hidden-size", "11", "--max-steps", "70", "--seed", "3", stdin=text)
+        trained = run(
+            "train", "-", "-o", "-", "--hidden-size", "11", "--max-steps", "70", "--random-state", "3", stdin=text
+        )
     assert trained.returncode == 0
     assert b"bits/char" in trained.stderr
     assert re.search(
@@ -37,7 +39,7 @@ def test_from_text_to_samples_through_pipes(folder, capsys):
     model, fitted = CharRNN.load("new.crnn"), CharRNN(11, max_steps=70, random_state=3).fit(TEXT)
     assert model.get_params() == fitted.get_params()
     np.testing.assert_array_equal(learned_state(model).params, learned_state(fitted).params)
-    sampled = run("sample", "-", "--length", "41", "--prime", "to be", "--seed", "2", input=trained.stdout)
+    sampled = run("sample", "-", "--length", "41", "--prime", "to be", "--random-state", "2", input=trained.stdout)
     expected = model.sample(41, prime="to be", random_state=2)
     assert (sampled.returncode, sampled.stdout, sampled.stderr) == (0, (expected + "\n").encode(), b"")
 
@@ -209,7 +211,7 @@ def test_help_of_a_command_tells_the_defaults(capsys, command, defaults):
     assert [default for default in defaults if default not in out] == []
 
 
-FIRST = ["output", "time", "model", "lines", "from", "resume", "hidden-size", "cell", "epochs", "random-state"]
+FIRST = ["output", "seconds", "model", "lines", "from", "resume", "hidden-size", "cell", "epochs", "random-state"]
 
 
 def test_help_of_train_shows_ten_options_first_and_groups_the_others(capsys):

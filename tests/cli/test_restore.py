@@ -45,14 +45,25 @@ def test_lines_are_restored_among_those_of_a_list(model, folder, capfd):
 )
 def test_changes_have_their_places(model, folder, capfd, words, changes):
     (folder / "text.txt").write_bytes(b"The\nthe functi0n\n")
-    assert cli.main(["restore", "counts.crnn", "text.txt", "--ocr", "--least", "0", "--changes", words]) == 0
+    assert cli.main(["restore", "counts.crnn", "text.txt", "--ocr", "--min-gain", "0", "--changes", words]) == 0
     assert [row.split("\t")[:3] for row in capfd.readouterr().out.splitlines()] == changes
 
 
 def test_scanned_files_are_restored_into_a_folder(model, folder, capfd):
     for name in ("a.txt", "b.txt"):
         (folder / name).write_bytes(b"The functi0n re-\nturns a list\n")
-    arguments = ["counts.crnn", "a.txt", "b.txt", "--ocr", "--least", "3", "--case", "0.001", "--output", "mended"]
+    arguments = [
+        "counts.crnn",
+        "a.txt",
+        "b.txt",
+        "--ocr",
+        "--min-gain",
+        "3",
+        "--case",
+        "0.001",
+        "--output-folder",
+        "mended",
+    ]
     assert cli.main(["restore", *arguments, "--changes"]) == 0
     assert [(folder / "mended" / name).read_bytes() for name in ("a.txt", "b.txt")] == [
         b"The function returns a list\n"

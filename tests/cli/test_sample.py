@@ -54,7 +54,7 @@ def test_the_command_writes_what_sample_returns(folder, capsysbinary, name, word
     model = MODELS[name]()
     model.save("sampled.crnn")
     (folder / "lines").write_text("aa\nab\nba\n", encoding="utf-8")
-    assert cli.main(["sample", "sampled.crnn", "--raw", "--seed", "5", *words.split()]) == 0
+    assert cli.main(["sample", "sampled.crnn", "--raw", "--random-state", "5", *words.split()]) == 0
     out, expected = capsysbinary.readouterr().out, model.sample(random_state=5, **given)
     if isinstance(expected, list):
         expected = ("\n" if name == "documents" else "\n----\n").join(expected)
@@ -63,7 +63,7 @@ def test_the_command_writes_what_sample_returns(folder, capsysbinary, name, word
 
 def test_lone_surrogates_and_line_ends(folder, capsysbinary):
     CharRNN(5, max_steps=0, random_state=0).fit("\ud800\r\n\ufeff").save("odd.crnn")
-    assert cli.main(["sample", "odd.crnn", "--length", "50", "--seed", "5"]) == 0
+    assert cli.main(["sample", "odd.crnn", "--length", "50", "--random-state", "5"]) == 0
     out = capsysbinary.readouterr().out
     assert b"\\ud800" in out
     sample = CharRNN.load("odd.crnn").sample(50, random_state=5)
@@ -95,7 +95,7 @@ USUAL_SAMPLES = [
 def test_samples_are_probable_text_from_the_start_of_a_line(folder, capsysbinary, text, words, given):
     model = CharRNN(7, max_steps=30, random_state=0).fit(text)
     model.save("sampled.crnn")
-    assert cli.main(["sample", "sampled.crnn", "--seed", "5", *words.split()]) == 0
+    assert cli.main(["sample", "sampled.crnn", "--random-state", "5", *words.split()]) == 0
     expected = model.sample(random_state=5, **given)
     out = capsysbinary.readouterr().out
     assert out == (expected if isinstance(expected, bytes) else (expected + "\n").encode())

@@ -27,7 +27,7 @@ def test_options_reach_the_model(folder):
         "hidden_size": 5, "num_layers": 2, "cell": "gru", "seq_length": 3, "batch_size": 2, "optimizer": "adam",
         "learning_rate": 0.05, "schedule": "cosine", "warmup_fraction": 0.25, "clip": None, "clip_norm": 3,
         "weight_decay": 0.1, "beta_1": 0.8, "beta_2": 0.99,
-        "dropout": 0.5, "weight_dropout": 0.25, "state_reset": 0.125, "sampled_softmax": 3,
+        "dropout": 0.5, "weight_dropout": 0.25, "state_reset": 0.125, "n_sampled_symbols": 3,
         "epochs": 2, "max_steps": 7, "max_seconds": 50.5, "validation_fraction": 0.25, "eval_every": 3,
         "patience": 9, "init_scale": 0.1, "min_count": 2, "dtype": "float32",
         "matmul_precision": "bfloat16", "n_threads": 1, "embedding_size": 3, "n_bigrams": 7,
@@ -59,7 +59,7 @@ def test_model_is_not_shown_on_a_terminal(folder, capsys, monkeypatch):
         (["--model", "network"], CharRNN, "fit", "there was nothing to save yet"),
         (["--model", "ngram"], Builder, "build", "nothing is saved, because the text was counted only in part"),
         ([], CharNGram, "_fit", "there was nothing to save yet"),
-        (["--model", "mixture", "--time", "1s"], CharRNN, "fit", "there was nothing to save yet"),
+        (["--model", "mixture", "--seconds", "1s"], CharRNN, "fit", "there was nothing to save yet"),
         (["--model", "detector"], AnomalyDetector, "fit", "there was nothing to save yet"),
     ],
 )
@@ -148,7 +148,7 @@ def test_a_finished_model_that_was_not_saved_is_not_replaced(folder, capsys, mon
 def test_the_last_line_names_both_losses(folder, capsys, best):
     (folder / "other.txt").write_text("e,n" * 20)
     options = ["--validation", "other.txt", "--eval-every", "30", "--max-steps", "100", "--learning-rate", "0.05", best]
-    assert cli.main(["train", "text.txt", "-o", "new.crnn", "--seed", "1", *options]) == 0
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "--random-state", "1", *options]) == 0
     last, model = capsys.readouterr().err.splitlines()[-1], CharRNN.load("new.crnn")
     training, bits, validation = map(float, re.search(
         r" s, training loss (.*) nats \((.*) bits\), validation loss (.*) nats \(.* bits\) per symbol$", last
@@ -166,7 +166,7 @@ def test_lines_are_documents(folder, capsysbinary):
     names = ["anna", "bob", "eve", "otto", ""]
     (folder / "names.txt").write_bytes(b"anna\r\nbob\neve\notto\n\n")
     (folder / "exclude.txt").write_text("bob\notto\n\n", encoding="utf-8")
-    options = ["--optimizer", "adam", "--max-steps", "50", "--seed", "3", "-q"]
+    options = ["--optimizer", "adam", "--max-steps", "50", "--random-state", "3", "-q"]
     assert cli.main(["train", "names.txt", "--lines", "-o", "names.crnn", "--validation", "exclude.txt", *options]) == 0
     model = CharRNN.load("names.crnn")
     expected = CharRNN(optimizer="adam", max_steps=50, random_state=3).fit(names, validation=["bob", "otto", ""])
@@ -191,7 +191,18 @@ def stopped(monkeypatch, *arguments, polls=4, exception=KeyboardInterrupt):
 
 
 def test_a_training_is_resumed(folder, capsys, monkeypatch):
-    options = ["--max-steps", "40", "--cell", "lstm", "--dropout", "0.2", "--seed", "3", "--validation-fraction", "0.1"]
+    options = [
+        "--max-steps",
+        "40",
+        "--cell",
+        "lstm",
+        "--dropout",
+        "0.2",
+        "--random-state",
+        "3",
+        "--validation-fraction",
+        "0.1",
+    ]
     assert cli.main(["train", "text.txt", "-o", "whole.crnn", "-q", *options]) == 0
     assert sorted(os.listdir()) == ["model.crnn", "text.txt", "whole.crnn"]  # the checkpoint is removed
     assert stopped(monkeypatch, *options) == 130
@@ -288,7 +299,7 @@ class Killed(BaseException):
 
 def test_a_kill_between_saving_the_model_and_removing_the_checkpoint(folder, monkeypatch):
     """Both files are whole; --resume finds nothing left to train, and a new training may begin."""
-    options = ["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "40", "--seed", "3"]
+    options = ["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "40", "--random-state", "3"]
 
     def killed(path):
         raise Killed
@@ -377,7 +388,7 @@ def test_several_processes_need_mpi4py(folder, capsys, monkeypatch, name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--time 3s", "argument --time: not allowed with several processes"),
+        ("--seconds 3s", "argument --seconds: not allowed with several processes"),
         ("--model ngram", "argument --model: n-grams are counted by one process"),
         ("--validation -", "argument FILE: several processes cannot share standard input"),
     ],

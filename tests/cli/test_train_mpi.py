@@ -13,7 +13,7 @@ from crnn import CharRNN
 
 pytestmark = needs_mpi
 
-OPTIONS = ["--hidden-size", "11", "--batch-size", "5", "--seq-length", "7", "--seed", "3", "-q"]
+OPTIONS = ["--hidden-size", "11", "--batch-size", "5", "--seq-length", "7", "--random-state", "3", "-q"]
 
 
 @pytest.fixture

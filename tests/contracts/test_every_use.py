@@ -110,9 +110,23 @@ QUIET = {
     "restore": lambda path: network(NAMES).restore(["AnNa"], case=True, typos=0.01),
     "matching": lambda path: counts(NAMES).sample(matching="a.*", random_state=0),
     "guess number": lambda path: counts(NAMES).guess_number(["anna"], 50, random_state=0),
-    "command": lambda path: cli.main(["train", str(path), "-o", f"{path}.crnn", "--time", "0.5", "-q", "--seed", "0"]),
+    "command": lambda path: cli.main(
+        ["train", str(path), "-o", f"{path}.crnn", "--seconds", "0.5", "-q", "--random-state", "0"]
+    ),
     "network's command": lambda path: cli.main(
-        ["train", str(path), "--lines", "-o", f"{path}.crnn", "--model", "network", "--time", "0.5", "--verbose", "0"]
+        [
+            "train",
+            str(path),
+            "--lines",
+            "-o",
+            f"{path}.crnn",
+            "--model",
+            "network",
+            "--seconds",
+            "0.5",
+            "--verbose",
+            "0",
+        ]
     ),
 }
 

@@ -93,7 +93,7 @@ INVALID = {
     # sampling
     "prime": [*THINGS, None, 3, b"ab", ["ab"], np.array("ab"), "a\U0010ffff", "a\0", "a\ud800", "a" * 70_000 + "z"],
     "n_samples": integers(1),
-    "guess_samples": integers(0),
+    "n_guess_samples": integers(0),
     "max_bytes": integers(1),
     "mask": [3],
     "max_length": integers(0, none=True),
@@ -108,7 +108,7 @@ INVALID = {
     "gaps": [*THINGS, {}, 3, "", "ab", b"a", ["a"]],
     "typos": reals(0, 0.0, 1, 1.0, none=True),
     "confusions": [*THINGS, 3, "ocd", b"ocr", {"": "a"}, {"a": "a"}, {"a": 3}, {"a": {"b": 2}}, {b"a": "b"}],
-    "least": [*(value for value in reals() if value not in ({}, None)), {"caps": 1}, {"case": -1}, {"case": "a"}],
+    "min_gain": [*(value for value in reals() if value not in ({}, None)), {"caps": 1}, {"case": -1}, {"case": "a"}],
     "changes": NOT_BOOLS,
     "random_state": NOT_SEEDS,
     "which": [*THINGS, {}, "a", b"a", 1.5, 3, True, np.array(0), [3], [0, 0], [0, -3], [0.5], [True], [[0]], [[0], 1]],
@@ -132,7 +132,7 @@ INVALID = {
     "errors": NOT_CHOICES,
     "exact": NOT_BOOLS,
     "adapt": [*THINGS, None, 0, 1, "yes", [], {"learning_rat": 1}, {"learning_rate": -1}],
-    "end": NOT_BOOLS,
+    "include_end": NOT_BOOLS,
     "cells": NOT_BOOLS,
     "pooling": NOT_CHOICES,
     "at": integers(-3, none=True),
@@ -190,7 +190,7 @@ INVALID = {
     "clip_norm": reals(0, 0.0, none=True),
     "beta_1": reals(1, 1.0, 2.5),
     "beta_2": reals(1, 1.0, 2.5),
-    "sampled_softmax": integers(1, none=True),
+    "n_sampled_symbols": integers(1, none=True),
     "weight_decay": reals(),
     "dropout": reals(1, 1.0, 2.5),
     "weight_dropout": reals(1, 1.0, 2.5),
@@ -212,7 +212,7 @@ INVALID = {
     "estimator": [*THINGS, {}, "model", 3, CharRNN],
     "contamination": reals(0, 0.6),
     "calibration_fraction": reals(0, 1),
-    "folds": integers(2),
+    "n_folds": integers(2),
     "class_weight": [*THINGS, 3, "magic", {"a": -1}],
     "directions": NOT_CHOICES,
     "min_steps": integers(0),
@@ -285,7 +285,7 @@ USUAL = {
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
     "max_bytes": 10**6,
 }  # fmt: skip
-AFTER_DAMAGE = ("X", "least", "n_beams", "among", "prime", "changes", "label")
+AFTER_DAMAGE = ("X", "min_gain", "n_beams", "among", "prime", "changes", "label")
 USUAL_HERE = {
     "TextStates.feed": {"X": ["a", "b", "e"]},
     "CharRNN.resume": {"path": "run", "X": TEXT},

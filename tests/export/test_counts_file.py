@@ -90,10 +90,10 @@ def test_c_writes_the_texts_of_python(name, compiler, temperature, tmp_path):
     exact = model if hasattr(model._learned.counts, "arrays") else None
     program = compiled(model, tmp_path, compiler, "-fsanitize=address,undefined")
     if model.vocabulary_.boundary is None:
-        found = output(program, "-n", "300", "-s", "5", "-t", str(temperature)).decode()
+        found = output(program, "--length", "300", "--seed", "5", "--temperature", str(temperature)).decode()
         wanted = model.sample(300, random_state=5, temperature=temperature) + "\n"
     else:
-        found = output(program, "-n", "40", "-s", "5", "-t", str(temperature)).decode()
+        found = output(program, "--length", "40", "--seed", "5", "--temperature", str(temperature)).decode()
         n = found.count("\n")
         wanted = "".join(f"{t}\n" for t in model.sample(n_samples=n, random_state=5, temperature=temperature))
     if exact is not None:
@@ -173,7 +173,7 @@ def test_guess_numbers_are_pythons(tmp_path):
     model = MODELS["quantized names"]()
     texts = [*NAMES[:60], "hannabo", "", "tototototo"]
     wanted = np.log10(model.guess_number(texts, 2000, random_state=4).estimate)
-    model.export_c(tmp_path / "model.c", guess_samples=2000, random_state=4)
+    model.export_c(tmp_path / "model.c", n_guess_samples=2000, random_state=4)
     flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-DCRNN_NO_MAIN", "-shared", "-fPIC"]
     subprocess.run(["gcc", *flags, tmp_path / "model.c", "-o", tmp_path / "model.so"], check=True)
     guess = ctypes.CDLL(str(tmp_path / "model.so")).crnn_guess_number
@@ -181,7 +181,7 @@ def test_guess_numbers_are_pythons(tmp_path):
     found = [guess(text.encode(), len(text)) for text in texts]
     np.testing.assert_allclose(found, wanted, atol=1e-3)
     assert guess("é".encode(), 2) == -1
-    model.export_js(tmp_path / "model.mjs", guess_samples=2000, random_state=4)
+    model.export_js(tmp_path / "model.mjs", n_guess_samples=2000, random_state=4)
     (tmp_path / "run.mjs").write_text(
         'import { guessNumber } from "./model.mjs";\n'
         f"console.log(JSON.stringify({json.dumps(texts)}.map(guessNumber)));\n"
@@ -189,6 +189,6 @@ def test_guess_numbers_are_pythons(tmp_path):
     done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, check=True)
     np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=1e-3)
     with pytest.raises(
-        ValueError, match="guess_samples is 9, but must be 0 or at least 2, and the model one of documents"
+        ValueError, match="n_guess_samples is 9, but must be 0 or at least 2, and the model one of documents"
     ):
-        CharNGram(2).fit("abab").export_c(tmp_path / "model.c", guess_samples=9)
+        CharNGram(2).fit("abab").export_c(tmp_path / "model.c", n_guess_samples=9)

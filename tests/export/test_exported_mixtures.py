@@ -113,7 +113,7 @@ def test_int8_rounds_every_member(tmp_path):
 def test_guess_numbers_are_pythons(kind, tmp_path):
     mixture = MIXTURES["documents"]()
     model = mixture if kind == "mixture" else mixture.models_[0]
-    model.export_js(tmp_path / "model.mjs", guess_samples=500, random_state=4)
+    model.export_js(tmp_path / "model.mjs", n_guess_samples=500, random_state=4)
     found = in_node(tmp_path / "model.mjs", "guessNumber", "texts.map(guessNumber)", texts=NAMES)
     wanted = np.log10(model.guess_number(NAMES, 500, random_state=4).estimate)
     np.testing.assert_allclose(found, wanted, atol=1e-3)

@@ -24,7 +24,7 @@ def driver(tmp_path_factory):
 @pytest.fixture
 def page_of(driver, tmp_path):
     def make(model, *, dark=False, width=1100, **options):
-        model.export_html(tmp_path / "page.html", guess_samples=1000, random_state=4, **options)
+        model.export_html(tmp_path / "page.html", n_guess_samples=1000, random_state=4, **options)
         return opened(driver, tmp_path / "page.html", dark=dark, width=width)
 
     return make
@@ -67,7 +67,7 @@ def test_guess_numbers_and_colors_are_those_of_python(page_of, kind):
         wanted = min(math.log10(found.estimate[0]), log10_exhaustive(password))
         shown = float(driver.execute_script("return document.getElementById('guesses').dataset.log10"))
         assert shown == pytest.approx(wanted, abs=0.01)
-        bits = model.surprisal(text, end=True) / math.log(2)
+        bits = model.surprisal(text, include_end=True) / math.log(2)
         if kind == "bytes":
             lengths = [len(character.encode()) for character in [*password, " "]]
             bits = np.add.reduceat(bits, np.cumsum([0, *lengths[:-1]]))
@@ -134,10 +134,10 @@ def test_a_meter_needs_a_model_of_documents(tmp_path):
         (
             CharNGram(2).fit("abab"),
             {},
-            "guess_samples is 9, but must be 0 or at least 2, and the model one of documents",
+            "n_guess_samples is 9, but must be 0 or at least 2, and the model one of documents",
         ),
-        (counts(), {"exclude": ["a"]}, r"exclude is for a page without guess_samples\. Omit one of the two"),
+        (counts(), {"exclude": ["a"]}, r"exclude is for a page without n_guess_samples\. Omit one of the two"),
     ):
         with pytest.raises(InvalidInputError, match=message):
-            model.export_html(tmp_path / "page.html", guess_samples=9, **options)
+            model.export_html(tmp_path / "page.html", n_guess_samples=9, **options)
     assert list(tmp_path.iterdir()) == []

@@ -202,7 +202,7 @@ class Run:
         self, layout, params, memory, state, ids, *, T, n_threads=1, n_shards=None, learning_rate=0.1, clip=5.0,
         clip_norm=math.inf, weight_decay=0.0, beta_1=0.9, beta_2=0.999, optimizer="adagrad", n_steps=0,
         optimizer_start=0, dropout=0.0, weight_dropout=0.0, state_reset=0.0, dropout_seed=0, bfloat16=False,
-        sampled_softmax=0, boundary=None, reduce=None,
+        n_sampled_symbols=0, boundary=None, reduce=None,
     ):  # fmt: skip
         self.layout, self.params = layout, params.copy()
         self.memory = [flat.copy() for flat in memory]
@@ -237,7 +237,7 @@ class Run:
                 state_reset=state_reset,
                 dropout_seed=dropout_seed,
                 bfloat16=bfloat16,
-                sampled_softmax=sampled_softmax,
+                n_sampled_symbols=n_sampled_symbols,
             ),
             n_threads=min(n_threads, state[0].shape[1]),
             n_shards=min(n_threads, state[0].shape[1], MAX_SHARDS) if n_shards is None else n_shards,

@@ -16,7 +16,7 @@ from crnn.text.streams import TextStreams
 
 def expected_run(
     layout, params, memory, state, ids, n_steps, *, T, learning_rate=0.1, n_before=0, optimizer_start=0,
-    dropout=0.0, weight_dropout=0.0, state_reset=0.0, dropout_seed=0, sampled_softmax=0, shards=None, **options,
+    dropout=0.0, weight_dropout=0.0, state_reset=0.0, dropout_seed=0, n_sampled_symbols=0, shards=None, **options,
 ):  # fmt: skip
     """Run min-char-rnn's loop with the reference implementation.
 
@@ -46,9 +46,13 @@ def expected_run(
                 reference_dropout.weight_mask(dropout_seed, step, layer, (H, G * H), weight_dropout)
                 for layer in range(layout.num_layers)
             ]
-        if sampled_softmax:
+        if n_sampled_symbols:
             options["loss_of"] = partial(
-                sampled_softmax_loss, sampled=sampled_softmax, seed=dropout_seed, step=step, shards=shards or [range(B)]
+                sampled_softmax_loss,
+                sampled=n_sampled_symbols,
+                seed=dropout_seed,
+                step=step,
+                shards=shards or [range(B)],
             )
         loss, state = reference.train_step(
             layout.tensors(params),

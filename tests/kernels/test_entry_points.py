@@ -112,7 +112,7 @@ def guarded(array):
         ({"cell": "lstm", "embedding_size": 5, "num_layers": 2}, {"dropout": 0.2, "clip_norm": 0.7}),
         ({"cell": "gru", "num_layers": 2}, {"bfloat16": True, "weight_dropout": 0.2, "boundary": 3}),
         ({"cell": "cifg", "n_bigrams": 29}, {"state_reset": 0.3, "boundary": 3}),
-        ({"cell": "rnn", "embedding_size": 5}, {"sampled_softmax": 2}),
+        ({"cell": "rnn", "embedding_size": 5}, {"n_sampled_symbols": 2}),
     ],
     ids=str,
 )

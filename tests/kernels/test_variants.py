@@ -81,7 +81,7 @@ class Variant:
 
     @property
     def sampled(self):
-        return self.options.get("sampled_softmax", 0)
+        return self.options.get("n_sampled_symbols", 0)
 
     def start(self, dtype, B, T, *, cell="lstm", num_layers=1, optimizer="adagrad", V=None, H=None, **of_network):
         """Return what a run starts from: layout, parameters, optimizer state, hidden state, four chunks of text."""
@@ -100,7 +100,7 @@ VARIANTS = {
     "boundary": Variant({}, {"dropout": 0.3, "dropout_seed": 2**62 + 11, "state_reset": 0.4, "boundary": 2}, V=3, H=5),
     "labels": Variant({}, {"boundary": 5}, V=9, H=5),  # the symbols above the boundary are labels
     "in_place": Variant({}, {**DROPOUT, "state_reset": 0.5}, V=7, H=WIDE, shapes=[(1, 5, 1), (1, 3, 1)]),
-    "sampled": Variant({"embedding_size": 5}, {**DROPOUT, "sampled_softmax": 29}, V=131, shapes=ONE_THREAD),
+    "sampled": Variant({"embedding_size": 5}, {**DROPOUT, "n_sampled_symbols": 29}, V=131, shapes=ONE_THREAD),
 }
 WITH_TABLES = ["embedding", "bigrams"]
 PACKED = [*WITH_TABLES, "sampled"]
@@ -175,11 +175,11 @@ ON_THREADS = [("rnn", 2, (2, 4)), ("gru", 5, (3, 5)), ("gru", 1, (2,)), ("lstm",
 @in_turns("name, cell, n_shards, n_threads", [(name, *case) for name in PACKED for case in ON_THREADS])
 def test_threads_do_not_change_bits(kernels, dtype, name, cell, n_threads, n_shards):
     arguments = VARIANTS[name].start(dtype, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
-    options = {"T": 29, "weight_dropout": 0.1, "state_reset": 0.3, "sampled_softmax": VARIANTS[name].sampled}
+    options = {"T": 29, "weight_dropout": 0.1, "state_reset": 0.3, "n_sampled_symbols": VARIANTS[name].sampled}
     check_threads(arguments, n_threads, n_shards, **options)
 
 
-SAMPLED = Variant({"embedding_size": 37}, {"sampled_softmax": 5})
+SAMPLED = Variant({"embedding_size": 37}, {"n_sampled_symbols": 5})
 
 
 @in_turns(
@@ -194,7 +194,7 @@ def test_threads_do_not_change_bits_of_bfloat16(bfloat16_kernels, variant, cell,
 
 @in_turns("name, B, T", [(name, *size) for name in PACKED for size in [(3, 5), (5, 31)]])
 def test_packed_weights_follow_update(kernels, dtype, name, B, T):
-    arguments, options = VARIANTS[name].start(dtype, B, T, num_layers=2), {"sampled_softmax": VARIANTS[name].sampled}
+    arguments, options = VARIANTS[name].start(dtype, B, T, num_layers=2), {"n_sampled_symbols": VARIANTS[name].sampled}
     check_packed_weights(Run(*arguments, T=T, n_threads=2, **options), kernels)
 
 
@@ -235,7 +235,7 @@ WRONG_SIZES += [("sampled", name) for name in (
 
 @pytest.mark.parametrize(("variant", "name"), WRONG_SIZES)
 def test_training_refuses_arrays_of_another_size(variant, name):
-    run = Run(*VARIANTS[variant].start("float64", 5, 13), T=13, sampled_softmax=VARIANTS[variant].sampled)
+    run = Run(*VARIANTS[variant].start("float64", 5, 13), T=13, n_sampled_symbols=VARIANTS[variant].sampled)
     with run.trainer:
         shard = run.trainer.team.shards[0]
         owner = shard if hasattr(shard, name) else shard.threads[0]
@@ -455,7 +455,7 @@ def test_packing_int8_refuses_missing_scales(scales):
 ])  # fmt: skip
 def test_sampled_softmax_matches_reference(kernels, dtype, name, B, n_shards, sampled):
     arguments = VARIANTS[name].start(dtype, B, 7)
-    options = {"T": 7, "learning_rate": 0.003, "sampled_softmax": sampled}
+    options = {"T": 7, "learning_rate": 0.003, "n_sampled_symbols": sampled}
     wanted = expected_in_double(arguments, 3, shards=cut(range(B), n_shards), **options)
     check_run(Run(*arguments, n_shards=n_shards, **options).steps(3), wanted)
 

@@ -9,7 +9,7 @@ from crnn.parameters.settings import Settings, checked_parameter
 
 LEAST = {
     "hidden_size": 1, "num_layers": 1, "seq_length": 1, "batch_size": 1, "min_count": 1, "epochs": 1, "max_steps": 0,
-    "patience": 1, "n_threads": 1, "verbose": 0, "embedding_size": 1, "n_bigrams": 1, "sampled_softmax": 1,
+    "patience": 1, "n_threads": 1, "verbose": 0, "embedding_size": 1, "n_bigrams": 1, "n_sampled_symbols": 1,
 }  # fmt: skip
 
 

@@ -110,7 +110,7 @@ def test_streams_of_documents_are_not_made_before_the_check(monkeypatch, tmp_pat
     ("cell", "B", "options"),
     [
         ("rnn", 1, {}), ("lstm", 2, {"num_layers": 2}), ("gru", 67, {"embedding_size": 7}),
-        ("lstm", 67, {"dropout": 0.5}), ("cifg", 250, {"sampled_softmax": 3}),
+        ("lstm", 67, {"dropout": 0.5}), ("cifg", 250, {"n_sampled_symbols": 3}),
     ],
 )  # fmt: skip
 def test_a_trainer_has_the_arrays_that_were_counted(cell, B, options):

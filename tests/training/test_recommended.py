@@ -226,25 +226,25 @@ def test_parameters_are_checked_before_the_machine_is_measured(monkeypatch):
 @pytest.mark.parametrize(("n", "sampled"), [(300, None), (1000, None), (5000, 512)])
 def test_a_large_alphabet_takes_time_from_the_network(n, sampled):
     small, large = (
-        recommend(10**6, 60, speed=2e11, alphabet_size=size, sampled_softmax=kind)
+        recommend(10**6, 60, speed=2e11, alphabet_size=size, n_sampled_symbols=kind)
         for size, kind in ((64, None), (n, sampled))
     )
     assert large["hidden_size"] == small["hidden_size"]
     assert large["dropout"] >= small["dropout"]  # for more weights
     assert (large == small) == (n < 500)
-    assert large["sampled_softmax"] == sampled
+    assert large["n_sampled_symbols"] == sampled
 
 
 def test_the_alphabet_is_measured_and_sampled_if_large(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(machine_speed, "measured_speed", lambda n, **probe: asked.append(probe) or Speed(1e11))
     text = "".join(chr(0x4E00 + i * 7 % 3000) for i in range(9000))
-    assert CharRNN.recommended(text, 60).sampled_softmax == 512
+    assert CharRNN.recommended(text, 60).n_sampled_symbols == 512
     assert "softmax of targets and 512 others, " in capsys.readouterr().err
-    assert (asked[0]["vocab_size"], asked[0]["sampled_softmax"]) == (3000, 512)
-    assert CharRNN.recommended(text, 60, sampled_softmax=None, verbose=0).sampled_softmax is None
+    assert (asked[0]["vocab_size"], asked[0]["n_sampled_symbols"]) == (3000, 512)
+    assert CharRNN.recommended(text, 60, n_sampled_symbols=None, verbose=0).n_sampled_symbols is None
     assert (asked[1]["vocab_size"], asked[1]["softmax_size"]) == (3000, 3000)
-    assert CharRNN.recommended(TEXT * 9, 60, verbose=0).sampled_softmax is None
+    assert CharRNN.recommended(TEXT * 9, 60, verbose=0).n_sampled_symbols is None
     assert "vocab_size" not in asked[2]
 
 

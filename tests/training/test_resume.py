@@ -21,7 +21,7 @@ NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}
 RATES = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01}
 MANY, TEAM = {"batch_size": 3}, {"batch_size": 16, "n_threads": 2}
-DROPOUT = {"dropout": 0.3, "weight_dropout": 0.2, "state_reset": 0.3, "sampled_softmax": 2}
+DROPOUT = {"dropout": 0.3, "weight_dropout": 0.2, "state_reset": 0.3, "n_sampled_symbols": 2}
 BOOK = TEXT[:331]
 SHAPES = [
     ("rnn", "adagrad", "float32", BOOK, {}), ("rnn", "adam", "float64", NAMES, {**TEAM, **DROPOUT}),

@@ -70,7 +70,7 @@ def overfitting(**parameters):
 def test_fit_matches_reference(cell, optimizer):
     options = {
         "clip": 0.4, "clip_norm": 2.0, "beta_1": 0.8, "beta_2": 0.95, "dropout": 0.25, "weight_dropout": 0.2,
-        "state_reset": 0.3, "sampled_softmax": 2, "weight_decay": 0.1 if optimizer == "adam" else 0.0,
+        "state_reset": 0.3, "n_sampled_symbols": 2, "weight_decay": 0.1 if optimizer == "adam" else 0.0,
     }  # fmt: skip
     parameters = options | {
         "cell": cell, "num_layers": 2, "optimizer": optimizer, "batch_size": 3, "dtype": "float64",

@@ -29,10 +29,10 @@ NAMES = ["".join(np.random.default_rng([6, i]).choice(list("abcdefg"), 2 + i % 1
 def test_chunks_of_many_rows_are_read_by_packed_products():
     parts = [range(2), range(2, 3)]
     for seq_length, packs in ((63, False), (64, True)):
-        assert packs_all(seq_length, parts, bfloat16=False, sampled_softmax=0) == packs
-    assert not packs_all(25, [range(1)], bfloat16=False, sampled_softmax=0)  # min-char-rnn's chunk
-    assert packs_all(25, [range(1)], bfloat16=True, sampled_softmax=0)
-    assert packs_all(25, [range(1)], bfloat16=False, sampled_softmax=3)
+        assert packs_all(seq_length, parts, bfloat16=False, n_sampled_symbols=0) == packs
+    assert not packs_all(25, [range(1)], bfloat16=False, n_sampled_symbols=0)  # min-char-rnn's chunk
+    assert packs_all(25, [range(1)], bfloat16=True, n_sampled_symbols=0)
+    assert packs_all(25, [range(1)], bfloat16=False, n_sampled_symbols=3)
 
 
 @given(st.integers(1, 2000), st.integers(1, 500), st.integers(0, 10**9), st.integers(0, 10**10))

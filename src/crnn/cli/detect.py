@@ -52,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--in-place",
         metavar="FILE",
         action=_InPlace,
-        help="find the anomalies among the lines of this file, in place of MODEL and FILE: each line is judged by the "
-        "n-grams of the other lines, and the fraction --contamination of the lines is an anomaly",
+        help="find the anomalies among the lines of this file, which is only read, in place of MODEL and FILE: each "
+        "line is judged by the n-grams of the other lines, and the fraction --contamination of the lines is an anomaly",
     )
     parser.add_argument(
         "--calibrate",

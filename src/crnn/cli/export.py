@@ -34,8 +34,8 @@ SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
 SUFFIXES_WITH = {  # by option
     "title": (".html",),
     "exclude": (".html",),
-    "guess_samples": (".html", ".c", ".js"),
-    "seed": (".html", ".c", ".js"),
+    "n_guess_samples": (".html", ".c", ".js"),
+    "random_state": (".html", ".c", ".js"),
     "space": (".arpa",),
     "int8": (".c", ".html", ".js"),
     "float16": (".html", ".js"),
@@ -68,14 +68,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for OUT.html and a model of lines: never show a line of this file, such as the training file",
     )
     parser.add_argument(
-        "--guess-samples",
+        "--n-guess-samples",
         metavar="N",
-        type=value_type(partial(checked_int, "guess_samples", minimum=2)),
+        type=value_type(partial(checked_int, "n_guess_samples", minimum=2)),
         help="for OUT.html, OUT.c and OUT.js, and a model of lines such as passwords: a page with a password meter, or "
         "a function that returns log10 of the guess number, estimated from N drawn lines, such as 10000",
     )
     parser.add_argument(
-        "--seed", metavar="SEED", type=value_type(generator), help="the random seed of --guess-samples (default: none)"
+        "--random-state",
+        metavar="SEED",
+        type=value_type(generator),
+        help="the random seed of --n-guess-samples (default: none)",
     )
     parser.add_argument("--space", metavar="TOKEN", help="for OUT.arpa: the word that represents a space (default: |)")
     parser.add_argument(
@@ -156,7 +159,7 @@ def _say_int8_cost(model: CharRNN) -> None:
 
 def _guesses(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of a password meter."""
-    return {"guess_samples": arguments.guess_samples or 0, "random_state": arguments.seed}
+    return {"n_guess_samples": arguments.n_guess_samples or 0, "random_state": arguments.random_state}
 
 
 def _title(arguments: argparse.Namespace) -> str | None:
@@ -179,7 +182,7 @@ def _compiling(path: str) -> str:
 
 def _export_judge(found: TextClassifier | AnomalyDetector, arguments: argparse.Namespace, suffix: str) -> None:
     """Write a classifier or a detector as a page or a module, without the options that only language models have."""
-    for option in ("exclude", "max_bytes", "guess_samples"):
+    for option in ("exclude", "max_bytes", "n_guess_samples"):
         if getattr(arguments, option) is not None:
             name = option.replace("_", "-")
             arguments.parser.error(f"argument --{name}: only for language models, not for classifiers and detectors")

@@ -118,9 +118,11 @@ def duration(text: str) -> float:
     """Return a duration in seconds: a number with its unit, s, m or h, or without a unit, in seconds."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
     try:
-        return checked_float("time", float(number) * UNITS[unit], above=0.0)
+        return checked_float("seconds", float(number) * UNITS[unit], above=0.0)
     except ValueError:
-        raise InvalidInputError(f"time must be above 0 and have a unit, like 10s, 3m or 1h, not {text!r}") from None
+        raise InvalidInputError(
+            f"a time must be above 0, in seconds or with a unit, like 10s, 3m or 1h, not {text!r}"
+        ) from None
 
 
 # ---------------------------------------------------------------- options
@@ -140,7 +142,6 @@ def add_options(
     check: Callable[[str, Any], object],
     *,
     defaults: Mapping[str, Any] | None = None,
-    aliases: Mapping[str, tuple[str, ...]] | None = None,
 ) -> None:
     """Add an option for each parameter, by name; for booleans also ``--no-...``.
 
@@ -158,7 +159,6 @@ def add_options(
         text = parameter.text.replace("`", "")
         parser.add_argument(
             option_of(name),
-            *(aliases or {}).get(name, ()),
             dest=name,
             default=argparse.SUPPRESS,
             help=f"{text} (default: {shown})".strip().replace("%", "%%"),

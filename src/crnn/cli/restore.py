@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--gaps", metavar="CHARACTER", help="the character that stands for one unknown character")
     add("--typos", metavar="RATE", type=rate, help="correct typos, at this share of letters, such as 0.05")
     add(
-        "--least",
+        "--min-gain",
         metavar="NATS",
-        type=value_type(partial(checked_float, "least", minimum=0)),
+        type=value_type(partial(checked_float, "min_gain", minimum=0)),
         help="make only changes that gain at least so many nats (default: 3 with --typos or --ocr, otherwise 0)",
     )
     add(
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--among", metavar="LIST", help="a file with the only possible originals, one per line")
     add("--prime", metavar="TEXT", default="", help="text that precedes each line (default: none)")
     add("--whole", action="store_true", help="restore FILE as one text instead of line by line")
-    add("--output", metavar="FOLDER", help="restore each FILE as one text, into a file of this name in FOLDER")
+    add("--output-folder", metavar="FOLDER", help="restore each FILE as one text, into a file of this name in FOLDER")
     add(
         "--changes",
         action="store_true",
@@ -58,20 +58,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the restored text, and return the exit code."""
     files = arguments.files
-    folder = arguments.output
+    folder = arguments.output_folder
     fail = arguments.parser.error
     arguments.file = files[0]
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
     if not any(getattr(arguments, name) for name in DAMAGE):
         fail("give at least one kind of damage: --ocr, --case, --accents, --spaces, --gaps or --typos")
     if len(files) > 1 and folder is None:
-        fail("several files need --output FOLDER")
+        fail("several files need --output-folder FOLDER")
     targets = [Path(folder, Path(file).name) for file in files] if folder is not None else []
     if len(set(targets)) < len(targets) or {path.resolve() for path in targets} & {Path(f).resolve() for f in files}:
-        fail("--output would overwrite a FILE, or two have the same name. Name another folder, or rename a FILE.")
+        fail(
+            "--output-folder would overwrite a FILE, or two have the same name. Name another folder, or rename a FILE."
+        )
     model = load(arguments.model, arguments.label)
     as_bytes = model.vocabulary_.kind == "bytes"
-    options: Any = {name: getattr(arguments, name) for name in (*DAMAGE, "least", "n_beams", "prime", "changes")}
+    options: Any = {name: getattr(arguments, name) for name in (*DAMAGE, "min_gain", "n_beams", "prime", "changes")}
     options["confusions"] = "ocr" if options.pop("ocr") else None
     if arguments.among is not None:
         options["among"] = [line for lines in read_lines(arguments.among, as_bytes=as_bytes) for line in lines]

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a regular expression that the text after the prime, or the whole document, must match (default: none)",
     )
     parser.add_argument(
-        "--seed",
+        "--random-state",
         metavar="SEED",
         type=value_type(generator),
         help="the random seed; the same seed gives the same text (default: none)",
@@ -121,7 +121,7 @@ def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, A
             "prime": prime,
             "stop": arguments.stop and [text(stop) for stop in arguments.stop],
             "logit_bias": dict.fromkeys(characters, -math.inf),
-            "random_state": arguments.seed,
+            "random_state": arguments.random_state,
         }
     )
 

@@ -22,14 +22,14 @@ def guess_table(make_network: Callable[[], InferenceNetwork], n_samples: int, ra
 
     None without samples.
     """
-    n_samples = checked_int("guess_samples", n_samples, 0)
+    n_samples = checked_int("n_guess_samples", n_samples, 0)
     bits = root(random_state)
     if n_samples == 0:
         return None
     network = make_network()
     if network.boundary is None or n_samples < 2:
         raise InvalidInputError(
-            f"guess_samples is {n_samples}, but must be 0 or at least 2, and the model one of documents. "
+            f"n_guess_samples is {n_samples}, but must be 0 or at least 2, and the model one of documents. "
             "Fit it on a list."
         )
     drawn = sampled_log_likelihoods(network, n_samples, end=network.boundary, length=MAX_LENGTH, bits=bits, n_threads=1)

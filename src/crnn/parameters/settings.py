@@ -184,7 +184,7 @@ class Settings:
         "optimization", "float", 0.999, _float(minimum=0.0, below=1.0),
         "The decay rate of Adam's second moment; 0.99 suits short runs.",
     )]
-    sampled_softmax: Annotated[int | None, Parameter(
+    n_sampled_symbols: Annotated[int | None, Parameter(
         "optimization", "int or None", None, _or_none(_int(1, MAX_SIZE)),
         "For alphabets of thousands of symbols: in training, a chunk's softmax covers the symbols that occur in the "
         "chunk and this many others, drawn at random to represent the rest (Jean et al. 2015). A step takes a fraction "

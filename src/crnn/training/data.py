@@ -165,7 +165,7 @@ def training_bytes(
     """
     own_streams = range(streams.batch_size) if own_streams is None else own_streams
     bfloat16 = rounds_operands(settings.matmul_precision, settings.dtype)
-    sampled_softmax = settings.sampled_softmax or 0
+    n_sampled_symbols = settings.n_sampled_symbols or 0
     dropout = settings.dropout > 0
     parts = shard_ranges(layout, streams, own_streams, bfloat16=bfloat16)
     weights_and_state = 1 + len(OPTIMIZERS[settings.optimizer].state)
@@ -179,9 +179,9 @@ def training_bytes(
     needed += streams.batch_size * STREAM_SIZE if isinstance(streams, DocumentStreams) else 0
     if enough is not None and needed > enough:
         return needed
-    many = packs_all(streams.seq_length, parts, bfloat16=bfloat16, sampled_softmax=sampled_softmax)
+    many = packs_all(streams.seq_length, parts, bfloat16=bfloat16, n_sampled_symbols=n_sampled_symbols)
     packing = Packing(len(own_streams) == 1, many, training=True, bfloat16=bfloat16)
-    network = core.Network(layout, packing, sampled=sampled_softmax)
+    network = core.Network(layout, packing, sampled=n_sampled_symbols)
     needed += layout.dtype.itemsize * network.panels_size
     return needed + sum(workspace_bytes(network, streams.seq_length, len(part), dropout) for part in parts)
 

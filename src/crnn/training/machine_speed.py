@@ -48,7 +48,7 @@ def measured_speed(
     precisions: Sequence[str] = ("float32",),
     seconds: float = PROBE_SECONDS,
     vocab_size: int = VOCAB_SIZE,
-    sampled_softmax: int | None = None,
+    n_sampled_symbols: int | None = None,
     softmax_size: int | None = None,
 ) -> Speed:
     """Return the current training speed of this machine, in its best precision, rounded by `round_speed`.
@@ -61,7 +61,7 @@ def measured_speed(
     rates = np.full(STEPS, 1e-3)
     with ExitStack() as stack:
         trainers = {
-            precision: stack.enter_context(_trainer(precision, n_threads, vocab_size, sampled_softmax))
+            precision: stack.enter_context(_trainer(precision, n_threads, vocab_size, n_sampled_symbols))
             for precision in precisions
         }
         for trainer in trainers.values():
@@ -110,7 +110,7 @@ def recurrent_weights(gates: int, hidden_size: int, vocab_size: int, num_layers:
     return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * vocab_size
 
 
-def _trainer(precision: str, n_threads: int | None, vocab_size: int, sampled_softmax: int | None) -> Trainer:
+def _trainer(precision: str, n_threads: int | None, vocab_size: int, n_sampled_symbols: int | None) -> Trainer:
     """Return a trainer of an LSTM on random symbols."""
     T, B, V = SEQ_LENGTH, BATCH_SIZE, vocab_size
     layout = Layout(V, HIDDEN_SIZE, np.dtype(np.float32), "lstm")
@@ -131,6 +131,6 @@ def _trainer(precision: str, n_threads: int | None, vocab_size: int, sampled_sof
     return Trainer(
         state,
         streams,
-        StepSettings(seq_length=T, bfloat16=bfloat16, sampled_softmax=sampled_softmax or 0),
+        StepSettings(seq_length=T, bfloat16=bfloat16, n_sampled_symbols=n_sampled_symbols or 0),
         n_threads=n_threads,
     )

@@ -160,12 +160,12 @@ def recommended_parameters(
         )
     precisions = machine_speed.usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
     n_symbols = _alphabet_size(source)
-    sampled = overrides.get("sampled_softmax", _sampled_softmax(n_symbols))
+    sampled = overrides.get("n_sampled_symbols", _sampled_softmax(n_symbols))
     probe: dict[str, Any] = {"precisions": precisions}
     if n_symbols >= LARGE_ALPHABET:
         probe |= {
             "vocab_size": n_symbols,
-            "sampled_softmax": sampled,
+            "n_sampled_symbols": sampled,
             "softmax_size": _softmax_size(n_symbols, sampled),
         }
     speed, precision = machine_speed.measured_speed(checked_threads(overrides.get("n_threads")), **probe)
@@ -178,7 +178,7 @@ def recommended_parameters(
         cell=cell,
         n_documents=n_documents,
         alphabet_size=n_symbols,
-        sampled_softmax=sampled,
+        n_sampled_symbols=sampled,
     )
     parameters = apply_overrides(parameters, overrides)
     if verbose:
@@ -195,7 +195,7 @@ def few_steps_warning(parameters: Mapping[str, Any], n_symbols: int, speed: floa
     if seconds is None:
         return ""
     gates = CELLS[parameters["cell"]].gates
-    softmax_size = _softmax_size(alphabet_size, parameters.get("sampled_softmax"))
+    softmax_size = _softmax_size(alphabet_size, parameters.get("n_sampled_symbols"))
     weights = _network_weights(gates, parameters["hidden_size"], parameters["num_layers"], softmax_size)
     symbols_per_step = parameters["batch_size"] * parameters["seq_length"]
     steps = seconds * speed / (OPERATIONS * weights * symbols_per_step)
@@ -223,11 +223,11 @@ def _sampled_softmax(alphabet_size: int) -> int | None:
     return SAMPLED_SYMBOLS if alphabet_size >= SAMPLED_ALPHABET else None
 
 
-def _softmax_size(alphabet_size: int, sampled_softmax: int | None) -> int:
+def _softmax_size(alphabet_size: int, n_sampled_symbols: int | None) -> int:
     """Return how many symbols a step's softmax covers, about."""
     if alphabet_size < LARGE_ALPHABET:
         return TYPICAL_SYMBOLS
-    return alphabet_size if sampled_softmax is None else min(alphabet_size, sampled_softmax + TARGETS_OF_CHUNK)
+    return alphabet_size if n_sampled_symbols is None else min(alphabet_size, n_sampled_symbols + TARGETS_OF_CHUNK)
 
 
 def recommend(
@@ -239,7 +239,7 @@ def recommend(
     cell: str = DEFAULT_CELL,
     n_documents: int | None = None,
     alphabet_size: int = TYPICAL_SYMBOLS,
-    sampled_softmax: int | None = None,
+    n_sampled_symbols: int | None = None,
 ) -> dict[str, Any]:
     """Return constructor parameters for a text (or, with `n_documents`, documents) and a time in seconds.
 
@@ -249,7 +249,7 @@ def recommend(
     gates = CELLS[cell].gates
     advice = ADVICE[cell]
     recipes = [*_interpolated_recipes(advice.recipes)]
-    softmax_size = _softmax_size(alphabet_size, sampled_softmax)
+    softmax_size = _softmax_size(alphabet_size, n_sampled_symbols)
 
     affordable = [recipe for recipe in recipes if seconds * speed >= recipe.operations] or recipes[:1]
     small = [
@@ -297,7 +297,7 @@ def recommend(
         "dropout": round(min(MAX_DROPOUT, dropout_share * _dropout(effective_epochs, width, DROPOUTS)), 2),
         "weight_dropout": round(advice.weight_dropout_share * _dropout(effective_epochs, width, WEIGHT_DROPOUTS), 2),
         "state_reset": advice.state_reset if n_documents is None else 0.0,
-        "sampled_softmax": sampled_softmax,
+        "n_sampled_symbols": n_sampled_symbols,
         "max_steps": None if in_time <= max_epochs else round(max_epochs * steps_per_epoch),
         "max_seconds": seconds,
         "matmul_precision": matmul_precision,
@@ -372,7 +372,7 @@ def describe_recommendation(parameters: dict[str, Any], speed: float) -> str:
         + (f"{layers} layers of " if layers > 1 else "")
         + "{hidden_size} units"
         + (" and {n_bigrams} bigrams" if parameters["n_bigrams"] else "")
-        + (", softmax of targets and {sampled_softmax} others" if parameters.get("sampled_softmax") else "")
+        + (", softmax of targets and {n_sampled_symbols} others" if parameters.get("n_sampled_symbols") else "")
         + ", {batch_size} "
         + ("streams" if streams > 1 else "stream")
         + " of {seq_length} characters a step, {optimizer} at {rate:g}, dropout {dropout:g}"

@@ -76,9 +76,9 @@ def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> i
     return max(filter(fits, MIN_ROWS), default=1)
 
 
-def packs_all(seq_length: int, parts: Sequence[range], *, bfloat16: bool, sampled_softmax: int) -> bool:
+def packs_all(seq_length: int, parts: Sequence[range], *, bfloat16: bool, n_sampled_symbols: int) -> bool:
     """Return whether the forward products over a chunk's rows use packed weights, too; a BLAS suits few rows."""
-    return bfloat16 or sampled_softmax > 0 or seq_length * min(map(len, parts)) >= core.MANY_ROWS
+    return bfloat16 or n_sampled_symbols > 0 or seq_length * min(map(len, parts)) >= core.MANY_ROWS
 
 
 def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -> Arrangement:

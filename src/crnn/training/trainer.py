@@ -45,7 +45,7 @@ class StepSettings:
     # are reset, and which symbols are drawn.
     dropout_seed: int = 0
     bfloat16: bool = False  # whether products round their operands to bfloat16
-    sampled_softmax: int = 0  # symbols drawn for each chunk's softmax in addition to its targets; 0: the full softmax
+    n_sampled_symbols: int = 0  # symbols drawn for each chunk's softmax in addition to its targets; 0: the full softmax
 
     @classmethod
     def of(cls, settings: Settings, rng: np.random.Generator) -> Self:
@@ -56,7 +56,7 @@ class StepSettings:
             state_reset=settings.state_reset,
             dropout_seed=int(copy.deepcopy(rng).integers(2**63)),
             bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
-            sampled_softmax=settings.sampled_softmax or 0,
+            n_sampled_symbols=settings.n_sampled_symbols or 0,
         )
 
 
@@ -136,7 +136,7 @@ class Trainer:
             parts = shard_ranges(layout, streams, own_streams, bfloat16=settings.bfloat16)
         else:
             parts = cut(own_streams, n_shards)
-        self._many = packs_all(T, parts, bfloat16=settings.bfloat16, sampled_softmax=settings.sampled_softmax)
+        self._many = packs_all(T, parts, bfloat16=settings.bfloat16, n_sampled_symbols=settings.n_sampled_symbols)
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
         self._n_threads = self._most_threads = self.arrangement.n_threads
@@ -212,7 +212,7 @@ class Trainer:
             ),
             boundary=boundary,
             labels=n_labels(self.layout, boundary),
-            sampled=self.settings.sampled_softmax,
+            sampled=self.settings.n_sampled_symbols,
         )
 
     def use_threads(self, n_threads: int) -> None:

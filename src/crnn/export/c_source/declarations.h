@@ -61,7 +61,7 @@ double crnn_score(const char *text, size_t size);
 size_t crnn_complete(const char *text, size_t size, char *out, size_t room);
 
 /* log10 of about how many guesses find a text if the most probable ones are tried first, as estimated from samples;
- * -1 if the text contains a symbol unknown to the model. Only in files written with guess_samples. */
+ * -1 if the text contains a symbol unknown to the model. Only in files written with n_guess_samples. */
 double crnn_guess_number(const char *text, size_t size);
 
 /* Start the stream of sample number `sample` of the seed (Python's `random_state`; a single sample has number 0). */
