@@ -13,7 +13,7 @@ from pathlib import Path
 
 import crnn
 from benchmarks.report import machine
-from crnn.cli.sample import USUAL
+from crnn.cli.sample import USUAL_CONTROLS
 
 RUN = 6  # words
 HEAD = "| options | words | real words, % | copies of six words, % |\n|---|---|---|---|"
@@ -57,7 +57,7 @@ def main() -> None:
     print("\n".join([*machine(), f"trained for {options.seconds:g} s", "", HEAD]), flush=True)
     drawn = {"n_samples": options.n_samples, "random_state": 0}
     start = "\n" if "\n" in text else ""
-    print(row("crnn sample", model.sample(1000, prime=start, **USUAL, **drawn), text), flush=True)
+    print(row("crnn sample", model.sample(1000, prime=start, **USUAL_CONTROLS, **drawn), text), flush=True)
     print(row("crnn sample --raw", model.sample(1000, **drawn), text), flush=True)
 
 

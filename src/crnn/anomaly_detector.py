@@ -51,11 +51,11 @@ from .text.vocabulary import Text, immutable
 if TYPE_CHECKING:
     from .export.models import ExportedDetector
 
-SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
-ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies
+SAVED_MODELS = (CharRNN, CharNGram, Mixture)  # the models that can be saved
+DEFAULT_ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies
 MAX_MEMORY = 10**9  # bytes for the n-grams
 COST_TEXTS = 4096  # texts scored to measure the time per character
-HELD = 20  # texts kept with their scores, times contamination: twice what sets a threshold without a warning
+KEPT_ANOMALIES = 20  # expected among the texts kept: twice what sets a threshold without a warning
 CALIBRATION_FRACTION = 0.1  # the default
 NEW_SHARE = 0.01  # of texts with unknown characters above which `partial_fit` warns
 
@@ -646,7 +646,7 @@ class AnomalyDetector(Estimator):
     def _file_content(self) -> bytes:
         learned = self._fitted("save")
         options = self._options()
-        if not isinstance(learned.model, SAVED):
+        if not isinstance(learned.model, SAVED_MODELS):
             kind = type(learned.model).__name__
             raise InvalidInputError(f"estimator_ is a {kind}, which cannot be saved. Use pickle.")
         as_text = learned.model.vocabulary_.kind == "characters"
@@ -815,7 +815,7 @@ def _unscored(texts: list[Any], weights: NDArray[np.float64]) -> Held:
 def _held(new: Held, options: Options, older: Held = (), limit: float = sys.maxsize) -> Held:
     """Choose the texts that the detector keeps to set its threshold again: the newest, at most `limit`."""
     rate = USUAL_RATE if options.contamination == "auto" else options.contamination
-    n = math.ceil(min(HELD / rate, limit))  # the quotient may be infinite
+    n = math.ceil(min(KEPT_ANOMALIES / rate, limit))  # the quotient may be infinite
     return newest_held_out(new, older, n) if options.keep_texts else ()
 
 
@@ -895,8 +895,8 @@ def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:
     n = sum(map(len, texts))
     if n <= sys.maxunicode and len(set[Any]().union(*texts)) == n:  # longer texts repeat a character in any case
         raise InvalidInputError("no character of X occurs twice. Pass more texts.", argument="X")
-    model = CharNGram(ORDER, min_count=2, max_memory=memory)
-    n = model._fit_while(texts, ORDER, lambda: time.perf_counter() - start < options.max_seconds)
+    model = CharNGram(DEFAULT_ORDER, min_count=2, max_memory=memory)
+    n = model._fit_while(texts, DEFAULT_ORDER, lambda: time.perf_counter() - start < options.max_seconds)
     if options.verbose:
         counted = time.perf_counter()
         part = texts[:COST_TEXTS]

@@ -31,9 +31,9 @@ from .text.labels import label_number
 from .text.sources import TextLike, documents_of, require_rereadable, rereadable
 from .text.vocabulary import Special, Text, Vocabulary
 from .training.checkpoints import FINISHED, CheckpointFile, RunState
-from .training.fit import Call, Validation, check_texts, plan_training
+from .training.fit import FitArguments, Validation, check_texts, plan_training
 from .training.gradients import TextGradient, gradient_of_text
-from .training.progress import curves_of, describe_network
+from .training.progress import curves_of, describe_state
 from .training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -383,7 +383,7 @@ class CharRNN(LanguageModel):
         'Bob'
         """
         limited = self.max_steps is not None or self.max_seconds is not None
-        call = Call(
+        call = FitArguments(
             X,
             y=y,
             validation=validation,
@@ -449,7 +449,7 @@ class CharRNN(LanguageModel):
         """
         usual = 1 if self.max_seconds is None else None
         max_epochs = usual if epochs is None else checked_parameter("epochs", epochs)
-        call = Call(
+        call = FitArguments(
             X,
             y=y,
             validation=validation,
@@ -526,7 +526,7 @@ class CharRNN(LanguageModel):
         given = {"callbacks": callbacks, "n_threads": n_threads, "verbose": verbose}
         parameters, state, run = unfinished_run(path, cls._defaults(), given, comm)
         model = cls._from_state(parameters, state)
-        call = Call(
+        call = FitArguments(
             X,
             y=y,
             validation=validation,
@@ -538,7 +538,7 @@ class CharRNN(LanguageModel):
         )
         return model._finish(call, run)
 
-    def _finish(self, call: Call, run: RunState) -> Self:
+    def _finish(self, call: FitArguments, run: RunState) -> Self:
         """Finish a resumed call, if it had not ended."""
         if run.outcome == FINISHED:
             check_texts(run.texts, call, self.vocabulary_.labels)
@@ -602,7 +602,7 @@ class CharRNN(LanguageModel):
         parameters = recommended_parameters(X, seconds, overrides, verbose=verbose, in_mixture=in_mixture)
         return cls(**parameters)
 
-    def _train(self, call: Call, *, anew: bool = False) -> Self:
+    def _train(self, call: FitArguments, *, anew: bool = False) -> Self:
         """Train a new state, or continue from the model's."""
         use = ExclusiveUse()
         with use.running:
@@ -1245,7 +1245,7 @@ class CharRNN(LanguageModel):
         return self._fitted("reading history_").history
 
     def _summary_line(self) -> str:
-        return describe_network(self._fitted("its description"))
+        return describe_state(self._fitted("its description"))
 
     def _curves_svg(self) -> str:
         return curves_of(self.history_)

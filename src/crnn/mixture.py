@@ -48,7 +48,7 @@ from .text.labels import checked_labels, documents_by_label, label_numbers
 from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
 from .text.vocabulary import Ids, Vocabulary
 from .training.checkpoints import CheckpointFile, RunState, checkpoint_interval
-from .training.fit import Call
+from .training.fit import FitArguments
 
 if TYPE_CHECKING:
     from .export.models import ExportedMixture
@@ -1050,7 +1050,7 @@ class _Fitting:
         network = CharRNN._from_state(parameters, state)
         saving.interval = Interval(run.checkpoint_every, run.checkpoint_seconds)
         arguments = saving.arguments(self._members)
-        call = Call(self._split.X, y=self._split.y, resumed=run, **arguments)
+        call = FitArguments(self._split.X, y=self._split.y, resumed=run, **arguments)
         self._members[i] = network
         network._finish(call, run)
         network.verbose = 0

@@ -19,7 +19,7 @@ from .estimator import Estimator
 from .files import model_file
 from .files.entries import DIRECTIONS
 from .files.model_file import StoredClassifier
-from .files.sealed_file import DAMAGED, path_name
+from .files.sealed_file import DAMAGED_REMEDY, path_name
 from .inference import class_probabilities
 from .inference.string_scores import TextBlock
 from .mixture import file_of, models_of
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Model = CharRNN | CharNGram
 
-OWN = ("class_weight", "min_steps")  # parameters that a file stores in addition to the estimators
+STORED_PARAMETERS = ("class_weight", "min_steps")  # parameters that a file stores in addition to the estimators
 # Parameters that suit short texts, by measurement; they apply if `estimator` is None.
 COUNTS: dict[str, Any] = {"order": 5, "min_count": 2}
 SHORT_TEXTS: dict[str, Any] = {
@@ -541,7 +541,7 @@ class TextClassifier(Estimator):
 
     def _file_content(self) -> bytes:
         models = self._fitted("save")
-        parameters = _checked_own(self.classes_, {name: getattr(self, name) for name in OWN})
+        parameters = _checked_own(self.classes_, {name: getattr(self, name) for name in STORED_PARAMETERS})
         members = [model for by_direction in models for model in by_direction.values()]
         parts = [file_of(model, i, training_state=False) for i, model in enumerate(members)]
         listed = self.estimator is None or isinstance(self.estimator, list)
@@ -554,11 +554,13 @@ class TextClassifier(Estimator):
         models = models_of(stored.parts, path)
         labels = [model.labels_.tolist() for model in models]
         if labels != labels[:1] * len(models) or len(labels[0]) != len(stored.prior):
-            raise ModelFileError(f"model file {path_name(path)}: its models have different labels", remedy=DAMAGED)
+            raise ModelFileError(
+                f"model file {path_name(path)}: its models have different labels", remedy=DAMAGED_REMEDY
+            )
         try:
             parameters = _checked_own(models[0].labels_, stored.parameters)
         except InvalidInputError as error:
-            raise ModelFileError(f"model file {path_name(path)}: {error}", remedy=DAMAGED) from None
+            raise ModelFileError(f"model file {path_name(path)}: {error}", remedy=DAMAGED_REMEDY) from None
         n = len(stored.directions)
         bases = [type(model)(**model.get_params()) for model in models[::n]]
         directions = "both" if n == 2 else stored.directions[0]

@@ -97,7 +97,7 @@ def test_a_share_of_each_text_is_taken_out_with_its_fold(given, removed):
 
 
 def test_missing_values_are_left_out(monkeypatch):
-    monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 2)
+    monkeypatch.setattr("crnn.detection.clean_texts.BATCH_TEXTS", 2)
     for a, b in (("a", "b"), (b"a", bytearray(b"b"))):
         texts = CleanTexts([None, float("nan"), a, np.nan, b, None, a], rng())
         assert texts.counts == {a: 2, bytes(b) if isinstance(b, bytearray) else b: 1}
@@ -120,7 +120,7 @@ def test_a_text_longer_than_the_sample_is_not_called_empty(n):
 
 
 def test_random_sample_of_too_many_texts_is_held(monkeypatch):
-    monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 64)
+    monkeypatch.setattr("crnn.detection.clean_texts.BATCH_TEXTS", 64)
     words = ["common"] * 2000 + [f"{i:06}" for i in range(2000)]
     texts = CleanTexts(words, rng(), max_symbols=7000)
     assert texts.share == 0.125  # 28,000 symbols were given
@@ -153,7 +153,7 @@ def test_lines_bytes_arrays_and_generators(tmp_path):
     ],
 )
 def test_texts_of_other_types_are_refused(monkeypatch, X, message):
-    monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 2)
+    monkeypatch.setattr("crnn.detection.clean_texts.BATCH_TEXTS", 2)
     with pytest.raises(InvalidInputError, match=message):
         CleanTexts(X, rng())
 

@@ -10,8 +10,8 @@ from crnn import CharNGram, TextClassifier, load_model
 from crnn.errors import InvalidInputError, ModelFileError
 from crnn.files.entries import KINDS
 from crnn.files.sealed_file import (
-    DAMAGED,
-    FORMAT,
+    DAMAGED_REMEDY,
+    FORMAT_VERSION,
     file_kind,
     open_file,
     path_name,
@@ -62,7 +62,7 @@ def test_refuses_other_files():
     ):
         with pytest.raises(ModelFileError, match=message):
             contents(content(**metadata), "ngram", "classifier")
-    assert FORMAT == 1
+    assert FORMAT_VERSION == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -117,7 +117,7 @@ def test_errors_while_a_file_is_open_are_errors_of_the_file():
     ):
         with pytest.raises(ModelFileError) as caught, open_file(io.BytesIO()):
             raise error
-        assert (caught.value.message, caught.value.remedy) == (f"model file in a stream: {message}", DAMAGED)
+        assert (caught.value.message, caught.value.remedy) == (f"model file in a stream: {message}", DAMAGED_REMEDY)
 
 
 def test_a_model_goes_through_a_stream():

@@ -89,7 +89,7 @@ def test_beams_among_equals_come_in_the_order_of_the_vocabulary():
 
 def test_refuses_more_beams_than_fit_in_memory(model, monkeypatch):
     V = len(model.vocabulary_)
-    monkeypatch.setattr(machine, "SMALL", 0)
+    monkeypatch.setattr(machine, "SMALL_REQUEST", 0)
     monkeypatch.setattr(machine, "available_bytes", lambda: 8 * V * V**2)
     assert len(model.beam_search(2, n_beams=2**31)) == V**2  # all of them
     assert model.beam_search(2, n_beams=2**31, stop=STOPS)

@@ -324,7 +324,7 @@ def test_changes_lead_from_the_damaged_text_to_the_restored_one(counts):
 
 @pytest.mark.parametrize("rest", [20, 47, 48, 49])
 def test_log_odds_of_a_gap_compare_all_symbols_and_look_48_ahead(network, rest, monkeypatch):
-    monkeypatch.setattr(restoring, "ROWS", 3)  # alternatives read at a time
+    monkeypatch.setattr(restoring, "HYPOTHESES_AT_A_TIME", 3)  # alternatives read at a time
     text, [change] = network.restore("b_" + ("nab" * 20)[:rest], gaps="_", changes=True)
     scores = {}
     for symbol in (symbol for symbol in network.vocabulary_ if symbol is not BOUNDARY):

@@ -79,7 +79,7 @@ def test_sample_does_not_depend_on_batch(kernels, dtype, monkeypatch, given):
     monkeypatch.setattr(sampling, "ROWS", 5)
     monkeypatch.setattr(sampling, "MAX_SAMPLES_PER_TASK", 17)
     monkeypatch.setattr(sampling, "CALL_WEIGHTS", 1)
-    monkeypatch.setattr(sampling, "ROOM", 3)
+    monkeypatch.setattr(sampling, "INITIAL_ROOM", 3)
     for n_threads in (1, 3):
         monkeypatch.setattr(model, "n_threads", n_threads)
         assert model.sample(97, n_samples=61, random_state=0, **given) == texts

@@ -77,9 +77,9 @@ def test_strings_in_groups_share_a_scratch_a_thread(made, monkeypatch, cell, n_t
 
 
 def test_parts_of_a_text_share_a_scratch(made, monkeypatch):
-    monkeypatch.setattr(text_scores, "PART", 5)
-    monkeypatch.setattr(text_scores, "STREAMS", 7)
-    monkeypatch.setattr(text_scores, "BLOCK", 21)
+    monkeypatch.setattr(text_scores, "MIN_PART_SYMBOLS", 5)
+    monkeypatch.setattr(text_scores, "PARTS_AT_A_TIME", 7)
+    monkeypatch.setattr(text_scores, "CALL_SYMBOLS", 21)
     network, ids = network_of("lstm"), np.concatenate(random_ids(31))
     expected = text_scores.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3)
     made.clear()

@@ -78,7 +78,7 @@ def test_rank_of_equals_is_the_best_one():
 def test_long_texts_are_read_in_pieces(model, monkeypatch, n):
     text = random_text(n)
     expected = model.surprisal(text), model.rank(text), model.score(text)
-    monkeypatch.setattr(text_scores, "BLOCK", 7)
+    monkeypatch.setattr(text_scores, "CALL_SYMBOLS", 7)
     monkeypatch.setattr(text_scores, "SCORE_ROWS", 7)
     np.testing.assert_array_equal(model.surprisal(text), expected[0])
     np.testing.assert_array_equal(model.rank(text), expected[1])

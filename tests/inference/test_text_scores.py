@@ -37,7 +37,7 @@ KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "nu
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
 @pytest.mark.parametrize("n", [1, 64, 515])
 def test_score_matches_reference(dtype, kind, n, monkeypatch):
-    monkeypatch.setattr(text_scores, "BLOCK", 257)
+    monkeypatch.setattr(text_scores, "CALL_SYMBOLS", 257)
     model, text = random_language_model(SYMBOLS, dtype=dtype, **kind), random_text(n)
     assert model.score(text) == pytest.approx(reference_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
 
@@ -45,7 +45,7 @@ def test_score_matches_reference(dtype, kind, n, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
 def test_threads_do_not_change_score(monkeypatch, dtype, kind):
     # Parts so short that there are several groups of them, and of the last one not a whole one.
-    monkeypatch.setattr(text_scores, "PART", 37)
+    monkeypatch.setattr(text_scores, "MIN_PART_SYMBOLS", 37)
     model, text = random_language_model(SYMBOLS, dtype=dtype, **kind), random_text(5003)
     exact = model.score(text)
     scores = {model.set_params(n_threads=n).score(text, exact=False) for n in (1, 2, 3, 7)}
@@ -66,7 +66,7 @@ def test_scores_of_certain_and_nearly_impossible_texts():
 
 
 def test_short_text_is_one_part(model):
-    for n in (1, 100, 2 * text_scores.PART - 1):
+    for n in (1, 100, 2 * text_scores.MIN_PART_SYMBOLS - 1):
         text = random_text(n)
         assert model.score(text, exact=False) == model.score(text)
 
@@ -83,7 +83,7 @@ def test_every_symbol_counts_once(n, part, most):
     by = model.params_["by"]
     expected = counts @ (by - np.log(np.exp(by).sum())) / n
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_scores, "PART", part)
+        patch.setattr(text_scores, "MIN_PART_SYMBOLS", part)
         patch.setattr(text_scores, "MAX_PARTS", most)
         patch.setattr(text_scores, "WARM_UP", part // 2)
         assert model.score(text, exact=False) == pytest.approx(expected, rel=1e-12)

@@ -118,7 +118,7 @@ def test_sample_i_depends_on_the_seed_and_i_alone(model, monkeypatch):
     many = drawn(300)
     assert drawn(7) == many[:7]
     assert drawn(1) == many[0]
-    monkeypatch.setattr(matching, "PART", 16)
+    monkeypatch.setattr(matching, "MIN_TRIALS_PER_THREAD", 16)
     assert drawn(300, n_threads=2) == many
     monkeypatch.setattr(matching, "MIN_BLOCK", 5)
     monkeypatch.setattr(matching, "MAX_BLOCK", 11)
@@ -258,7 +258,7 @@ def test_a_sampler_is_kept_until_the_model_changes(lstm, monkeypatch):
     assert len(made) == 4
     for i in range(20):
         pair.sample(matching=f"a.{{1,{i + 1}}}")
-    assert len(matching._caches[pair][1]) == matching.CACHED
+    assert len(matching._caches[pair][1]) == matching.MAX_CACHED_PATTERNS
 
 
 # ------------------------------------------------------------- the most probable

@@ -101,7 +101,7 @@ def test_best_path_matches_reference(texts, damage, least, beams, seed, document
     restorer = Restorer(network, vocabulary, damage, beams, "", 1)
     restorer.margin, penalty = bounds
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(restoring, "PENALTY", penalty)
+        patch.setattr(restoring, "SAME_ENDING_PENALTY", penalty)
         patch.setattr(restoring, "beams_at", lambda part, *_: widths(part, beams))
         patch.setattr(restorer, "_without_weak_changes", lambda path, codes: restoring._Judged(path, [], []))
         found = restorer.restored(texts, changes=False)

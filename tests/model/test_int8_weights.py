@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crnn.model.layout import LARGEST, SMALLEST_SCALE, Layout, int8_weights, integers_of, rounded
+from crnn.model.layout import LARGEST_INT8, SMALLEST_SCALE, Layout, int8_weights, integers_of, rounded
 
 
 def test_each_output_has_a_scale_of_its_own_and_biases_stay():
@@ -20,14 +20,14 @@ def test_each_output_has_a_scale_of_its_own_and_biases_stay():
             np.testing.assert_array_equal(array, of_before[name])
             continue
         assert scales[name].dtype == np.float32
-        np.testing.assert_allclose(np.abs(array).max(axis=1), LARGEST * scales[name], rtol=1e-6)
+        np.testing.assert_allclose(np.abs(array).max(axis=1), LARGEST_INT8 * scales[name], rtol=1e-6)
         assert (np.abs(array - of_before[name]) <= 0.5001 * scales[name][:, None]).all()
-        assert np.abs(integers_of(array, scales[name])).max() == LARGEST
+        assert np.abs(integers_of(array, scales[name])).max() == LARGEST_INT8
 
 
 @pytest.mark.parametrize(("scale", "found"), [(0.0, 0.0), (SMALLEST_SCALE / 2, 0.0), (SMALLEST_SCALE, SMALLEST_SCALE)])
 def test_tiny_weights_become_zero(scale, found):
-    named = {"Why": np.array([[LARGEST * scale, 0.0], [1.0, -2.0]], np.float32)}
+    named = {"Why": np.array([[LARGEST_INT8 * scale, 0.0], [1.0, -2.0]], np.float32)}
     scales = rounded(named)
-    np.testing.assert_allclose(scales["Why"], np.array([found, 2 / LARGEST], np.float32), rtol=1e-6)
+    np.testing.assert_allclose(scales["Why"], np.array([found, 2 / LARGEST_INT8], np.float32), rtol=1e-6)
     assert bool(named["Why"][0].any()) == (found > 0)

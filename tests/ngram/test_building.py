@@ -170,7 +170,7 @@ def test_a_long_text_needs_memory_for_the_order_chosen_not_for_the_longest(text,
     choosing = partial(Builder, limits=Limits(choice_symbols=307))
     order = choosing(symbols, boundary).build(ids, None).order
     needed = 16 * len(ids) * order
-    monkeypatch.setattr(machine, "SMALL", 0)
+    monkeypatch.setattr(machine, "SMALL_REQUEST", 0)
     monkeypatch.setattr(machine, "available_bytes", lambda: needed)
     assert same(choosing(symbols, boundary).build(ids, None), made(ids, order, symbols, boundary))
     monkeypatch.setattr(machine, "available_bytes", lambda: needed - 1)

@@ -173,7 +173,7 @@ def test_any_changed_byte_is_refused_or_read_alike():
     counts.add(np.array([0, 1, 0, 0, 1, 2, 1, 1, 0, 2], np.int32), [2])
     arrays = packed_counts.pack(counts)
     n_refused = n_read = 0
-    for name in packed_counts.NAMES:
+    for name in packed_counts.ARRAY_NAMES:
         for i in range(len(arrays[name])):
             for byte in (0, 1, 2, 3, 127, 128, 255):
                 changed = arrays[name].copy()
@@ -196,7 +196,7 @@ def test_bytes_cut_off_or_added_are_refused():
     counts = Counts(3, 3)
     counts.add(np.array([0, 1, 0, 0, 1, 2, 1, 1, 0, 2], np.int32))
     arrays = packed_counts.pack(counts)
-    for name in packed_counts.NAMES:
+    for name in packed_counts.ARRAY_NAMES:
         for changed in (arrays[name][:-1], np.append(arrays[name], np.uint8(1)), np.empty(0, np.uint8)):
             with pytest.raises(InvalidInputError, match=DAMAGED):
                 LoadedCounts(damaged(arrays, **{name: changed}), 3, None)

@@ -81,12 +81,12 @@ def test_rare_classes_share_a_row(monkeypatch):
 
 def test_only_the_first_of_many_texts_are_classified(monkeypatch):
     monkeypatch.setattr(report_file, "MIN_TEXTS", 2)
-    monkeypatch.setattr(report_file, "WORK", (2 * 4 + 3) * 3 * 13)  # 13 symbols with their ends
+    monkeypatch.setattr(report_file, "CLASSIFYING_WORK", (2 * 4 + 3) * 3 * 13)  # 13 symbols with their ends
     part = labeled_texts(Fixed(), TEXTS, LABELS)
     assert part.texts == TEXTS[:2]
     assert part.size == "the first 2 texts"
     monkeypatch.undo()
-    monkeypatch.setattr(report_file, "WORK", 0)
+    monkeypatch.setattr(report_file, "CLASSIFYING_WORK", 0)
     assert labeled_texts(Fixed(), ["a"] * 1001, ["a"] * 1001).size == "the first 1,000 texts"
 
 

@@ -271,7 +271,7 @@ def test_units_are_numbered_across_layers(model):
 
 
 def test_the_beginning_of_a_long_text_is_searched(model, monkeypatch):
-    monkeypatch.setattr(report_file, "SEARCHED", 40)
+    monkeypatch.setattr(report_file, "COPY_SYMBOLS", 40)
     assert units_followed(model, text_part(model, TEXT)) == units_followed(model, text_part(model, TEXT[:40]))
 
 

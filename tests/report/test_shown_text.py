@@ -23,7 +23,7 @@ from crnn.report.report_file import (
     ids=["text", "bytes", "documents", "empty document"],
 )
 def test_judged_text_matches_a_state(symbols, text, monkeypatch):
-    monkeypatch.setattr(report_file, "BLOCK", 2)
+    monkeypatch.setattr(report_file, "BLOCK_POSITIONS", 2)
     model = random_language_model(symbols, cell="gru", num_layers=2)
     bits, best, p = judge_symbols(model, text)
     state, boundary = model.start(), model.vocabulary_.boundary

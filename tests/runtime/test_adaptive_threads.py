@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crnn.runtime.threads import LONGEST_TRIAL, AdaptiveThreads
+from crnn.runtime.threads import MAX_TRIAL_PAUSE, AdaptiveThreads
 
 POLL = 0.05  # seconds of a call
 
@@ -64,9 +64,9 @@ def test_threads_shrink_when_another_program_comes_and_grow_when_it_ends():
     machine = Machine(6)
     machine.run(IDLE, 5.0)
     assert machine.threads._chosen == 6
-    machine.run(CROWDED, 3 * LONGEST_TRIAL)
+    machine.run(CROWDED, 3 * MAX_TRIAL_PAUSE)
     assert machine.threads._chosen == 1
-    machine.run(IDLE, 3 * LONGEST_TRIAL)
+    machine.run(IDLE, 3 * MAX_TRIAL_PAUSE)
     assert machine.threads._chosen == 6
 
 

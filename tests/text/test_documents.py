@@ -120,7 +120,7 @@ class Scalar:
 
 
 def test_arrow_arrays_give_their_values(monkeypatch):
-    monkeypatch.setattr(documents, "SLICE", 2)
+    monkeypatch.setattr(documents, "ARROW_SLICE", 2)
     values = [*NAMES, "eve", None, ""]
     assert list(python_values(ArrowLike(values))) == values
     assert python_values(values) is values

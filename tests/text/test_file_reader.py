@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crnn import InvalidInputError
 from crnn.text import text_files
-from crnn.text.text_files import MAGIC, DecompressedFile, FileReader, plain_size, utf8_blocks
+from crnn.text.text_files import GZIP_MAGIC, DecompressedFile, FileReader, plain_size, utf8_blocks
 
 TEXTS = st.lists(st.text(st.sampled_from("a\r\n€")), max_size=3)
 LINES = st.lists(st.sampled_from([b"", b"a", b"b\xff", b"\xe2\x82", "\u20ac".encode(), b"ab" * 9]), max_size=9)
@@ -176,7 +176,7 @@ def test_the_offset_of_a_bad_byte_counts_from_the_start_of_the_file(path, data):
 @given(head=st.text(), bad=st.binary(min_size=1), size=SIZES)
 def test_any_bytes_are_judged_as_if_read_whole(path, head, bad, size):
     data = head.encode() + bad
-    assume(not data.startswith(MAGIC))  # a compressed file
+    assume(not data.startswith(GZIP_MAGIC))  # a compressed file
     path.write_bytes(data)
     try:
         text = data.decode()

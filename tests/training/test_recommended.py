@@ -12,7 +12,7 @@ from texts import LONG_TEXT as TEXT
 from crnn import CharRNN, InvalidInputError, Mixture, _kernels
 from crnn.parameters.kinds import CELLS
 from crnn.training import machine_speed
-from crnn.training.machine_speed import OPERATIONS, SPEEDS_PER_DOUBLING, Speed
+from crnn.training.machine_speed import OPERATIONS_PER_WEIGHT, SPEEDS_PER_DOUBLING, Speed
 from crnn.training.recommended import (
     ADVICE,
     LONG_TEXT,
@@ -102,8 +102,10 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
     for size in (192, 384, 512, 768):
         recipe = next(r for r in ADVICE["lstm"].recipes if r.hidden_size == size)
         operations, weights = 1.1 * recipe.operations, _network_weights(CELLS["lstm"].gates, size)
-        epochs = (counted**2 * operations / (OPERATIONS * weights**2)) ** (1 / 3)
-        found[size] = recommend(round(operations / (OPERATIONS * weights * epochs)), operations, speed=1.0, cell="lstm")
+        epochs = (counted**2 * operations / (OPERATIONS_PER_WEIGHT * weights**2)) ** (1 / 3)
+        found[size] = recommend(
+            round(operations / (OPERATIONS_PER_WEIGHT * weights * epochs)), operations, speed=1.0, cell="lstm"
+        )
         assert found[size]["hidden_size"] == size
     for kind in ("dropout", "weight_dropout"):
         assert found[192][kind] == pytest.approx(math.sqrt(192 / 512) * found[512][kind], abs=0.01)

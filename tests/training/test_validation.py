@@ -17,10 +17,10 @@ from crnn.training import run
 from crnn.training.data import split_documents, split_text
 from crnn.training.plan import Budget
 from crnn.training.run import (
-    EVALUATIONS,
+    DEFAULT_EVALUATIONS,
     MIN_ROWS,
-    PASSES,
-    SHARE,
+    PASSES_PER_TRAINED_SYMBOL,
+    VALIDATION_TIME_SHARE,
     Validation,
     evaluate,
     shape_of,
@@ -47,14 +47,14 @@ def steps_due(subject, n_steps):
 def test_evaluations_in_a_step_budget_depend_on_steps_only(n_steps, n, T, B):
     subject = made(n, Budget(n_steps), (T, B))
     due = steps_due(subject, n_steps)
-    assert len(due) <= EVALUATIONS
+    assert len(due) <= DEFAULT_EVALUATIONS
     assert due == [done for done in range(1, n_steps + 1) if subject.due(done, 1e9 * done, 7.0)]
     # They take no more than their share of the time, but for one.
     steps, streams = shape_of(n)
-    cost, whole = steps * max(streams, MIN_ROWS) / PASSES, n_steps * T * max(B, MIN_ROWS)
-    assert max(0, len(due) - 1) * cost <= SHARE * whole
-    if cost * EVALUATIONS <= SHARE * whole and n_steps >= EVALUATIONS**2:
-        assert len(due) >= EVALUATIONS - 1
+    cost, whole = steps * max(streams, MIN_ROWS) / PASSES_PER_TRAINED_SYMBOL, n_steps * T * max(B, MIN_ROWS)
+    assert max(0, len(due) - 1) * cost <= VALIDATION_TIME_SHARE * whole
+    if cost * DEFAULT_EVALUATIONS <= VALIDATION_TIME_SHARE * whole and n_steps >= DEFAULT_EVALUATIONS**2:
+        assert len(due) >= DEFAULT_EVALUATIONS - 1
 
 
 def test_every_so_many_steps_or_seconds():
@@ -79,9 +79,9 @@ def test_a_time_budget_has_about_twenty_evaluations():
 def test_costly_evaluations_are_rare_and_late_ones_skipped():
     # Training reads 25 symbols in a second: 100 are evaluated in 100 / 3 / 25 seconds, as far as is known.
     subject = made(100, Budget(seconds=100.0))
-    cost = 100 / PASSES / 25
-    assert not subject.due(10, 0.99 * cost / SHARE, 1.0)
-    assert subject.due(10, 1.01 * cost / SHARE, 1.0)
+    cost = 100 / PASSES_PER_TRAINED_SYMBOL / 25
+    assert not subject.due(10, 0.99 * cost / VALIDATION_TIME_SHARE, 1.0)
+    assert subject.due(10, 1.01 * cost / VALIDATION_TIME_SHARE, 1.0)
     assert not subject.due(10, 100.0 - 0.99 * cost, 1.0)
     assert not made(100, Budget(seconds=100.0), interval=Interval(steps=5)).due(10, 99.9, 1.0)
     assert not made(100, Budget(seconds=100.0), interval=Interval(seconds=5.0)).due(10, 99.9, 1.0)

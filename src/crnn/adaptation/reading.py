@@ -21,7 +21,7 @@ from ..inference.mixed_network import ROWS, MixedNetwork, letters_before
 from ..inference.network import State, seen_after
 from ..inference.packed_network import PackedNetwork, PackedState
 from ..inference.sampling import encoded_prime
-from ..inference.text_scores import BLOCK, log_probabilities, scored_ids
+from ..inference.text_scores import CALL_SYMBOLS, log_probabilities, scored_ids
 from ..inference.text_state import Reading, TextState
 from ..model.layout import Layout
 from ..model.state import ModelState, gradient_rms, spread_rms
@@ -56,8 +56,8 @@ def adaptive_surprisal(reading: Reading, vocabulary: Vocabulary, ids: Ids) -> ND
 
 def read_all(reading: AnyReading, ids: Ids) -> Iterator[tuple[AnyReading, NDArray[np.float64]]]:
     """Read a text in blocks that fit into memory, and yield the result of `Reading.read` for each."""
-    for i in range(0, len(ids), BLOCK):
-        reading, log_p = reading.read(ids[i : i + BLOCK].astype(np.int32))
+    for i in range(0, len(ids), CALL_SYMBOLS):
+        reading, log_p = reading.read(ids[i : i + CALL_SYMBOLS].astype(np.int32))
         yield reading, log_p
 
 
@@ -277,10 +277,10 @@ def adapted_state(state: ModelState, reading: AdaptiveReading, X: TextLike) -> M
 
 # ---------------------------------------------------------------- weight learner
 
-EPSILON = 0.01  # of the mean of all root mean squares, added to each
+RMS_FLOOR = 0.01  # of the mean of all root mean squares, added to each
 # A weight's step against the gradient of m symbols is at most LIMIT sqrt(m) learning rates, the step for LIMIT standard
 # deviations of a training gradient. The bound matters for texts unlike the training text, and exploding gradients.
-LIMIT = 5.0
+MAX_DEVIATIONS = 5.0
 
 
 class AdaptationRule:
@@ -301,7 +301,7 @@ class AdaptationRule:
         unit = float(np.linalg.norm(layout.tensors(scale).by.astype(np.float64)))
         # If the mean is 0, no weight has ever had a gradient, and there is nothing to learn.
         with np.errstate(over="ignore"):  # the learner refuses non-finite weights
-            self._rate = (options.learning_rate * unit) / (scale + (EPSILON * mean or np.inf))
+            self._rate = (options.learning_rate * unit) / (scale + (RMS_FLOOR * mean or np.inf))
             self._pull = scale * (options.decay / (mean or np.inf))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -309,7 +309,7 @@ class AdaptationRule:
 
     def step(self, params: Array, gradient: Array, count: int) -> Array:
         """Return the weights after a block; `gradient`, of the sum of `count` losses, is overwritten."""
-        limit = LIMIT * self.options.learning_rate * math.sqrt(count)
+        limit = MAX_DEVIATIONS * self.options.learning_rate * math.sqrt(count)
         with np.errstate(over="ignore", invalid="ignore"):
             gradient *= self._rate
             np.clip(gradient, -limit, limit, out=gradient)

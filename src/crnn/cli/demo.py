@@ -24,7 +24,7 @@ from ..runtime.machine import cores
 from ..text.streams import symbols_for_epoch
 from ..training.progress import is_terminal, printable
 from .errors import catch_ending, interruptible, uninterrupted
-from .files import STANDARD
+from .files import STANDARD_STREAM
 from .options import value_type
 from .output import name_output_errors, write
 from .train import check_output, save_network
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show a model learn, save it, and suggest what to do next; return the exit code."""
-    if arguments.output == STANDARD:
+    if arguments.output == STANDARD_STREAM:
         arguments.parser.error("argument -o/--output: the demo needs standard output for itself")
     check_output(arguments)
     model: CharRNN | Mixture

@@ -23,7 +23,7 @@ from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_float
 from .errors import error_message, say, say_warnings
-from .files import STANDARD, check_writable, line_scores, load_source, model_source, read_documents, read_lines
+from .files import STANDARD_STREAM, check_writable, line_scores, load_source, model_source, read_documents, read_lines
 from .options import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, refuse_two_standard_inputs, value_type
 from .output import flush, write
 
@@ -221,7 +221,7 @@ def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
     label = arguments.label
     path = arguments.model
     source = model_source(arguments.model)
-    if path != STANDARD and _is_text(path):
+    if path != STANDARD_STREAM and _is_text(path):
         raise InvalidInputError(
             f"{path} is not a model. Train one with: crnn train {shlex.quote(path)} --model detector -o model.crnn"
         )
@@ -258,7 +258,7 @@ def _is_text(path: str) -> bool:
 
 def _learn(detector: AnomalyDetector, arguments: argparse.Namespace) -> None:
     """Learn the lines of CLEAN, and save the detector."""
-    if arguments.model == STANDARD:
+    if arguments.model == STANDARD_STREAM:
         arguments.parser.error("argument --learn: MODEL must be a file, in which the detector is saved")
     check_writable(arguments.model)
     lines = _clean_lines(arguments.learn, detector.estimator_)

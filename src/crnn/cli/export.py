@@ -20,7 +20,7 @@ from ..parameters.checks import checked_int, generator
 from ..text_classifier import TextClassifier
 from .errors import ERROR, say, say_warnings
 from .files import (
-    STANDARD,
+    STANDARD_STREAM,
     check_writable,
     language_model_of,
     load_and_name,
@@ -40,11 +40,11 @@ SUFFIXES_WITH = {  # by option
     "int8": (".c", ".html", ".js"),
     "float16": (".html", ".js"),
 }
-OPEN = "; open it in a browser"  # said of a page
+OPEN_HINT = "; open it in a browser"  # said of a page
 LARGE_PAGE = 4_000_000  # bytes, which some phones load slowly
 # What the cost is measured on: a sample of this many symbols, or this many documents.
-SAMPLE = 1000
-DOCUMENTS = 50
+COST_SYMBOLS = 1000
+COST_DOCUMENTS = 50
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -165,7 +165,7 @@ def _guesses(arguments: argparse.Namespace) -> dict[str, Any]:
 def _title(arguments: argparse.Namespace) -> str | None:
     """Return the title of a page, by default the model's name without its suffix."""
     title: str | None = arguments.title
-    if title is None and arguments.model != STANDARD:
+    if title is None and arguments.model != STANDARD_STREAM:
         title, _ = os.path.splitext(os.path.basename(arguments.model))
     return title
 
@@ -192,7 +192,7 @@ def _export_judge(found: TextClassifier | AnomalyDetector, arguments: argparse.N
         _say_written(path)
     else:
         found.export_html(path, float16=arguments.float16, int8=arguments.int8, title=_title(arguments))
-        _say_written(path, OPEN)
+        _say_written(path, OPEN_HINT)
 
 
 def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace) -> None:
@@ -211,7 +211,7 @@ def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Names
         exclude=excluded,
         **_guesses(arguments),
     )
-    _say_written(path, OPEN)
+    _say_written(path, OPEN_HINT)
     if os.path.getsize(path) > LARGE_PAGE and arguments.max_bytes is None and not isinstance(model, CharRNN):
         say("crnn: --max-bytes 400k would prune the counts, and make the page load faster")
     if arguments.int8 and isinstance(model, CharRNN):
@@ -268,9 +268,9 @@ def int8_cost(model: CharRNN) -> float:
 
     quantized = model.quantize()
     if model.vocabulary_.boundary is None:
-        texts = [model.sample(SAMPLE, random_state=0)]
+        texts = [model.sample(COST_SYMBOLS, random_state=0)]
     else:
-        texts = model.sample(n_samples=DOCUMENTS, random_state=0)
+        texts = model.sample(n_samples=COST_DOCUMENTS, random_state=0)
     divergences = []
     for text in texts:
         state = model.start()

@@ -29,14 +29,14 @@ from ..mixture import Mixture
 from ..runtime.atomic_file import check_writable as check_file_writable
 from ..text.documents import Errors
 from ..text.sources import IN_MEMORY
-from ..text.text_files import MARK, DecompressedFile, Lines, TextFile, decode_lines, plain_size, split_lines
+from ..text.text_files import BYTE_ORDER_MARK, DecompressedFile, Lines, TextFile, decode_lines, plain_size, split_lines
 from ..text_classifier import TextClassifier
 from .output import name_output_errors
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
-STANDARD = "-"  # standard input or output, instead of a path
+STANDARD_STREAM = "-"  # standard input or output, instead of a path
 LINES_SIZE = 1 << 18  # maximum bytes of lines read at a time
 MAX_LINE = 1 << 24  # bytes in a line, which take about ten times as much memory while the line is scored
 
@@ -58,7 +58,7 @@ def read_text(path: str | Sequence[str], *, as_bytes: bool, cache: str | None = 
     if len(paths) > 1 or cache is not None or (as_bytes and _are_large(paths)):
         return TextFile(paths, kind="bytes" if as_bytes else "characters", cache=cache)
     path = paths[0]
-    if path != STANDARD and not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
+    if path != STANDARD_STREAM and not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
         return Path(path)
     return whole_text(path, as_bytes=as_bytes)
 
@@ -67,7 +67,7 @@ def whole_text(path: str, *, as_bytes: bool) -> str | bytes:
     """Read a text from a file, or from ``-`` for standard input."""
     with _opened(path, decompress=not as_bytes) as file:
         data = file.read()
-    return data if as_bytes else data.decode("utf-8").removeprefix(MARK).replace("\r\n", "\n")
+    return data if as_bytes else data.decode("utf-8").removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
 
 
 def read_documents(
@@ -171,13 +171,13 @@ def line_scores(
 @contextlib.contextmanager
 def _opened(path: str, *, decompress: bool = True) -> Iterator[DecompressedFile]:
     """Open a file, or standard input for ``-``, which stays open afterwards."""
-    with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
+    with contextlib.nullcontext(_standard_input()) if path == STANDARD_STREAM else open(path, "rb") as file:
         yield DecompressedFile(file, _shown(path), decompress=decompress)
 
 
 def _shown(path: str) -> str:
     """Return a file's name in messages."""
-    return "standard input" if path == STANDARD else path
+    return "standard input" if path == STANDARD_STREAM else path
 
 
 def _are_files(paths: list[str]) -> bool:
@@ -195,7 +195,7 @@ def _are_large(paths: list[str]) -> bool:
 
 def model_source(path: str) -> str | io.BytesIO:
     """Return an argument for the models' `load` method: a path, or for ``-`` the contents of standard input."""
-    if path != STANDARD:
+    if path != STANDARD_STREAM:
         return path
     return NamedBytes(_standard_input().read(), "on standard input")
 
@@ -272,7 +272,7 @@ def _standard_input() -> BufferedReader:
 
 def check_writable(path: str) -> None:
     """Raise an OSError now if writing after training would fail."""
-    if path == STANDARD:
+    if path == STANDARD_STREAM:
         if sys.stdout is None:
             raise OSError("standard output is closed. Redirect it to a file or a program.")
         return
@@ -285,7 +285,7 @@ def save(model: CharRNN | CharNGram | Mixture | AnomalyDetector, path: str) -> t
     Return where the model was saved, and the error that prevented saving it at `path`, if any.
     """
     try:
-        if path == STANDARD:
+        if path == STANDARD_STREAM:
             with name_output_errors():
                 model.save(sys.stdout.buffer)
                 sys.stdout.buffer.flush()

@@ -14,7 +14,7 @@ from ..files.model_file import contains_text, holds_detector
 from ..files.network_file import has_training_state
 from ..loading import load_model
 from ..mixture import Mixture, shown_weights
-from ..model.layout import describe_network
+from ..model.layout import describe_parameters
 from ..runtime import build_info
 from ..text.id_cache import check
 from ..text.vocabulary import Special, Vocabulary
@@ -91,7 +91,7 @@ def _rewind(source: str | BinaryIO) -> str | BinaryIO:
 def _network_rows(model: CharRNN, *, resumable: bool) -> dict[str, str]:
     loss = model.smooth_loss_ / model.seq_length
     rows = {
-        "architecture": describe_network(model.get_params()),
+        "architecture": describe_parameters(model.get_params()),
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
         **_vocabulary_rows(model.vocabulary_),
         "trained": "unknown: the file contains only weights",

@@ -14,7 +14,7 @@ from typing import Any
 from .._version import __version__
 from . import demo, detect, export, info, output, report, restore, sample, score, train
 from .errors import ERROR, INTERRUPTED, error_message, say
-from .files import STANDARD, check_writable
+from .files import STANDARD_STREAM, check_writable
 
 COMMANDS = {
     "train": (train, "Train a model on a text and save it."),
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parse(argv)
         if arguments.run is not train.run:  # all other commands write to standard output
-            check_writable(STANDARD)
+            check_writable(STANDARD_STREAM)
         code: int = arguments.run(arguments)
         output.flush()
         return code

@@ -16,7 +16,7 @@ from ..inference.controls import Control
 from ..parameters.checks import checked_float
 from ..parameters.settings import Parameter
 from ..text.documents import Errors
-from .files import STANDARD
+from .files import STANDARD_STREAM
 
 # ---------------------------------------------------------------- arguments
 
@@ -32,7 +32,7 @@ class _OneOrMore(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
         if os.name == "nt":  # whose shells leave wildcards to programs
             values = [path for value in values for path in _matching_files(value)]
-        if len(values) > 1 and STANDARD in values:
+        if len(values) > 1 and STANDARD_STREAM in values:
             parser.error(f"argument {self.metavar}: standard input cannot be one of several files")
         setattr(namespace, self.dest, values[0] if len(values) == 1 else values)
 
@@ -83,7 +83,7 @@ def refuse_two_standard_inputs(arguments: argparse.Namespace, **shown: str) -> N
 
     `shown` maps each input argument to its name in the usage message.
     """
-    standard = [shown[name] for name in shown if getattr(arguments, name) == STANDARD]
+    standard = [shown[name] for name in shown if getattr(arguments, name) == STANDARD_STREAM]
     if len(standard) > 1:
         arguments.parser.error(f"{' and '.join(standard[:2])} cannot both be standard input")
 

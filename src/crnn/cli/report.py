@@ -12,7 +12,7 @@ from ..mixture import Mixture
 from ..report import write_report
 from ..text_classifier import TextClassifier
 from .errors import say
-from .files import STANDARD, check_writable, load_and_name, model_source, read_documents, read_text
+from .files import STANDARD_STREAM, check_writable, load_and_name, model_source, read_documents, read_text
 from .options import add_model, refuse_two_standard_inputs
 
 
@@ -55,7 +55,7 @@ def _load(path: str, label: str | None) -> CharRNN:
 def run(arguments: argparse.Namespace) -> int:
     """Write the report, and return the exit code."""
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", labels="LABELS")
-    if arguments.output == STANDARD:
+    if arguments.output == STANDARD_STREAM:
         arguments.parser.error("argument -o/--output: name a file, since the report is for a browser")
     if arguments.labels is not None and (arguments.file is None or arguments.label is not None):
         arguments.parser.error("argument --labels: needs FILE, whose lines have these labels, and no --label")
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.file is not None:
         read: Any = read_text if model.vocabulary_.boundary is None else read_documents
         text = read(arguments.file, as_bytes=model.vocabulary_.kind == "bytes")
-    title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
+    title = None if arguments.model == STANDARD_STREAM else os.path.basename(arguments.model)
     write_report(model, arguments.output, text, y=y, title=title)
     size = os.path.getsize(arguments.output)
     say(f"crnn: wrote {arguments.output}: {size:,} bytes; open it in a browser")

@@ -16,7 +16,7 @@ from .options import add_model, refuse_two_standard_inputs, value_type
 from .output import flush, write
 
 DAMAGE = ("case", "accents", "spaces", "gaps", "typos", "ocr")
-FILES = 64  # restored side by side
+FILES_AT_A_TIME = 64  # restored side by side
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         options["among"] = [line for lines in read_lines(arguments.among, as_bytes=as_bytes) for line in lines]
     if as_bytes:
         options |= {name: os.fsencode(options[name]) for name in ("gaps", "prime") if options[name]}
-    for i in range(0, len(targets), FILES):
-        texts = [whole_text(file, as_bytes=as_bytes) for file in files[i : i + FILES]]
+    for i in range(0, len(targets), FILES_AT_A_TIME):
+        texts = [whole_text(file, as_bytes=as_bytes) for file in files[i : i + FILES_AT_A_TIME]]
         for file, path, found in zip(files[i:], targets[i:], model.restore(texts, **options), strict=False):
             text, changes = found if arguments.changes else (found, ())
             path.parent.mkdir(parents=True, exist_ok=True)

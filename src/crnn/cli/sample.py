@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from ..inference.controls import CONTROLS, NUMBERS
-from ..inference.sampling import LENGTH, MAX_LENGTH
+from ..inference.sampling import DEFAULT_LENGTH, DEFAULT_MAX_LENGTH
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_int, generator
 from .files import load, read_documents
@@ -18,8 +18,8 @@ from .options import add_model, add_options, refuse_two_standard_inputs, value_t
 from .output import write
 
 # What the command does without --raw: few characters are improbable, and a text begins with a line.
-USUAL = {"temperature": 0.8, "top_p": 0.9}
-BLOCK = 4096  # symbols of a sample written at a time
+USUAL_CONTROLS = {"temperature": 0.8, "top_p": 0.9}
+WRITTEN_SYMBOLS = 4096  # symbols of a sample written at a time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--length",
         metavar="N",
         type=value_type(partial(checked_int, "length", minimum=0)),
-        help=f"characters to generate (default: {LENGTH}); for documents, the maximum (default: {MAX_LENGTH})",
+        help=f"characters to generate (default: {DEFAULT_LENGTH}); for documents, the maximum "
+        f"(default: {DEFAULT_MAX_LENGTH})",
     )
     parser.add_argument(
         "--prime",
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "line)",
     )
     numbers = {name: CONTROLS[name] for name in NUMBERS}
-    add_options(parser, numbers, lambda name, value: NUMBERS[name](value), defaults=USUAL)
+    add_options(parser, numbers, lambda name, value: NUMBERS[name](value), defaults=USUAL_CONTROLS)
     parser.add_argument(
         "--raw",
         action="store_true",
@@ -96,8 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
             write(text)
             write("\n")
         return 0
-    symbols = model.stream(LENGTH if arguments.length is None else arguments.length, **options)
-    while block := list(islice(symbols, BLOCK)):
+    symbols = model.stream(DEFAULT_LENGTH if arguments.length is None else arguments.length, **options)
+    while block := list(islice(symbols, WRITTEN_SYMBOLS)):
         write(b"".join(block) if as_bytes else "".join(block))
     write("" if as_bytes else "\n")  # nothing is added to bytes, which may be anything
     return 0
@@ -115,7 +116,7 @@ def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, A
     if not prime and not is_raw and model.vocabulary_.boundary is None and line_end in [*model.vocabulary_]:
         prime = line_end
     return (
-        ({} if is_raw else USUAL)
+        ({} if is_raw else USUAL_CONTROLS)
         | given
         | {
             "prime": prime,

@@ -32,7 +32,16 @@ from ..training.checkpoints import CHECKPOINT_SECONDS, FINISHED, RUNNING, checkp
 from ..training.recommended import CHOSEN_BY
 from .detect import add_threshold_options, threshold_options
 from .errors import ERROR, Ending, catch_ending, error_message, interruptible, say, say_warnings, uninterrupted
-from .files import STANDARD, check_writable, load_source, model_source, path_list, read_documents, read_text, save
+from .files import (
+    STANDARD_STREAM,
+    check_writable,
+    load_source,
+    model_source,
+    path_list,
+    read_documents,
+    read_text,
+    save,
+)
 from .options import (
     TRAINING_ERRORS,
     add_errors,
@@ -48,14 +57,16 @@ from .options import (
 )
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
-VERBOSE = 2  # the command's default; the constructor's is 0
+DEFAULT_VERBOSE = 2  # the command's default; the constructor's is 0
 OF_NETWORKS = ("epochs", "max_steps")  # options that mean a network alone
 MIXTURE_SECONDS = 60.0  # the default
-FIRST = ("hidden_size", "cell", "epochs", "random_state")  # parameters among the ten options that most people use
+# The parameters among the ten options that most people use.
+FIRST_PARAMETERS = ("hidden_size", "cell", "epochs", "random_state")
 NGRAM_ONLY = ("order", "max_memory")  # parameters of counts that a network lacks
-SUFFIX = ".checkpoint"  # after the output's name
-INTERRUPTED = ".interrupted"  # after the output's name: the model of a failed run whose checkpoint failed, too
-UNCHECKED = {"verbose", "n_threads"}  # parameters that a resumed run may change: they do not affect the trained model
+CHECKPOINT_SUFFIX = ".checkpoint"  # after the output's name
+INTERRUPTED_SUFFIX = ".interrupted"  # after the output's name: the model of a failed run whose checkpoint failed, too
+# The parameters that a resumed run may change: they do not affect the trained model.
+MAY_CHANGE_ON_RESUME = {"verbose", "n_threads"}
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
 MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by Open MPI, MPICH, Intel MPI
 
@@ -103,7 +114,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="finish an interrupted run from MODEL.checkpoint, with the same FILE and the same options or none",
     )
-    _add_parameters(parser, FIRST)
+    _add_parameters(parser, FIRST_PARAMETERS)
     text = parser.add_argument_group("text", "how FILE is read")
     text.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then have any contents")
     text.add_argument(
@@ -122,7 +133,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, content in GROUPS.items():
         group = parser.add_argument_group(name, content)
         names = [each for each, entry in PARAMETERS.items() if entry.group == name and each not in PYTHON_ONLY]
-        _add_parameters(group, [each for each in names if each not in FIRST])
+        _add_parameters(group, [each for each in names if each not in FIRST_PARAMETERS])
         if name == "validation":
             _add_validation_options(group)
         elif name == "execution":
@@ -136,7 +147,7 @@ def _add_parameters(group: argparse._ActionsContainer, names: Iterable[str]) -> 
         group,
         {name: PARAMETERS[name] for name in names},
         _check_parameter,
-        defaults={"verbose": VERBOSE},
+        defaults={"verbose": DEFAULT_VERBOSE},
     )
 
 
@@ -273,8 +284,8 @@ def _kind(arguments: argparse.Namespace, origin: Origin | None, *, several: bool
             )
         return kind
     if arguments.resume and given in (None, "network", "mixture"):
-        checkpoint = arguments.output + SUFFIX
-        if arguments.output != STANDARD and os.path.isfile(checkpoint):
+        checkpoint = arguments.output + CHECKPOINT_SUFFIX
+        if arguments.output != STANDARD_STREAM and os.path.isfile(checkpoint):
             return "mixture" if is_mixture(checkpoint) else "network"
     if given is not None:
         return given
@@ -289,7 +300,7 @@ def _refuse_for_several(arguments: argparse.Namespace) -> None:
         arguments.parser.error("argument --seconds: not allowed with several processes. Start one.")
     if arguments.model_kind not in (None, "network"):
         arguments.parser.error("argument --model: n-grams are counted by one process. Start one.")
-    if STANDARD in (*path_list(arguments.file), arguments.validation):
+    if STANDARD_STREAM in (*path_list(arguments.file), arguments.validation):
         arguments.parser.error("argument FILE: several processes cannot share standard input. Pass a file.")
 
 
@@ -297,12 +308,12 @@ def check_output(arguments: argparse.Namespace) -> None:
     """Refuse, before any work, an output that cannot or should not be written."""
     path = arguments.output
     check_writable(path)
-    if path == STANDARD and sys.stdout.isatty():
+    if path == STANDARD_STREAM and sys.stdout.isatty():
         arguments.parser.error("argument -o/--output: a model is binary. Redirect standard output to a file.")
     for name, shown in (("file", "FILE"), ("validation", "the FILE of --validation")):
-        for text in path_list(getattr(arguments, name, None) or STANDARD):
+        for text in path_list(getattr(arguments, name, None) or STANDARD_STREAM):
             with contextlib.suppress(OSError):
-                if STANDARD not in (path, text) and os.path.samefile(path, text):
+                if STANDARD_STREAM not in (path, text) and os.path.samefile(path, text):
                     arguments.parser.error(
                         f"argument -o/--output: {shown} is the same file, and the model would replace the text"
                     )
@@ -357,7 +368,7 @@ def _texts(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> tuple[T
 def _given_parameters(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> dict[str, Any]:
     """Return the given constructor parameters of a kind of model, and the verbosity."""
     names = model.get_params()
-    return {"verbose": VERBOSE} | {name: value for name, value in vars(arguments).items() if name in names}
+    return {"verbose": DEFAULT_VERBOSE} | {name: value for name, value in vars(arguments).items() if name in names}
 
 
 def _network_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -380,7 +391,7 @@ class Job(abc.ABC):
 
     def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
         self._output = arguments.output
-        self._verbose = getattr(arguments, "verbose", VERBOSE)
+        self._verbose = getattr(arguments, "verbose", DEFAULT_VERBOSE)
 
     @abc.abstractmethod
     def train(self) -> None:
@@ -507,8 +518,8 @@ def save_network(
         if in_checkpoint:
             say(f"{after} in {checkpoint}, and {output} is unchanged{remedy}")
             return code
-        say(f"{after} not in {checkpoint}; saving it in {output}{INTERRUPTED}, and {output} is unchanged")
-        output += INTERRUPTED
+        say(f"{after} not in {checkpoint}; saving it in {output}{INTERRUPTED_SUFFIX}, and {output} is unchanged")
+        output += INTERRUPTED_SUFFIX
     elif code:
         say(f"crnn: {reason}; saving the model after step {network.n_steps_:,}{remedy}")
     if isinstance(network, CharRNN):
@@ -548,7 +559,7 @@ def _save_and_report(
         say(f"crnn: error: {error_message(failure)}. The {noun} is saved in {where} instead.")
         return ending.code or ERROR
     if ending.code or verbose:
-        say(f"crnn: saved {'to standard output' if where == STANDARD else where}: {summary}")
+        say(f"crnn: saved {'to standard output' if where == STANDARD_STREAM else where}: {summary}")
     return ending.code
 
 
@@ -726,15 +737,15 @@ def _checkpoint_path(arguments: argparse.Namespace) -> str | None:
     path: str = arguments.output
     if arguments.checkpoint_every is not None and arguments.checkpoint_seconds != CHECKPOINT_SECONDS:
         arguments.parser.error("argument --checkpoint-every: not allowed with argument --checkpoint-seconds")
-    if path == STANDARD or arguments.checkpoint_seconds is None:
+    if path == STANDARD_STREAM or arguments.checkpoint_seconds is None:
         return None
     if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
         return None
-    checkpoint = path + SUFFIX
+    checkpoint = path + CHECKPOINT_SUFFIX
     check_writable(checkpoint)
     for name in ("file", "validation", "origin"):
-        for other in path_list(getattr(arguments, name) or STANDARD):
-            files = other != STANDARD and os.path.exists(checkpoint) and os.path.exists(other)
+        for other in path_list(getattr(arguments, name) or STANDARD_STREAM):
+            files = other != STANDARD_STREAM and os.path.exists(checkpoint) and os.path.exists(other)
             if files and os.path.samefile(checkpoint, other):
                 arguments.parser.error(f"argument -o/--output: the checkpoint {checkpoint} would replace {other}")
     return checkpoint
@@ -825,7 +836,7 @@ def _remove_checkpoint(checkpoint: str) -> None:
 def _refuse_other_settings(checkpoint: str, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
     """Raise InvalidInputError if given parameters differ from the settings of an interrupted run."""
     for name, value in parameters.items():
-        if name not in UNCHECKED and settings[name] != value:
+        if name not in MAY_CHANGE_ON_RESUME and settings[name] != value:
             raise InvalidInputError(
                 f"{name} is {value}, but {checkpoint} was started with {settings[name]}. Omit the option."
             )

@@ -14,18 +14,20 @@ from ..text.documents import warn_caller
 # Calibration texts times contamination. If lower, the lowest score is the threshold, so a single odd text can set it:
 # of random words, detectors with 400 calibration texts found 0.25 to 0.96, depending on the seed. With a product of 10,
 # they found 0.91 to 0.99.
-USEFUL = 2
-CERTAIN = 10  # with fewer, the false-positive rate is known only roughly
+MIN_ANOMALIES = 2
+CERTAIN_ANOMALIES = 10  # with fewer, the false-positive rate is known only roughly
 CONFIDENCE = 0.95
 # How many times as much the rate varies if each score is by a model without the text as if a model had never seen any
 # of them: up to 2.2 times on names in Chinese characters (benchmarks/false_alarms.py), and 3 with a margin.
 VARIANCE_OUT_OF_FOLD = 3.0
 USUAL_RATE = 0.001  # what `contamination="auto"` is if the texts support it
-SUPPORT = 3  # texts below the threshold of an automatic rate: one or two odd texts among them do not decide it
-MANY = 100  # texts of a call: fewer may be chosen by hand
-DRIFT = 1e-6  # the probability of as many alarms by chance below which the texts are said to have changed
-TAIL = 2  # times contamination: the share of the lowest scores whose equal texts are counted
-SLACK = 1e-4  # how far below a score the threshold may be, relative to 1 + |score|: much more than rounding errors
+# The texts below the threshold of an automatic rate: one or two odd texts among them do not decide it.
+AUTOMATIC_ANOMALIES = 3
+MIN_JUDGED_TEXTS = 100  # with fewer in a call, the user may have chosen them by hand
+CHANGE_PROBABILITY = 1e-6  # the probability of as many alarms by chance below which the texts are said to have changed
+TAIL_RATE = 2  # times contamination: the share of the lowest scores whose equal texts are counted
+# How far below a score the threshold may be, relative to 1 + |score|: much more than rounding errors.
+THRESHOLD_SLACK = 1e-4
 
 
 class Calibration(NamedTuple):
@@ -56,7 +58,7 @@ class Calibration(NamedTuple):
         If the rate is `automatic`, the warning says which rate the texts support.
         """
         contamination = self.rate
-        if automatic and self.n_texts * contamination < CERTAIN:
+        if automatic and self.n_texts * contamination < CERTAIN_ANOMALIES:
             low, high = self.interval
             warn_caller(
                 f"{but}about 1 of {1 / contamination:,.0f} normal texts will be flagged: "
@@ -65,19 +67,20 @@ class Calibration(NamedTuple):
             )
             return
         enough = self.n_texts * contamination * (1 + 1e-9)  # rounding may put a product just below its bound
-        if enough >= CERTAIN:
+        if enough >= CERTAIN_ANOMALIES:
             return
-        if enough < USEFUL:
+        if enough < MIN_ANOMALIES:
             problem = (
                 f"no alarm is likely if even one of the {self.n_texts:,.0f} calibration texts is odd: they are so few "
                 f"for contamination={contamination:g} that the lowest of their scores is the threshold. From "
-                f"{USEFUL} / contamination = {_rounded_up(USEFUL / contamination)} calibration texts on, an alarm is "
-                f"likely all the same, or with contamination={supported_rate(self.n_texts):.2g}. The"
+                f"{MIN_ANOMALIES} / contamination = {_rounded_up(MIN_ANOMALIES / contamination)} calibration texts on, "
+                f"an alarm is likely all the same, or with contamination={supported_rate(self.n_texts):.2g}. The"
             )
         else:
             problem = (
-                f"the threshold was set by {self.n_texts:,.0f} calibration texts, fewer than {CERTAIN} / contamination "
-                f"= {_rounded_up(CERTAIN / contamination)} for contamination={contamination:g}: the"
+                f"the threshold was set by {self.n_texts:,.0f} calibration texts, fewer than "
+                f"{CERTAIN_ANOMALIES} / contamination = {_rounded_up(CERTAIN_ANOMALIES / contamination)} for "
+                f"contamination={contamination:g}: the"
             )
         low, high = self.interval
         warn_caller(
@@ -116,7 +119,7 @@ def calibrate(
     offset = _middle_of_gap(ordered, offset)
     first = int(np.searchsorted(ordered, offset))
     if weights is not None:
-        variance *= _mean_cluster(weights[order], sums, TAIL * contamination)
+        variance *= _mean_cluster(weights[order], sums, TAIL_RATE * contamination)
     return Calibration(offset, float(sums[-1]), float(below[first] + 1), variance, contamination)
 
 
@@ -125,7 +128,7 @@ def change_message(interval: tuple[float, float], n_flagged: int, n: int) -> str
     from scipy.special import bdtrc
 
     _, high = interval
-    if n < MANY or not n_flagged or bdtrc(n_flagged - 1, n, min(high, 1.0)) >= DRIFT:
+    if n < MIN_JUDGED_TEXTS or not n_flagged or bdtrc(n_flagged - 1, n, min(high, 1.0)) >= CHANGE_PROBABILITY:
         return ""
     return (
         f"{n_flagged:,} of {n:,} texts ({n_flagged / n:.1%}) are anomalies, but of texts like those that set the "
@@ -136,7 +139,7 @@ def change_message(interval: tuple[float, float], n_flagged: int, n: int) -> str
 
 def supported_rate(n_texts: float) -> float:
     """Return the contamination that a number of calibration texts can support."""
-    return min(0.5, max(USUAL_RATE, SUPPORT / n_texts))
+    return min(0.5, max(USUAL_RATE, AUTOMATIC_ANOMALIES / n_texts))
 
 
 def _mean_cluster(weights: NDArray[np.float64], sums: NDArray[np.float64], share: float) -> float:
@@ -152,7 +155,7 @@ def _rounded_up(n: float) -> str:
 
 def _middle_of_gap(ordered: NDArray[np.float64], score: float) -> float:
     """Return the middle of the widest gap between scores, not further below `score` than rounding errors require."""
-    lowest = score - SLACK * (1 + abs(score))
+    lowest = score - THRESHOLD_SLACK * (1 + abs(score))
     near = ordered[(ordered > lowest) & (ordered < score)]
     edges = np.array([lowest, *near, score])
     widest = int(np.argmax(np.diff(edges)))

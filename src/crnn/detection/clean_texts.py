@@ -18,18 +18,18 @@ from ..text.text_files import Lines
 from ..text.vocabulary import Kind, byte_view, kind_of
 
 MAX_SYMBOLS = 1 << 27  # in memory; of more symbols, a random sample is kept
-BATCH = 1 << 15  # texts checked together
-COPIES = 0.9  # of the repeated texts: if as many have a multiple of k occurrences, k copies of X were made
+BATCH_TEXTS = 1 << 15  # texts checked together
+COPIED_SHARE = 0.9  # of the repeated texts: if as many have a multiple of k occurrences, k copies of X were made
 MIN_REPEATED = 20
 MAX_COPIES = 1000
 
 # The texts that decide the threshold are scored again, each by counts that lack few other texts: with a tenth of random
 # letters taken out, 1.3 times as many new texts were flagged as the threshold promised, and with at most a hundredth
 # 1.0 times.
-LEFT_OUT = 0.01  # of the texts at a time
-DECIDING = 3  # times contamination: the share of the texts scored again
+LEFT_OUT_SHARE = 0.01  # of the texts at a time
+DECIDING_RATE = 3  # times contamination: the share of the texts scored again
 MAX_GROUPS = 100
-COPIED = 1 << 26  # symbols of all copies of the counts, unless there are fewer groups than folds
+MAX_COPIED_SYMBOLS = 1 << 26  # symbols of all copies of the counts, unless there are fewer groups than folds
 
 MAX_HELD = 1 << 21  # symbols of texts kept
 KEPT_SYMBOLS = 5  # that a kept text takes besides its own: its number of occurrences and its score
@@ -97,7 +97,7 @@ class Whole(NamedTuple):
         if self.folds.max() + 1 == len(self.texts):
             return scores  # each text has been scored by all others
         order = np.argsort(scores, kind="stable")
-        share = DECIDING * contamination
+        share = DECIDING_RATE * contamination
         reached = np.cumsum(self.weights[order])
         deciding = rng.permutation(order[: int(np.searchsorted(reached, share * reached[-1])) + 1])
         copies = np.ceil(self.counts / self.weights).astype(np.intp)
@@ -114,7 +114,7 @@ class Whole(NamedTuple):
         """Return the number of groups for `refined`: more groups, more calls, and fewer texts left out of each."""
         n_folds = int(self.folds.max()) + 1
         n_symbols = sum(map(len, self.texts))
-        wanted = min(MAX_GROUPS, math.ceil(min(share, 1) / LEFT_OUT), COPIED // max(n_symbols, 1))
+        wanted = min(MAX_GROUPS, math.ceil(min(share, 1) / LEFT_OUT_SHARE), MAX_COPIED_SYMBOLS // max(n_symbols, 1))
         return max(n_folds, wanted)
 
 
@@ -129,7 +129,7 @@ class SymbolCounts:
         self._min_count = min_count
         self._counts = Counter[Any]()
         repeated = zip(whole.texts, whole.counts.tolist(), strict=True)
-        while batch := [text * n for text, n in islice(repeated, BATCH)]:
+        while batch := [text * n for text, n in islice(repeated, BATCH_TEXTS)]:
             self._counts.update(batch[0][:0].join(batch))
         self._unknown = _symbol_outside(self._counts, whole.texts[0])
 
@@ -256,7 +256,7 @@ def _remove_copies(counts: Frequencies) -> Frequencies:
         return counts  # otherwise, the false-positive rate on new texts is at most twice too high
     usual = int(np.bincount(np.minimum(repeated, MAX_COPIES)).argmax())
     for k in range(usual, 1, -1):
-        if usual % k == 0 and np.count_nonzero(repeated % k == 0) >= COPIES * len(repeated):
+        if usual % k == 0 and np.count_nonzero(repeated % k == 0) >= COPIED_SHARE * len(repeated):
             return np.maximum(np.rint(counts / k), 1).astype(np.intp)
     return counts
 
@@ -294,7 +294,7 @@ def batches(X: Iterable[Any]) -> Iterator[Texts]:
     first = 0
     name = ""
     kind = None
-    while batch := list(islice(values, BATCH)):
+    while batch := list(islice(values, BATCH_TEXTS)):
         present = next((i for i, text in enumerate(batch) if not is_missing(text)), None)
         if kind is None and present is not None:
             name = f"X[{first + present}]"

@@ -12,7 +12,7 @@ from ..inference.string_scores import MEANS_IN_JOINT, Reduce
 from ..inference.text_state import TextState
 from ..text.vocabulary import BOUNDARY, Symbol, Text, Vocabulary, immutable
 
-SHOWN = 3  # positions described in words
+SHOWN_POSITIONS = 3  # positions described in words
 
 
 class Explanation(NamedTuple):
@@ -66,7 +66,7 @@ class Explanation(NamedTuple):
 
     def __str__(self) -> str:
         lines = [f"{'anomaly' if self.is_anomaly else 'normal'}, score {self.score:.2f}{self._composition()}"]
-        places = np.argsort(-self.surprisal, kind="stable")[:SHOWN].tolist()
+        places = np.argsort(-self.surprisal, kind="stable")[:SHOWN_POSITIONS].tolist()
         if isinstance(self.text, str) and self.text.isprintable() and places:
             lines += [self.text, " " * self._place(places[0]) + "^"]
         else:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
-from ..model.layout import LARGEST, integers_of
+from ..model.layout import LARGEST_INT8, integers_of
 from ..parameters.kinds import CELLS
 from .c_parts import c_array, c_floats
 from .models import ExportedNetwork
@@ -133,7 +133,7 @@ def _state_matrix(name: str, matrix: Array, scale: Array | None) -> Iterator[str
     if scale is None:
         yield from _stored(name, _panels(matrix), None)
     else:
-        yield from _stored(name, integers_of(matrix, scale), scale / np.float32(LARGEST))
+        yield from _stored(name, integers_of(matrix, scale), scale / np.float32(LARGEST_INT8))
 
 
 def _stored(name: str, numbers: Array, scale: Array | None) -> Iterator[str]:

@@ -38,7 +38,7 @@ else:
         nn = SimpleNamespace(Module=object)
 
 
-NAMES = (
+EXPECTED_NAMES = (
     "Expected names are rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0 (and l1, ...), "
     "decoder.weight, decoder.bias, and optionally embedding.weight and pairs."
 )
@@ -79,7 +79,7 @@ def model_from_torch(
     params["Why"] = _take(tensors, "decoder.weight", (V, H))[order]
     params["by"] = _take(tensors, "decoder.bias", (V,), missing_is_zero=True)[order]
     if tensors:
-        raise InvalidInputError(f"state_dict contains an unexpected name, {min(tensors)!r}. {NAMES}")
+        raise InvalidInputError(f"state_dict contains an unexpected name, {min(tensors)!r}. {EXPECTED_NAMES}")
     parameters = {**defaults, "hidden_size": H, "num_layers": L, "cell": cell, "dtype": dtype}
     parameters |= {"embedding_size": E, "n_bigrams": None if pairs is None else R}
     state = _initial_state(Settings.check(parameters), symbols, pairs)
@@ -121,7 +121,7 @@ def _sizes(tensors: Mapping[str, Array]) -> tuple[int, int, int, int]:
     for name in ("rnn.weight_ih_l0", "rnn.weight_hh_l0", "decoder.weight"):
         if name not in tensors:
             shown = ", ".join(sorted(tensors)[:8]) or "nothing"
-            raise InvalidInputError(f"state_dict does not contain {name!r}. {NAMES} Found: {shown}.")
+            raise InvalidInputError(f"state_dict does not contain {name!r}. {EXPECTED_NAMES} Found: {shown}.")
         if tensors[name].ndim != 2:
             raise InvalidInputError(f"{name} has shape {tensors[name].shape}, but must be a matrix")
     V, H = tensors["decoder.weight"].shape
@@ -173,7 +173,7 @@ def _take(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, missi
     if name not in tensors and missing_is_zero:  # bias=False in PyTorch
         return np.zeros(shape)
     if name not in tensors:
-        raise InvalidInputError(f"state_dict does not contain {name!r}. {NAMES}")
+        raise InvalidInputError(f"state_dict does not contain {name!r}. {EXPECTED_NAMES}")
     tensor = tensors.pop(name)
     if tensor.shape != shape:
         raise InvalidInputError(f"{name} has shape {tensor.shape}, but the other tensors require shape {shape}")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.sampling import MAX_LENGTH, excluded_texts
+from ..inference.sampling import DEFAULT_MAX_LENGTH, excluded_texts
 from ..text.documents import python_values
 from ..text.text_files import Lines
 from ..text.vocabulary import Vocabulary, immutable
@@ -41,7 +41,7 @@ class TextFilter(NamedTuple):
         ValueError
             If the list is invalid, or too long for a filter of `MAX_BITS` with at most `MAX_RATE` errors.
         """
-        texts = [immutable(text) for text in _distinct(X, vocabulary) if len(text) <= MAX_LENGTH]
+        texts = [immutable(text) for text in _distinct(X, vocabulary) if len(text) <= DEFAULT_MAX_LENGTH]
         if not texts:
             return None
         n = len(texts)

@@ -47,7 +47,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..model.layout import (
-    LARGEST,
+    LARGEST_INT8,
     LOOKUP_TABLES,
     SHAPING,
     SMALLEST_SCALE,
@@ -383,7 +383,7 @@ def check_values(tensors: Mapping[str, Array]) -> None:
             )
         if (part == "gradient_rms" or array in SQUARES) and tensor.size and tensor.min() < 0:
             raise ModelFileError(f"its tensor {name!r} contains a negative number, but should contain squares")
-    largest = np.finfo(np.float32).max / LARGEST
+    largest = np.finfo(np.float32).max / LARGEST_INT8
     for name in _scale_names(tensors):
         scale = tensors[name]
         matrix = name.removesuffix(SCALE)
@@ -391,8 +391,10 @@ def check_values(tensors: Mapping[str, Array]) -> None:
             raise ModelFileError(
                 f"its tensor {name!r} contains an invalid scale: each is 0, or {SMALLEST_SCALE:.3g} to {largest:.3g}"
             )
-        if (tensors[matrix] < -LARGEST).any():
-            raise ModelFileError(f"its tensor {matrix!r} contains {-LARGEST - 1}, which is not a valid 8-bit weight")
+        if (tensors[matrix] < -LARGEST_INT8).any():
+            raise ModelFileError(
+                f"its tensor {matrix!r} contains {-LARGEST_INT8 - 1}, which is not a valid 8-bit weight"
+            )
 
 
 def check_pairs(pairs: Array, vocab_size: int) -> None:

@@ -16,7 +16,7 @@ from ..arrays import Array
 from ..errors import ModelFileError
 from ..ngram.counts import NGramSettings
 from ..ngram.counts_network import LabeledCounts
-from ..ngram.frozen import NAMES as FROZEN
+from ..ngram.frozen import ARRAY_NAMES as FROZEN
 from ..ngram.stored_counts import AnyCounts, from_arrays, to_arrays
 from ..text.vocabulary import Vocabulary
 from .entries import checked_configuration, vocabulary_document

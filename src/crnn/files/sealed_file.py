@@ -32,10 +32,10 @@ from ..runtime.atomic_file import write_atomically
 from .entries import KINDS, MAX_JSON, plain_json, read_entry, read_json
 from .tensor_file import DTYPES, Declared, Layout, read_arrays, read_layout, tensor_bytes
 
-FORMAT = 1
+FORMAT_VERSION = 1
 """The format version that this library writes; files of a higher version are refused."""
 
-DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
+DAMAGED_REMEDY = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
 METADATA = "crnn"  # the only entry of safetensors' metadata
 
 Path = FilePath | BinaryIO  # a file, or a stream that is read to its end or written
@@ -83,9 +83,11 @@ def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         with open(file, "rb") as stream:
             yield stream, os.fstat(stream.fileno()).st_size
     except InvalidInputError as error:
-        raise ModelFileError(f"model file {name}: {error}", remedy=DAMAGED) from error
+        raise ModelFileError(f"model file {name}: {error}", remedy=DAMAGED_REMEDY) from error
     except ModelFileError as error:
-        raise ModelFileError(f"model file {name}: {error.message}", remedy=error.remedy or DAMAGED) from error.__cause__
+        raise ModelFileError(
+            f"model file {name}: {error.message}", remedy=error.remedy or DAMAGED_REMEDY
+        ) from error.__cause__
 
 
 def file_kind(path: Path) -> str:
@@ -125,9 +127,10 @@ def require_kind(header: Header, *kinds: str) -> Header:
     kind = metadata.get("kind", "")
     if not re.fullmatch("[1-9][0-9]{0,8}", version):
         raise ModelFileError(f"its format version {short_repr(version)} is not a number")
-    if int(version) > FORMAT:
+    if int(version) > FORMAT_VERSION:
         raise ModelFileError(
-            f"it has format version {version}, but this crnn reads versions up to {FORMAT}", remedy="upgrade crnn"
+            f"it has format version {version}, but this crnn reads versions up to {FORMAT_VERSION}",
+            remedy="upgrade crnn",
         )
     if kind not in KINDS:
         raise ModelFileError(f"its kind is {short_repr(kind)}, but this crnn reads only {', '.join(KINDS)}")
@@ -195,7 +198,7 @@ def write_path(path: Path, content: Callable[[], bytes]) -> None:
 def model_bytes(kind: str, entries: Mapping[str, Any], tensors: Mapping[str, Array], expected: Expected) -> bytes:
     """Return the bytes of a model file; what `open_model` would refuse is refused."""
     documents = {name: plain_json(document) for name, document in entries.items()}
-    metadata = {"format": "crnn", "format_version": str(FORMAT), "kind": kind, **documents}
+    metadata = {"format": "crnn", "format_version": str(FORMAT_VERSION), "kind": kind, **documents}
     declared = {name: Declared(DTYPES.get(a.dtype.name, a.dtype.name), a.shape) for name, a in tensors.items()}
     checked_entries(Header(metadata, declared), kind, expected)
     return sealed_bytes(metadata, tensors)

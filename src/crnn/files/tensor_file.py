@@ -36,7 +36,7 @@ DTYPES = {
     "int64": "I64",
     "uint64": "U64",
 }
-NAMES = {word: np.dtype(name) for name, word in DTYPES.items()}
+DTYPE_OF_TAG = {word: np.dtype(name) for name, word in DTYPES.items()}
 MAX_DIMENSIONS = 8
 MAX_LENGTH = 2**48
 ALIGNMENT = 8  # of the bytes behind the header
@@ -53,7 +53,7 @@ class Declared(NamedTuple):
     @property
     def nbytes(self) -> int:
         """The bytes of the tensor."""
-        return NAMES[self.dtype].itemsize * math.prod(self.shape)
+        return DTYPE_OF_TAG[self.dtype].itemsize * math.prod(self.shape)
 
 
 class Layout(NamedTuple):
@@ -104,7 +104,7 @@ def _checked_entry(entry: Any) -> tuple[int, int, Declared]:
     """Return the first and last byte of a tensor, and its description."""
     if isinstance(entry, dict) and entry.keys() == {"dtype", "shape", "data_offsets"}:
         dtype = entry["dtype"]
-        is_valid = isinstance(dtype, str) and dtype in NAMES
+        is_valid = isinstance(dtype, str) and dtype in DTYPE_OF_TAG
         is_valid = is_valid and _are_integers(entry["shape"]) and len(entry["shape"]) <= MAX_DIMENSIONS
         is_valid = is_valid and _are_integers(entry["data_offsets"]) and len(entry["data_offsets"]) == 2
         if is_valid:
@@ -124,7 +124,7 @@ def read_arrays(stream: BinaryIO, layout: Layout) -> dict[str, Array]:
     stream.seek(layout.start)
     arrays = {}
     for name, tensor in layout.declared.items():
-        array = np.empty(tensor.shape, NAMES[tensor.dtype].newbyteorder("<"))
+        array = np.empty(tensor.shape, DTYPE_OF_TAG[tensor.dtype].newbyteorder("<"))
         _read_into(stream, array.reshape(-1).view(np.uint8).data)
         arrays[name] = array
     return {name: arrays[name] for name in sorted(arrays)}

@@ -24,9 +24,9 @@ from .search import checked_texts_of_list, listed
 from .string_scores import Strings, log_likelihoods, text_blocks
 
 FIRST_MARGIN = 24.0  # nats below the highest score: the first search is for better originals alone
-WIDER = 1.25  # the next margin, if too few are found
-UNLIMITED = 1e4  # nats: a margin beyond which all texts are searched
-CELLS = 1 << 20  # of the search's rows between two looks for Ctrl-C: milliseconds
+MARGIN_GROWTH = 1.25  # the next margin, if too few are found
+MAX_MARGIN = 1e4  # nats: a margin beyond which all texts are searched
+CELLS_OF_CALL = 1 << 20  # of the search's rows between two looks for Ctrl-C: milliseconds
 BYTES_PER_CELL = 8
 
 Costs = NDArray[np.float64]
@@ -224,14 +224,14 @@ def _original(choices: TextList, tables: DamageTables, text: Any, codes: NDArray
     search = tables.search(choices.trie, codes, count)
     margin = FIRST_MARGIN
     while True:
-        floor = search.highest - margin if margin < UNLIMITED else -math.inf
+        floor = search.highest - margin if margin < MAX_MARGIN else -math.inf
         search.start(floor)
-        while not search.advance(CELLS):
+        while not search.advance(CELLS_OF_CALL):
             check_canceled()
         numbers, scores = search.found()
         if numbers[-1] >= 0 or floor == -math.inf:
             break
-        margin *= WIDER
+        margin *= MARGIN_GROWTH
     original = choices.texts[numbers[0]] if numbers[0] >= 0 else text
     if not changes:
         return original

@@ -19,10 +19,10 @@ from .network import Context, InferenceNetwork
 from .sampling import SampleRun
 from .string_scores import Strings, log_likelihoods, text_blocks
 
-BLOCK = 1 << 14  # strings drawn and held at a time
+BLOCK_STRINGS = 1 << 14  # strings drawn and held at a time
 MAX_LENGTH = 1 << 20  # symbols of a document; a longer one is an error, since the model has not learned to end
-CONFIDENCE = 1.959963984540054  # standard errors on either side of 95 % of a normal distribution
-UNSEEN = 3.0  # n draws without an event bound its probability by UNSEEN / n, at 95 % confidence
+CONFIDENCE_ERRORS = 1.959963984540054  # standard errors on either side of 95 % of a normal distribution
+RULE_OF_THREE = 3.0  # n draws without an event bound its probability by 3 / n, at 95 % confidence
 
 Array = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ class GuessTable(NamedTuple):
         with np.errstate(over="ignore", invalid="ignore"):
             mean = np.exp(log_sum - math.log(n))
             spread = np.expm1(np.maximum(log_squares - 2 * log_sum + math.log(n), 0.0)) / (n - 1)
-            error = CONFIDENCE * np.sqrt(spread)  # relative to the mean
+            error = CONFIDENCE_ERRORS * np.sqrt(spread)  # relative to the mean
             lower = np.maximum.accumulate(np.where(error < 1, mean * (1 - error), 0.0))
             return cls(inverse, *(np.concatenate([[0.0], part]) for part in (mean, lower, mean * (1 + error))))
 
@@ -84,7 +84,7 @@ class GuessTable(NamedTuple):
         before = np.searchsorted(self.inverse, -log_p, side="left")  # samples with q > p
         mean, lower, upper = (part[before] for part in self[1:])
         with np.errstate(over="ignore"):
-            unseen = np.where((before == 0) | (before == n), np.exp(math.log(UNSEEN / n) - log_p), 0.0)
+            unseen = np.where((before == 0) | (before == n), np.exp(math.log(RULE_OF_THREE / n) - log_p), 0.0)
             upper = np.minimum(upper + unseen, np.maximum(np.exp(-log_p), mean))
         return GuessNumbers(1 + mean, 1 + lower, 1 + upper, before == n)
 
@@ -138,8 +138,8 @@ def sampled_log_likelihoods(
     longest = length if end is None else length + 1
     run = SampleRun(network, context, longest, SamplingControls(stops=Stops([], end)), bits, n_threads)
     scores = []
-    for first in range(0, n, BLOCK):
-        strings = run.strings(range(first, min(n, first + BLOCK)))
+    for first in range(0, n, BLOCK_STRINGS):
+        strings = run.strings(range(first, min(n, first + BLOCK_STRINGS)))
         if end is not None and (strings.lengths == longest).any():
             raise InvalidInputError(
                 f"a string drawn from the model has no end within {length:,} symbols. Train the model longer."

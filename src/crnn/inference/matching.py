@@ -21,7 +21,15 @@ from ..text.vocabulary import Vocabulary, immutable
 from .controls import OFF, SamplingControls, SamplingOptions, Uniforms, root
 from .network import Context, InferenceNetwork, State, largest, rows_of_call
 from .pattern import DEAD, Automaton, automaton
-from .sampling import MAX_LENGTH, TextRequest, document_head, draw_parts, encoded_prime, text_length, text_sampler
+from .sampling import (
+    DEFAULT_MAX_LENGTH,
+    TextRequest,
+    document_head,
+    draw_parts,
+    encoded_prime,
+    text_length,
+    text_sampler,
+)
 from .string_scores import Strings
 
 T = TypeVar("T")
@@ -401,10 +409,10 @@ TRIALS_PER_SAMPLE = 1000
 MIN_BLOCK = 64
 MAX_BLOCK = 1 << 10
 BLOCK_SYMBOLS = 1 << 20
-PART = 256  # minimum trials of a thread
+MIN_TRIALS_PER_THREAD = 256  # minimum trials of a thread
 ESTIMATE_TRIALS = 1 << 14
-CACHED = 8  # patterns of a model
-REFUSED = ("repetition_penalty", "top_k", "top_p", "min_p", "stop")
+MAX_CACHED_PATTERNS = 8  # patterns of a model
+REFUSED_CONTROLS = ("repetition_penalty", "top_k", "top_p", "min_p", "stop")
 
 
 @runtime_checkable
@@ -494,7 +502,7 @@ def cached_per_model(owner: Any, network: InferenceNetwork, key: Any, make: Call
     _caches[owner] = network, made
     if key not in made:
         new = make()
-        while len(made) >= CACHED:
+        while len(made) >= MAX_CACHED_PATTERNS:
             made.pop(next(iter(made)), None)
         made[key] = new
     result: T = made[key]
@@ -504,7 +512,7 @@ def cached_per_model(owner: Any, network: InferenceNetwork, key: Any, make: Call
 def checked_controls(vocabulary: Vocabulary, options: SamplingOptions) -> SamplingControls:
     """Return the controls of samples that must match; controls that would make the samples inexact are refused."""
     controls = SamplingControls.check(vocabulary, options)
-    for name in REFUSED:
+    for name in REFUSED_CONTROLS:
         if options.get(name) is not None if name == "stop" else controls.numbers[name] != OFF[name]:
             raise InvalidInputError(
                 f"{name} does not work together with matching, which then could not be exact. Omit one of them; "
@@ -618,7 +626,7 @@ def match_probability(trials: Trials, length: int | None, n_threads: int | None)
     successes = 0
     bits = root(0)
     step = 1 << 10
-    n = MAX_LENGTH if length is None else length
+    n = DEFAULT_MAX_LENGTH if length is None else length
     for first in range(0, ESTIMATE_TRIALS, step):
         successes += len(_successes(trials, bits, range(first, first + step), n, n_threads, limit="max_length").lengths)
     lower = trials.lower if length is None else 0.0
@@ -635,7 +643,7 @@ def _successes(
     """
     needed = f"{limit} is {length:,}, and {len(block):,} trials of so many symbols"
     check_free_memory(4 * len(block) * length, needed, f"Pass a smaller {limit}.", argument=limit)
-    threads = max(1, min(inference_threads(n_threads), len(block) // PART))
+    threads = max(1, min(inference_threads(n_threads), len(block) // MIN_TRIALS_PER_THREAD))
 
     def run(part: range) -> Strings:
         texts, lengths = trials.run(Uniforms(bits, part), length)
@@ -662,7 +670,7 @@ def _refuse_longer(request: TextRequest, vocabulary: Vocabulary, shortest: int) 
         limit = length
         needed = shortest
     else:
-        limit = MAX_LENGTH if request.max_length is None else request.max_length
+        limit = DEFAULT_MAX_LENGTH if request.max_length is None else request.max_length
         needed = head + shortest
     instead = ""
     if by_length and vocabulary.boundary is not None and limit > 1:

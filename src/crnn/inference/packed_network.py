@@ -28,7 +28,7 @@ PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about 4 microseconds,
 # For n_threads=None: fewer bytes of weights stay in the cache of one core. More threads then gain little, and on a busy
 # machine the calls that measure cost more.
 BYTES_BY_DEFAULT = 2_000_000
-ALONE = nullcontext[core.SharedStep | None](None)
+NO_SHARED_STEP = nullcontext[core.SharedStep | None](None)
 
 
 class SharedStream:
@@ -69,12 +69,12 @@ class SharedStream:
 
     def threads(self, symbols: int) -> AbstractContextManager[core.SharedStep | None]:
         """Start threads for a call that reads or draws these symbols; yield the session's `SharedStep`, or None."""
-        return ALONE if symbols < TRIAL_SYMBOLS or self._n_threads == 1 else self._timed(symbols)
+        return NO_SHARED_STEP if symbols < TRIAL_SYMBOLS or self._n_threads == 1 else self._timed(symbols)
 
     @contextmanager
     def _timed(self, symbols: int) -> Iterator[core.SharedStep | None]:
         n_threads = self._adaptive.n_threads if self._adaptive else self._n_threads
-        with ALONE if n_threads == 1 else self._step_of(n_threads) as step:
+        with NO_SHARED_STEP if n_threads == 1 else self._step_of(n_threads) as step:
             start = time.perf_counter()
             yield step
         if self._adaptive:
@@ -107,7 +107,7 @@ class SharedStream:
 PackedState = tuple[Array, ...]
 
 FEED_ROWS = 64  # symbols fed to a state at a time
-SHORT = 32  # maximum symbols of one stream that are read in a session kept from an earlier call
+SHORT_CALL_SYMBOLS = 32  # maximum symbols of one stream that are read in a session kept from an earlier call
 MAX_SPARE = 16  # sessions kept after many calls at once; further ones are freed
 MIN_LOGIT_ROWS = 16  # in one call: fewer would read the weights more often
 LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
@@ -115,7 +115,7 @@ READ_STREAMS = 64  # read in parallel: the products are efficient, and the state
 CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call
 CALL_PRODUCTS = 1 << 30  # maximum multiplications in one call: below a tenth of a second, so that Ctrl-C gets through
 FOLDED_PRODUCTS = 1 << 28  # multiplications for an embedding from one poll for Ctrl-C to the next
-OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
+PACK_OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
 
 
 class SessionPool:
@@ -195,7 +195,7 @@ class PackedNetwork(NamedTuple):
         panels = aligned_zeros(network.panels_size, wide.dtype)
         scales = None if self.scales is None else column_scales(narrow, wide, self.scales)
         core.pack_weights(network, self.params, panels, scales)
-        pool = SessionPool(self.rows_at_a_time(SHORT))
+        pool = SessionPool(self.rows_at_a_time(SHORT_CALL_SYMBOLS))
         return self._replace(network=network, panels=panels, one_row=one_row, scoring=scoring, pool=pool)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -206,7 +206,7 @@ class PackedNetwork(NamedTuple):
             narrow[...] = inner
         if self.scales is not None:
             params = without_integers(layout, params, self.scales)
-        options: Any = {name: getattr(self, name) for name in OPTIONS}
+        options: Any = {name: getattr(self, name) for name in PACK_OPTIONS}
         return partial(PackedNetwork.pack, **options), (layout, params)
 
     @property
@@ -435,7 +435,7 @@ class PackedNetwork(NamedTuple):
 
     def _is_one_call(self, n: int, streams: int) -> bool:
         """Return whether n symbols of each stream are read in one kernel call, by one thread."""
-        return 0 < n * streams <= SHORT and (streams > 1 or self.n_threads == 1 or n < TRIAL_SYMBOLS)
+        return 0 < n * streams <= SHORT_CALL_SYMBOLS and (streams > 1 or self.n_threads == 1 or n < TRIAL_SYMBOLS)
 
     def _calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
         """Yield the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time."""

@@ -20,19 +20,19 @@ from ..runtime.threads import inference_threads, run_tasks
 from ..text.vocabulary import MAX_CODE, Vocabulary, pieces
 from .network import Context, InferenceNetwork, State
 from .sampling import encoded_prime
-from .search import LONG, check_beam_memory
+from .search import MANY_SYMBOLS, check_beam_memory
 from .string_scores import Strings, log_likelihoods, text_blocks
 
 # ---------------------------------------------------------------- confusions
 
 Codes = tuple[int, ...]
 Cost = tuple[float, float]  # the log-probability of a damage, and what undoing it must gain
-RATE = 0.01  # of a confusion, if none is given
-NOISE = 0.5  # of a symbol that the model lacks, if it is neither letter nor digit
+CONFUSION_RATE = 0.01  # of a confusion, if none is given
+NOISE_RATE = 0.5  # of a symbol that the model lacks, if it is neither letter nor digit
 OCR_SPACES = 0.003  # the rate of missing spaces in scans
 MAX_KEY = 3  # symbols
-SHAPES = "1lIi!| 0Oo 5Ss 8B 6b 9g 2Zz ceo ao uvn hbk ftſs CG EF nr ij gq"  # groups of symbols that look alike
-PAIRS = "rn/m cl/d li/h vv/w VV/W ii/u in/m ri/n ni/m tl/d lc/k I3/B l3/B"
+SIMILAR_SHAPES = "1lIi!| 0Oo 5Ss 8B 6b 9g 2Zz ceo ao uvn hbk ftſs CG EF nr ij gq"  # groups of symbols that look alike
+SIMILAR_PAIRS = "rn/m cl/d li/h vv/w VV/W ii/u in/m ri/n ni/m tl/d lc/k I3/B l3/B"
 LIGATURES = "fi/ﬁ fl/ﬂ ff/ﬀ ffi/ﬃ ffl/ﬄ st/ﬆ ſt/ﬅ ae/æ oe/œ"
 TYPOGRAPHY = {
     **dict.fromkeys("“”„‟«»″", ('"', "''")),
@@ -43,7 +43,7 @@ TYPOGRAPHY = {
     **{one: (several,) for several, one in (pair.split("/") for pair in LIGATURES.split())},
 }  # typographic symbols, and how a text that lacks them writes them
 TYPOGRAPHIC_STAYS = 1e-4  # the share of typographic symbols that stand in the original, though the model lacks them
-STRAY = ".,'`’‘\"^~*_|•·-:;°\\"
+STRAY_MARKS = ".,'`’‘\"^~*_|•·-:;°\\"
 
 
 def ocr_confusions(known: Container[int] = range(MAX_CODE["characters"] + 1)) -> dict[str, dict[str, float]]:
@@ -56,28 +56,28 @@ def ocr_confusions(known: Container[int] = range(MAX_CODE["characters"] + 1)) ->
     def add(before: str, after: str, rate: float) -> None:
         table.setdefault(before, {})[after] = rate
 
-    for shapes in [*SHAPES.split(), ".,;:"]:
+    for shapes in [*SIMILAR_SHAPES.split(), ".,;:"]:
         for before, after in itertools.permutations(shapes, 2):
-            add(before, after, RATE)
-    for pairs, rate in ((PAIRS, RATE), (LIGATURES, NOISE)):
+            add(before, after, CONFUSION_RATE)
+    for pairs, rate in ((SIMILAR_PAIRS, CONFUSION_RATE), (LIGATURES, NOISE_RATE)):
         for several, one in (pair.split("/") for pair in pairs.split()):
-            add(several, one, RATE)
+            add(several, one, CONFUSION_RATE)
             add(one, several, rate)
     for symbol, forms in TYPOGRAPHY.items():
         for form in forms:
             if ord(symbol) not in known:
                 add(symbol, form, 1.0)
-    for symbol in STRAY:
-        add(symbol, "", RATE)
-        add(f" {symbol}", "", RATE)
+    for symbol in STRAY_MARKS:
+        add(symbol, "", CONFUSION_RATE)
+        add(f" {symbol}", "", CONFUSION_RATE)
     for hyphen in "-¬\u00ad":
         for end in ("\n", " \n"):
-            add(hyphen + end, "", NOISE)
-            add(hyphen + end, "-", RATE)
-    add(" ", "", RATE)
+            add(hyphen + end, "", NOISE_RATE)
+            add(hyphen + end, "-", CONFUSION_RATE)
+    add(" ", "", CONFUSION_RATE)
     for symbol in ".,":
         for space in " \n":
-            add(space, symbol + space, RATE)
+            add(space, symbol + space, CONFUSION_RATE)
     return table
 
 
@@ -131,7 +131,7 @@ def checked_confusions(
                 values = [values]
             if not isinstance(values, Mapping | list | tuple):
                 raise InvalidInputError(f"{name} must be a string, a list or a dict of rates, not {short_repr(values)}")
-            rates = values.items() if isinstance(values, Mapping) else ((value, RATE) for value in values)
+            rates = values.items() if isinstance(values, Mapping) else ((value, CONFUSION_RATE) for value in values)
             for value, rate in rates:
                 after = codes_of(value, name)
                 if after == before:
@@ -264,7 +264,7 @@ class Damage(NamedTuple):
         is_word = chr(code).isalnum() or (vocabulary.kind == "bytes" and code > ord("\x7f"))
         unknown = () if code in index or chr(code).isspace() else (SKIPPED, *index.values())
         is_rare = is_word or self.staying(code, index) < 0
-        rates = dict.fromkeys(unknown, RATE if is_rare else NOISE)
+        rates = dict.fromkeys(unknown, CONFUSION_RATE if is_rare else NOISE_RATE)
         for after, rate in self.confusions.get((code,), {}).items():
             if len(after) < 2 and index.keys() >= set(after):
                 i = index[after[0]] if after else SKIPPED
@@ -425,14 +425,14 @@ def is_letter(code: int, vocabulary: Vocabulary) -> bool:
 
 # ---------------------------------------------------------------- restored texts
 
-ROWS = 128  # hypotheses of texts read side by side
-PENALTY = 12.0  # nats by which a hypothesis ranks lower if it ends in the same symbols as a better one
-MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is dropped by default
+HYPOTHESES_AT_A_TIME = 128  # hypotheses of texts read side by side
+SAME_ENDING_PENALTY = 12.0  # nats by which a hypothesis ranks lower if it ends in the same symbols as a better one
+DEFAULT_MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is dropped by default
 # Each adjoining gap multiplies the beams by 4, up to 512 or, if that is more, the number of symbols.
 BEAMS_PER_GAP = 4
 MAX_GAP_BEAMS = 512
-AFTER_GAP = 4  # symbols from a gap on, at each of which half as many hypotheses are kept
-AFTER = 48  # read symbols after a change that decide its log-odds
+HALVED_AFTER_GAP = 4  # symbols from a gap on, at each of which half as many hypotheses are kept
+JUDGED_SYMBOLS = 48  # read symbols after a change that decide its log-odds
 
 Ids = NDArray[np.int32]
 
@@ -555,7 +555,7 @@ def beams_at(kinds: Ids, gap: int, n_beams: int, V: int) -> Ids:
     for p in np.flatnonzero(kinds == gap).tolist():
         run = run + 1 if p and kinds[p - 1] == gap else 1
         most = min(max(V, min(V * BEAMS_PER_GAP ** (run - 1), MAX_GAP_BEAMS)), GAP_LOGITS // V)
-        for after in range(min(AFTER_GAP, len(kinds) - p)):
+        for after in range(min(HALVED_AFTER_GAP, len(kinds) - p)):
             widths[p + after] = max(widths[p + after], most >> after)
     return widths
 
@@ -576,9 +576,9 @@ class Restorer:
         self.vocabulary = vocabulary
         self.damage = damage
         usual = 16 if damage.typos or damage.confusions else 4  # except after gaps
-        self.n_beams, self.margin = (usual, MARGIN) if n_beams is None else (n_beams, math.inf)
+        self.n_beams, self.margin = (usual, DEFAULT_MARGIN) if n_beams is None else (n_beams, math.inf)
         self.n_threads = inference_threads(n_threads)
-        check_beam_memory(len(vocabulary), LONG, self.n_beams)
+        check_beam_memory(len(vocabulary), MANY_SYMBOLS, self.n_beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
 
     def restored(self, texts: Iterable[Any], *, changes: bool) -> list[Any]:
@@ -598,7 +598,7 @@ class Restorer:
         gap = distinct.tolist().index(self.damage.gap) if more else -1
         order = np.argsort(-lengths, kind="stable")
         originals = list[Any](texts)
-        rows = min(self.network.rows_at_a_time(ROWS) // self.n_beams, -(-len(texts) // self.n_threads))
+        rows = min(self.network.rows_at_a_time(HYPOTHESES_AT_A_TIME) // self.n_beams, -(-len(texts) // self.n_threads))
         if gap >= 0:
             V = max(len(self.vocabulary.codes), 1)
             rows = min(rows, GAP_LOGITS // (V * max(V, MAX_GAP_BEAMS)))
@@ -635,7 +635,7 @@ class Restorer:
             network.context_length,
             np.concatenate(beams),
             self.margin,
-            PENALTY,
+            SAME_ENDING_PENALTY,
         )
         state = network.repeat(self.start, len(parts))
         may_insert = len(channel.inserted) > 0 or not channel.steps[:, 1].all()
@@ -741,8 +741,8 @@ class Restorer:
             if first > n_read:
                 network.feed(ids[n_read:first, None], state)
                 n_read = first
-            rest = ids[last : last + AFTER]
-            if self.vocabulary.boundary is not None and last + AFTER >= len(ids):
+            rest = ids[last : last + JUDGED_SYMBOLS]
+            if self.vocabulary.boundary is not None and last + JUDGED_SYMBOLS >= len(ids):
                 rest = np.append(rest, np.int32(self.vocabulary.boundary))
             others, cost = self._alternatives(edit, codes)
             after = np.array(edit.after, np.int32)

@@ -30,7 +30,7 @@ from .text_scores import surprisal, text_ids
 # ---------------------------------------------------------------- text sampler
 
 ROWS = 64  # texts drawn in parallel: enough for the register tile, and their states stay in the cache
-ROOM = 64  # symbols of initial memory for a text that may stop
+INITIAL_ROOM = 64  # symbols of initial memory for a text that may stop
 CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call
 CALL_WEIGHTS = 1 << 29  # maximum weights multiplied in one call: a tenth of a second, so that Ctrl-C gets through
 # The cost of a draw, in multiplications per symbol: with the temperature alone, and with any other control.
@@ -51,7 +51,7 @@ class TextSampler:
         self._stops = stops
         self._n = sys.maxsize if n is None else n
         self.lengths = np.zeros(draws.count, np.intp)
-        self._symbols = np.empty((draws.count, min(self._n, room or (ROOM if stops else self._n))), np.int32)
+        self._symbols = np.empty((draws.count, min(self._n, room or (INITIAL_ROOM if stops else self._n))), np.int32)
 
     @property
     def finished(self) -> bool:
@@ -333,10 +333,10 @@ def _kernel_controls(
 
 # ---------------------------------------------------------------- samples
 
-LENGTH = 200  # default symbols of a sample
-MAX_LENGTH = 1000  # default maximum symbols of a document
+DEFAULT_LENGTH = 200  # default symbols of a sample
+DEFAULT_MAX_LENGTH = 1000  # default maximum symbols of a document
 NO_IDS = np.zeros(0, np.int32)
-TRIES = 100  # samples drawn for each wanted one, if some are refused
+TRIES_PER_SAMPLE = 100  # samples drawn for each wanted one, if some are refused
 MIN_TRIES = 16  # samples drawn at a time in that case
 MAX_SAMPLES_PER_TASK = 1024  # samples that a thread draws at a time
 MAX_SEEN_BYTES = 1 << 26  # of the flags for the symbols that each of a task's samples has, for a repetition penalty
@@ -480,11 +480,11 @@ def log_label_weights(networks: LabelNetworks, vocabulary: Vocabulary, prime: An
 
 
 def distinct_texts(samples: Samples, n_samples: int, *, unique: bool, exclude: Container[Any]) -> list[Any]:
-    """Return the first `n_samples` texts outside `exclude` and, if `unique`, distinct, of `TRIES` times as many."""
+    """Draw `n_samples` texts outside `exclude` and, if `unique`, distinct: the first of up to 100 times as many."""
     texts: list[Any] = []
     taken = set[Any]()
     drawn = 0
-    limit = TRIES * n_samples
+    limit = TRIES_PER_SAMPLE * n_samples
     while len(texts) < n_samples:
         if drawn >= limit:
             raise InvalidInputError(
@@ -513,7 +513,7 @@ def symbol_stream(
     checked = SamplingControls.check(vocabulary, controls)
     bits = root(random_state)
     context = Context.after(network, encoded_prime(prime, vocabulary))
-    sampler = text_sampler(network, context, length, Uniforms(bits, range(1)), checked, room=ROOM)
+    sampler = text_sampler(network, context, length, Uniforms(bits, range(1)), checked, room=INITIAL_ROOM)
     return (vocabulary[int(i)] for block in _blocks(sampler) for i in block)
 
 
@@ -564,17 +564,17 @@ def text_length(vocabulary: Vocabulary, length: Any, max_length: Any, head: int)
         raise InvalidInputError(
             "max_length needs a model of documents, but this one was fitted on one text. Pass length."
         )
-    limit = checked_int("max_length", max_length, 0, MAX_SIZE) if max_length is not None else MAX_LENGTH
+    limit = checked_int("max_length", max_length, 0, MAX_SIZE) if max_length is not None else DEFAULT_MAX_LENGTH
     if length is not None:
         wanted = checked_int("length", length, 0, MAX_SIZE)
         return wanted if max_length is None else min(wanted, max(0, limit - head))
-    return LENGTH if vocabulary.boundary is None else max(0, limit - head)
+    return DEFAULT_LENGTH if vocabulary.boundary is None else max(0, limit - head)
 
 
 def match_length(vocabulary: Vocabulary, max_length: Any, prime: Any) -> int | None:
     """Return the maximum number of symbols of a match after the prime, or None for documents of any length."""
     if max_length is None:
-        return LENGTH if vocabulary.boundary is None else None
+        return DEFAULT_LENGTH if vocabulary.boundary is None else None
     limit = checked_int("max_length", max_length, 0, MAX_SIZE)
     return max(0, limit - len(document_head(prime, vocabulary)))
 

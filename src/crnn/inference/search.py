@@ -21,7 +21,7 @@ from .network import InferenceNetwork, State, largest, log_softmax, stream_block
 from .string_scores import Strings, log_likelihoods
 
 BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call
-LONG = 64  # symbols: even of two, more continuations than any number of beams
+MANY_SYMBOLS = 64  # symbols: even of two, more continuations than any number of beams
 
 
 def best_continuations(
@@ -118,7 +118,7 @@ def completions(
     V = network.symbols
     completed: list[tuple[NDArray[np.int32], float]] = []
     for t in range(length + 1):
-        best = NOTHING
+        best = NO_STRINGS
         for part, _, follow in _following(network, state, len(texts), forbidden):
             if t:
                 complete = log_p[part] + np.logaddexp.reduce(follow[:, ends], axis=1)
@@ -163,7 +163,7 @@ def beam_search(
     if guide is not None and guide.goal.start == len(guide.goal.table):
         return [(texts[0], 0.0)]  # the empty continuation matches
     for t in range(length if guide is None or end < 0 else length + 1):  # a document matches if it then ends
-        best = NOTHING
+        best = NO_STRINGS
         n_ended = len(ended)
         if ended:  # finished continuations compete with unfinished ones
             ended_log_p = np.array([p for _, p in ended])
@@ -230,12 +230,12 @@ class _Best(NamedTuple):
         return _Best(numbers, promise[chosen], np.concatenate([self.log_p, log_p.ravel()])[chosen])
 
 
-NOTHING = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
+NO_STRINGS = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
 
 
 def check_beam_memory(vocab_size: int, length: int, n_beams: int) -> None:
     """Raise an error if the logits of all beams would not fit in memory, the networks' states not counted."""
-    needed = min(n_beams, vocab_size ** min(length, LONG)) * vocab_size * BYTES_PER_SYMBOL
+    needed = min(n_beams, vocab_size ** min(length, MANY_SYMBOLS)) * vocab_size * BYTES_PER_SYMBOL
     check_free_memory(needed, f"n_beams is {n_beams}, and so many continuations", "Pass fewer beams.")
 
 
@@ -243,7 +243,7 @@ def check_beam_memory(vocab_size: int, length: int, n_beams: int) -> None:
 # Best-first search: no continuation of a string is more probable than the string. So if the most probable of all
 # waiting strings is complete, every more probable document has already been found. With a guide, it is A*.
 
-BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
+PREFIXES_AT_A_TIME = 64  # prefixes continued in parallel: enough for the register tile
 
 
 class EnumeratedDocuments(NamedTuple):
@@ -340,7 +340,7 @@ def most_probable(
         wait(_Beginning((), log_p[0], promise[0], state, int(q[0])), 0)
         while waiting:
             taken = []
-            while waiting and len(taken) < BEGINNINGS:
+            while waiting and len(taken) < PREFIXES_AT_A_TIME:
                 cost, _, beginning, rank = waiting[0]
                 symbol = int(beginning.symbols[rank])
                 if symbol == end and taken:

@@ -16,11 +16,11 @@ from ..text.sources import TextLike, TextSource, text_source
 from ..text.vocabulary import Text, Vocabulary
 from .network import SCORE_ROWS, InferenceNetwork, Scratch, State
 
-BLOCK = 1 << 14  # symbols scored in one call of the kernel
-PART = 2048  # minimum symbols of a part of a text: many more than its warm-up
+CALL_SYMBOLS = 1 << 14  # symbols scored in one call of the kernel
+MIN_PART_SYMBOLS = 2048  # minimum symbols of a part of a text: many more than its warm-up
 WARM_UP = 128  # symbols read before a part to compute its initial state
 MAX_PARTS = 512
-STREAMS = 64  # parts read in parallel
+PARTS_AT_A_TIME = 64  # parts read in parallel
 MIN_STREAMS = 8  # minimum parts per thread: fewer leave the register tile mostly idle
 
 Ids = NDArray[Any]
@@ -52,12 +52,12 @@ def source_ids(source: TextSource, vocabulary: Vocabulary) -> tuple[Ids, int]:
 def log_likelihood(network: InferenceNetwork, ids: Ids, given: int = 0) -> float:
     """Return log P(ids) in nats, carrying one state through the whole text from zeros.
 
-    The first `given` symbols, fewer than `BLOCK`, are read but not counted.
+    The first `given` symbols, fewer than `CALL_SYMBOLS`, are read but not counted.
     """
     state = network.zero_state(1)
     sums = []
-    for i in range(0, len(ids), BLOCK):
-        x = ids[i : i + BLOCK].astype(np.int32).reshape(-1, 1)
+    for i in range(0, len(ids), CALL_SYMBOLS):
+        x = ids[i : i + CALL_SYMBOLS].astype(np.int32).reshape(-1, 1)
         sums.append(float(network.log_probabilities(x, state)[given if i == 0 else 0 :].sum()))
     return math.fsum(sums)
 
@@ -90,14 +90,14 @@ def parallel_log_likelihood(
         state = network.zero_state(len(group))
         scratch = Scratch()
         blocks = []
-        for i in range(0, length, BLOCK // STREAMS):
-            steps = min(BLOCK // STREAMS, length - i)
+        for i in range(0, length, CALL_SYMBOLS // PARTS_AT_A_TIME):
+            steps = min(CALL_SYMBOLS // PARTS_AT_A_TIME, length - i)
             at = begin + i + np.arange(steps)[:, None]
             log_p = network.log_probabilities(ids[at].astype(np.int32), state, scratch)
             blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
         return [math.fsum(sums) for sums in zip(*blocks, strict=True)]
 
-    streams = network.rows_at_a_time(STREAMS)
+    streams = network.rows_at_a_time(PARTS_AT_A_TIME)
     groups = split_range(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
     sums: list[float] = []
     run_tasks(groups, lambda group: sums.extend(read(group)), n_threads)
@@ -122,9 +122,11 @@ def surprisal(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.f
 
 def log_probabilities(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
     """Return log P of each symbol (n,), in nats, advancing the state in place."""
-    if len(ids) <= BLOCK:  # nothing to join
+    if len(ids) <= CALL_SYMBOLS:  # nothing to join
         return network.log_probabilities(ids.astype(np.int32)[:, None], state)[:, 0]
-    return np.concatenate([log_probabilities(network, ids[i : i + BLOCK], state) for i in range(0, len(ids), BLOCK)])
+    return np.concatenate(
+        [log_probabilities(network, ids[i : i + CALL_SYMBOLS], state) for i in range(0, len(ids), CALL_SYMBOLS)]
+    )
 
 
 def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
@@ -139,8 +141,8 @@ def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]
 
 
 def cuts(n: int, parts: int) -> list[range]:
-    """Cut n symbols into up to `parts` ranges of at least `PART` symbols, or into one range."""
-    return split_range(n, max(1, min(parts, n // PART)))
+    """Cut n symbols into up to `parts` ranges of at least `MIN_PART_SYMBOLS` symbols, or into one range."""
+    return split_range(n, max(1, min(parts, n // MIN_PART_SYMBOLS)))
 
 
 # --------------------------------------------------------------------- words

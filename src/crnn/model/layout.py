@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from ..arrays import Array
 from ..parameters.kinds import CELLS, Cell
 from ..parameters.settings import Settings
-from ..text.documents import SCAN
+from ..text.documents import SCANNED_IDS
 from ..text.vocabulary import Ids
 
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
-PIECE = 1 << 20  # elements of an array drawn or copied at once, in a few milliseconds
+PIECE_ELEMENTS = 1 << 20  # elements of an array drawn or copied at once, in a few milliseconds
 
 Shape = tuple[int, ...]
 
@@ -185,7 +185,7 @@ def input_size(layer: int, vocab_size: int, hidden_size: int, embedding_size: in
     return vocab_size if embedding_size is None else embedding_size
 
 
-def describe_network(parameters: Mapping[str, Any]) -> str:
+def describe_parameters(parameters: Mapping[str, Any]) -> str:
     """Return a readable description of the network's shape, given a model's parameters."""
     sizes = {"layers": "num_layers", "hidden units": "hidden_size"}
     sizes |= {"embedding": "embedding_size", "bigrams": "n_bigrams"}
@@ -253,7 +253,7 @@ def copied(array: Array) -> Array:
 
 def _pieces(array: Array) -> Iterator[Array]:
     """Yield consecutive rows or elements of an array, as views of a few megabytes."""
-    step = max(1, PIECE * len(array) // max(array.size, 1))
+    step = max(1, PIECE_ELEMENTS * len(array) // max(array.size, 1))
     for first in range(0, len(array), step):
         yield array[first : first + step]
 
@@ -381,8 +381,8 @@ def _counted(ids: Ids, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the pairs V * before + symbol that occur, in increasing order, and their counts."""
     keys = counts = np.empty(0, np.int64)
     table = np.zeros(V * V, np.int64) if V * V <= MAX_TABLE else None
-    for first in range(0, len(ids) - 1, SCAN):
-        stop = min(first + SCAN + 1, len(ids))
+    for first in range(0, len(ids) - 1, SCANNED_IDS):
+        stop = min(first + SCANNED_IDS + 1, len(ids))
         part = ids[first:stop].astype(np.int64)
         pairs = V * part[:-1] + part[1:]
         if table is not None:
@@ -402,7 +402,7 @@ def _counted(ids: Ids, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 Scales = dict[str, NDArray[np.float32]]
 """The scale of each output of each matrix, under the names of `Layout.named`; biases have none."""
 
-LARGEST = 127  # -128 is not used, so that every integer can be negated
+LARGEST_INT8 = 127  # -128 is not used, so that every integer can be negated
 LOOKUP_TABLES = ("embedding", "bigrams")  # of symbols or pairs of symbols
 SMALLEST_SCALE = 2.0**-100  # columns of smaller weights become zeros: no product may be a denormal number
 
@@ -419,7 +419,7 @@ def rounded(named: Mapping[str, Array]) -> Scales:
     for name, weights in named.items():
         if weights.ndim == 2:
             matrix = by_output(weights, name in LOOKUP_TABLES)
-            scale = np.abs(matrix).max(axis=1) / np.float32(LARGEST)
+            scale = np.abs(matrix).max(axis=1) / np.float32(LARGEST_INT8)
             scales[name] = np.where(scale < SMALLEST_SCALE, 0, scale).astype(np.float32)
             matrix[...] = integers_of(matrix, scales[name]) * scales[name][:, None]
     return scales
@@ -433,4 +433,4 @@ def by_output(matrix: Array, is_table: bool) -> Array:
 def integers_of(weights: Array, scale: NDArray[np.float32]) -> NDArray[np.int8]:
     """Return the integers (outputs, inputs) that rounded weights represent, or the nearest ones."""
     nearest = np.rint(weights / np.where(scale > 0, scale, np.float32(np.inf))[:, None])
-    return np.asarray(np.clip(nearest, -LARGEST, LARGEST).astype(np.int8))
+    return np.asarray(np.clip(nearest, -LARGEST_INT8, LARGEST_INT8).astype(np.int8))

@@ -23,7 +23,7 @@ from ..parameters.settings import Settings
 from ..text.vocabulary import Vocabulary
 from .layout import SHAPING, Layout, Scales, copied, initial_weights, int8_weights
 
-MANY = 100  # references to gates, including dead ones, kept before cleaning up
+MAX_REFERENCES = 100  # references to gates, including dead ones, kept before cleaning up
 
 
 class Gate:
@@ -42,7 +42,7 @@ class Gate:
         self.turn = threading.RLock()
         self.arrays = threading.RLock()
         with _register:
-            if len(_gates) >= MANY:
+            if len(_gates) >= MAX_REFERENCES:
                 _gates[:] = [gate for gate in _gates if gate() is not None]
             _gates.append(ref(self))
 

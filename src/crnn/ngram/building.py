@@ -17,8 +17,8 @@ from .counts import MAX_ORDER, Counts, Occurrences, node_depths
 from .packed_counts import LONGEST_STORED, from_arrays, prune_longest, to_arrays, without_text
 
 DEFAULT_MEMORY = 2 * 10**9
-TAIL = 20  # the last 1/20 of the symbols is held out for the choice
-PRUNED = 0.8  # of the limit that counts may take after pruning, so that it is seldom needed
+HELD_OUT_DIVISOR = 20  # the last 1/20 of the symbols is held out for the choice
+PRUNED_SHARE = 0.8  # of the limit that counts may take after pruning, so that it is seldom needed
 BYTES_PER_SYMBOL = 16  # for each n-gram length that is stored, an upper bound for most texts
 
 Progress = Callable[[int, int], None]
@@ -31,7 +31,7 @@ class Limits:
 
     block: int = 1 << 17  # symbols counted between checks of the memory use
     first_block: int = 1 << 8  # symbols of the first block of `build_some`; each later one adds at most an eighth
-    orders: tuple[int, ...] = (10, 24)  # tried; the second only if 10 is the best so far, since most texts need less
+    orders: tuple[int, ...] = (10, 24)  # try orders up to 10; if 10 wins, up to 24
     choice_symbols: int = 1 << 22  # the last ones of a longer text determine its order, in 2 to 10 s on one core
     max_symbols: int = int(np.iinfo(np.int32).max)  # of a text, the type of its counts
 
@@ -98,7 +98,7 @@ class Builder:
             end = min(done + min(max(done // 8, self._limits.first_block), self._limits.block), len(ids))
             counts.add(_read(ids, done, end), _read(ids, max(0, done - MAX_ORDER), done))
             done = end
-            if counts.nbytes > PRUNED * (self._max_memory // 2) or (done >= self._limits.block and not more()):
+            if counts.nbytes > PRUNED_SHARE * (self._max_memory // 2) or (done >= self._limits.block and not more()):
                 break
         return counts, done
 
@@ -125,7 +125,7 @@ class Builder:
             last = last_symbols(ids, self._limits.choice_symbols, self._boundary, self._limits.block)
         else:
             last = _last_copies(ids, times, self._limits.choice_symbols, self._boundary)
-        cut = max(n_unpredicted(self._boundary), len(last) - max(1, len(last) // TAIL))
+        cut = max(n_unpredicted(self._boundary), len(last) - max(1, len(last) // HELD_OUT_DIVISOR))
         if self._boundary is not None:
             cut = 1 + _boundary_before(last, cut, self._boundary, self._limits.block)
         counts = self._best_order_counts(last, cut, self._limits.orders)
@@ -181,7 +181,7 @@ class Builder:
                 document += int(np.count_nonzero(block == self._boundary))
             counts.add(block, _read(ids, max(0, i - MAX_ORDER), i), symbol_times)
             pruning = prune and counts.nbytes > self._max_memory // 2
-            while pruning and counts.order > 1 and counts.nbytes > PRUNED * (self._max_memory // 2):
+            while pruning and counts.order > 1 and counts.nbytes > PRUNED_SHARE * (self._max_memory // 2):
                 counts = prune_longest(counts)
             while counts.nbytes > self._max_memory // 2:
                 if not parts:

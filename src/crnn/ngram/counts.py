@@ -41,17 +41,19 @@ def checked_ngram_parameter(name: str, value: Any) -> Any:
     return checked_threads(value) if name == "n_threads" else checked_parameter(name, value)
 
 
-FALLBACK = (0.5, 1.0, 1.5)  # for counts 1, 2 and 3 or more, if the text is too short or too regular for an estimate
+# For counts 1, 2 and 3 or more, if the text is too short or too regular for an estimate.
+FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 
 
 def discounts(counts_of_counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the discounts subtracted from the counts 0, 1, 2 and 3 or more, for each n-gram length.
 
     `counts_of_counts` (order, 4) are the numbers of n-grams of each length that have count 1, 2, 3 and 4. These are
-    Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2), or `FALLBACK`.
+    Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2), or the
+    `FALLBACK_DISCOUNTS`.
     """
     found = np.zeros((len(counts_of_counts), 4))
-    found[:, 1:] = FALLBACK
+    found[:, 1:] = FALLBACK_DISCOUNTS
     for D, n in zip(found, counts_of_counts.astype(np.float64), strict=True):
         if n.all():
             Y = n[0] / (n[0] + 2 * n[1])
@@ -298,7 +300,7 @@ def _int32(ids: ArrayLike) -> NDArray[np.int32]:
     return np.ascontiguousarray(ids, np.int32)
 
 
-BLOCK = 1 << 14  # symbols scored per call
+SCORED_SYMBOLS = 1 << 14  # symbols scored per call
 CALL_NODES = 1 << 17  # contexts processed per call, which take a tenth of a second, so that Ctrl-C is handled in time
 
 Nodes = NDArray[np.int32]
@@ -348,9 +350,9 @@ class Occurrences:
         ids = np.ascontiguousarray(ids, np.int32)
         out = np.zeros(self._counts.order)
         context = np.ascontiguousarray(context, np.int32)
-        for i in range(0, len(ids), BLOCK):
+        for i in range(0, len(ids), SCORED_SYMBOLS):
             check_canceled()
-            block = ids[i : i + BLOCK]
+            block = ids[i : i + SCORED_SYMBOLS]
             self.raw.score_orders(self._counts.trie, self._discounts, block, context, out)
             context = np.concatenate([context, block])[-self._counts.order :]
         return out

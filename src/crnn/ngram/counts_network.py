@@ -21,7 +21,7 @@ from ..runtime.signals import check_canceled
 from .counts import Counts
 from .frozen import FrozenCounts
 from .lookahead import Lookahead, fits_memory, unrolled_contexts, weighted_contexts
-from .packed_counts import NAMES
+from .packed_counts import ARRAY_NAMES
 from .stored_counts import AnyCounts, from_arrays, growing, packed, to_arrays
 
 State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
@@ -173,7 +173,7 @@ class CountsNetwork(InferenceNetwork):
             return True
         arrays = packed(a)
         others = packed(b)
-        return all(np.array_equal(arrays[name], others[name]) for name in NAMES)
+        return all(np.array_equal(arrays[name], others[name]) for name in ARRAY_NAMES)
 
     def lookahead(
         self,

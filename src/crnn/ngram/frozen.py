@@ -30,11 +30,11 @@ from .counts import MAX_ORDER, rows_after
 from .packed_counts import numbers_of, packed_numbers
 from .unrolled import UnrolledCounts
 
-NAMES = ("lengths", "extended", "sizes", "symbols", "escapes", "shares", "scales")
+ARRAY_NAMES = ("lengths", "extended", "sizes", "symbols", "escapes", "shares", "scales")
 BITS = {np.dtype(np.uint16): 16, np.dtype(np.uint8): 8}
 MAX_LOGIT = 30.0  # of an escape
 MIN_LOG_SHARE = -60.0
-SMALL = 1e-9  # a difference from one below this is computed as a sum instead
+MIN_DIFFERENCE = 1e-9  # a difference from one below this is computed as a sum instead
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -102,7 +102,7 @@ class FrozenCounts:
         """Return whether other counts have the same contexts and numbers."""
         if (self.symbols, self.boundary) != (other.symbols, other.boundary):
             return False
-        return all(np.array_equal(self.arrays[name], other.arrays[name]) for name in NAMES)
+        return all(np.array_equal(self.arrays[name], other.arrays[name]) for name in ARRAY_NAMES)
 
     def rows(self, contexts: Any) -> Floats:
         """Return the log probabilities of all symbols after each of the contexts (B, k), as (B, V)."""
@@ -188,7 +188,7 @@ def decoded(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | No
 
 def _checked_lengths(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
     """Return the numbers of n-grams, after checking the types of all arrays and their sizes against each other."""
-    missing = set(NAMES) - set(arrays)
+    missing = set(ARRAY_NAMES) - set(arrays)
     _require(not missing, f"{', '.join(sorted(missing))} missing")
     for name in ("extended", "sizes", "symbols"):
         _require(arrays[name].dtype == np.uint8 and arrays[name].ndim == 1, f"{name} must be an array of bytes")
@@ -290,7 +290,7 @@ def unrolled(trie: FrozenTrie, symbols: int, boundary: int | None) -> UnrolledCo
         shorter[entries] = found
         below = factor * p[found]
         rest = 1 - np.bincount(owner - contexts.start, below, contexts.stop - contexts.start)
-        for i in np.flatnonzero((rest < SMALL) & (trie.sizes[contexts] < symbols)):
+        for i in np.flatnonzero((rest < MIN_DIFFERENCE) & (trie.sizes[contexts] < symbols)):
             rest[i] = _sum_of_others(trie, contexts.start + int(i), p, scales, suffixes)
         with np.errstate(divide="ignore", invalid="ignore"):
             of_others = np.where(trie.sizes[contexts] < symbols, escapes[contexts] / rest, 0)

@@ -30,7 +30,9 @@ class LoadedCounts:
         self.symbols = symbols
         self.boundary = boundary
         try:
-            self.trie = CompactCounts(self.order, symbols, boundary, *(arrays[name] for name in packed_counts.NAMES))
+            self.trie = CompactCounts(
+                self.order, symbols, boundary, *(arrays[name] for name in packed_counts.ARRAY_NAMES)
+            )
             for _ in lengths:
                 check_canceled()
                 self.trie.unpack()
@@ -63,7 +65,7 @@ class LoadedCounts:
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays from which these counts were made."""
-        packed = dict(zip(packed_counts.NAMES, self.trie.pack(), strict=True))
+        packed = dict(zip(packed_counts.ARRAY_NAMES, self.trie.pack(), strict=True))
         others = {} if self._has_own_discounts else {"discounts": self.discounts}
         return {"lengths": np.array(self.n_grams, np.int64), **packed, **others}
 

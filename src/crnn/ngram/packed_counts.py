@@ -14,7 +14,7 @@ from ..runtime.signals import check_canceled
 from .counts import MAX_ORDER, SEPARATORS, Counts, Occurrences, context_levels, discounts, text_dtype
 
 Bytes = NDArray[np.uint8]
-NAMES = ("sizes", "symbols", "counts")
+ARRAY_NAMES = ("sizes", "symbols", "counts")
 # Nodes and pool entries for each symbol of a kept text: enough for program code, so that growing arrays are not copied
 # while the text is counted. Memory that is not used costs nothing.
 ROOM_PER_SYMBOL = (2.5, 7)
@@ -80,7 +80,7 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
         raw = occurrences.raw if occurrences is not None and length == order < counts.order else None
         used = ngrams.pack(counts.trie, nodes, *room, raw)
         parts.append(tuple(array[:size].copy() for array, size in zip(room, used, strict=True)))
-    arrays = dict(zip(NAMES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+    arrays = dict(zip(ARRAY_NAMES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
     others = _other_discounts(counts) if order == counts.order else {}
     return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays, **others}
 
@@ -110,7 +110,7 @@ def prune_longest(counts: Counts) -> Counts:
         symbols[1:] -= np.where(owners[1:] == owners[:-1], symbols[:-1] + 1, 0)
         longest = [packed_numbers(a) for a in (np.bincount(owners, minlength=len(sizes)), symbols, numbers[repeated])]
         arrays["lengths"][-1] = len(symbols)
-    for name, size, new in zip(NAMES, used, longest, strict=True):
+    for name, size, new in zip(ARRAY_NAMES, used, longest, strict=True):
         arrays[name] = np.concatenate([arrays[name][: len(arrays[name]) - size], new])
     return unpack(arrays, counts.symbols, counts.boundary)
 
@@ -137,7 +137,7 @@ def packed_numbers(numbers: NDArray[np.int64]) -> Bytes:
 def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:
     """Return the counts in arrays packed by `pack`, possibly from an untrusted source."""
     lengths = checked_arrays(arrays)
-    packed = tuple(arrays[name] for name in NAMES)
+    packed = tuple(arrays[name] for name in ARRAY_NAMES)
     counts = Counts(len(lengths), symbols, boundary)
     try:
         counts.reserve_exactly(*ngrams.unpacked_size(packed[0], symbols))
@@ -163,10 +163,10 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
 
 def checked_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
     """Return the number of n-grams of each length, after checking the types and sizes of packed arrays."""
-    missing = {"lengths", *NAMES} - set(arrays)
+    missing = {"lengths", *ARRAY_NAMES} - set(arrays)
     if missing:
         raise InvalidInputError(f"the n-grams are damaged: {', '.join(sorted(missing))} missing")
-    for name in NAMES:
+    for name in ARRAY_NAMES:
         if arrays[name].dtype != np.uint8 or arrays[name].ndim != 1:
             raise InvalidInputError(f"the n-grams are damaged: {name} must be a one-dimensional array of bytes")
     lengths = _checked_lengths(arrays["lengths"])

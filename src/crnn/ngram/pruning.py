@@ -28,16 +28,16 @@ from .frozen import FrozenCounts, FrozenTrie
 from .packed_counts import numbers_of, without_text
 from .stored_counts import AnyCounts, growing
 
-STEP = 0.7  # of the bytes that a step keeps
-SMALLEST = 1e-300
-BITS = 16  # of a stored number, before `quantize`
-ATTEMPTS = 8  # to find how many n-grams a file of the given size can contain
+KEPT_SHARE_OF_STEP = 0.7  # of the bytes that a step keeps
+SMALLEST_PROBABILITY = 1e-300
+STORED_BITS = 16  # of a stored number, before `quantize`
+MAX_ATTEMPTS = 8  # to find how many n-grams a file of the given size can contain
 
 # The bytes of a kept n-gram without its share, of a context, and of a share or an escape: a symbol and a bit; a size
 # and an escape.
-SYMBOL = 1.125
-CONTEXT = 3.0
-NUMBER = 2.0
+SYMBOL_BYTES = 1.125
+CONTEXT_BYTES = 3.0
+NUMBER_BYTES = 2.0
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -202,7 +202,9 @@ class CountLevels:
         """Return the bytes that removing each n-gram of a level saves."""
         level = self.levels[depth]
         sizes = np.bincount(level.owners[self.kept[depth]], minlength=level.contexts)
-        savings = np.array([1.0, SYMBOL + CONTEXT, SYMBOL + 2 * NUMBER, SYMBOL + NUMBER])
+        savings = np.array(
+            [1.0, SYMBOL_BYTES + CONTEXT_BYTES, SYMBOL_BYTES + 2 * NUMBER_BYTES, SYMBOL_BYTES + NUMBER_BYTES]
+        )
         return np.asarray(savings[np.minimum(sizes, 3)][level.owners])
 
     def n_bytes(self, losses: Sequence[Floats], least: float) -> float:
@@ -213,7 +215,7 @@ class CountLevels:
             sizes = np.bincount(level.owners[is_kept], minlength=level.contexts)
             n = int(np.count_nonzero(is_kept))
             n_single = int(np.count_nonzero(sizes == 1))
-            total += SYMBOL * n + NUMBER * (n - n_single) + CONTEXT * np.count_nonzero(sizes)
+            total += SYMBOL_BYTES * n + NUMBER_BYTES * (n - n_single) + CONTEXT_BYTES * np.count_nonzero(sizes)
         return total
 
     def keep(self, losses: Sequence[Floats], least: float) -> None:
@@ -248,7 +250,7 @@ class CountLevels:
         flags = np.concatenate(has_child)
         numbers = np.concatenate(escapes)
         with np.errstate(divide="ignore"):
-            logits = np.log(numbers) - np.log(np.maximum(1 - numbers, SMALLEST))
+            logits = np.log(numbers) - np.log(np.maximum(1 - numbers, SMALLEST_PROBABILITY))
         lengths = (lengths + [0] * order)[:order]
         return FrozenTrie(
             lengths=lengths,
@@ -256,7 +258,7 @@ class CountLevels:
             symbols=np.concatenate(symbols),
             children=np.where(flags, np.cumsum(flags), 0),
             escape_logits=np.maximum(logits, -1e3),
-            log_shares=np.log(np.maximum(np.concatenate(p), SMALLEST)),
+            log_shares=np.log(np.maximum(np.concatenate(p), SMALLEST_PROBABILITY)),
         )
 
     @property
@@ -269,7 +271,7 @@ def prune(parts: Sequence[CountLevels], n_bytes: float) -> None:
     """Remove n-grams of several counts until what is kept takes about so many bytes, or nothing more can go."""
     size = sum(part.n_bytes(part.losses(), 0.0) for part in parts)
     while size > n_bytes:
-        target = max(n_bytes, STEP * size)
+        target = max(n_bytes, KEPT_SHARE_OF_STEP * size)
         losses = [part.losses() for part in parts]
         thresholds = np.unique(np.concatenate([costs for part in losses for costs in part]))
         first = 0
@@ -302,7 +304,7 @@ def pruned(
     target = float(max_bytes)
     found = list[FrozenCounts]()
     size = 0
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         prune(parts, target)
         found = frozen(parts)
         size = size_of(found)
@@ -322,13 +324,13 @@ def frozen_whole(counts: AnyCounts) -> FrozenCounts:
     if isinstance(counts, FrozenCounts):
         return counts
     whole = CountLevels(without_text(growing(counts)))
-    return FrozenCounts.of(whole.frozen(counts.order), counts.symbols, counts.boundary, BITS)
+    return FrozenCounts.of(whole.frozen(counts.order), counts.symbols, counts.boundary, STORED_BITS)
 
 
 def frozen(parts: Sequence[CountLevels]) -> list[FrozenCounts]:
     """Return the kept n-grams of several counts, as counts of the same order."""
     order = max(part.longest for part in parts)
-    return [FrozenCounts.of(part.frozen(order), part.symbols, part.boundary, BITS) for part in parts]
+    return [FrozenCounts.of(part.frozen(order), part.symbols, part.boundary, STORED_BITS) for part in parts]
 
 
 def _sums(places: Places, numbers: NDArray[Any], n: int) -> NDArray[Any]:

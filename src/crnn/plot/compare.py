@@ -124,8 +124,8 @@ def _by_position(ax: Axes | None, bits: Mapping[str, NDArray[np.float64]]) -> Ax
 
 # ---------------------------------------------------------------- training curves
 
-X = {"step": "step", "seconds": "seconds", "epoch": "epoch"}
-Y = {
+X_AXES = {"step": "step", "seconds": "seconds", "epoch": "epoch"}
+Y_AXES = {
     "loss": "loss (nats per character)",
     "learning_rate": "learning rate",
     "gradient_norm": "gradient norm before clipping",
@@ -165,8 +165,8 @@ def history(
     >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.lines)
     ('epoch', 'loss (nats per character)', 3)
     """
-    x = checked_choice("x", x, X)
-    y = checked_choice("y", y, Y)
+    x = checked_choice("x", x, X_AXES)
+    y = checked_choice("y", y, Y_AXES)
     named = named_models(models)
     for label, model in named.items():
         if not model.history_:
@@ -181,7 +181,7 @@ def history(
         else:
             style = STYLES[i % len(STYLES)]
             ax.plot(*_broken(places, _column(model.history_, y)), style, label=label, **look)
-    ax.set(xlabel=X[x], ylabel=Y[y])
+    ax.set(xlabel=X_AXES[x], ylabel=Y_AXES[y])
     if y == "gradient_norm":
         ax.set_yscale("log")
     ax.grid(alpha=0.25)

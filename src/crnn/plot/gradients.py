@@ -100,7 +100,7 @@ def vanishing_distance(norms: Array, threshold: float) -> int | None:
     return int(np.flatnonzero(~below).max(initial=-1)) + 1 if below[-1] else None
 
 
-VANISHED = 1e-3  # of the largest norm
+VANISHED_SHARE = 1e-3  # of the largest norm
 
 
 def gradient_flow(
@@ -109,7 +109,7 @@ def gradient_flow(
     *,
     max_distance: int = 100,
     n_positions: int = MIN_POSITIONS,
-    vanished: float = VANISHED,
+    vanished: float = VANISHED_SHARE,
     ax: Axes | None = None,
 ) -> Axes:
     """Plot how fast the gradient fades as it flows back in time.

@@ -20,7 +20,7 @@ from ..export.models import ExportedNetwork
 from ..export.page import ENGINE, INTERFACE, fill_in, html_page, live_data, printable_title
 from ..export.script import assets, script_of
 from ..mixture import Mixture
-from ..model.layout import describe_network
+from ..model.layout import describe_parameters
 from ..parameters.checks import FilePath, checked_path, has_items
 from ..plot.units import MIN_SYMBOLS, find_units
 from ..runtime.atomic_file import write_atomically
@@ -35,14 +35,14 @@ from ..training.progress import number_in
 EXPORT = "crnn.export"
 STYLES = ("page.css", "live.css")
 SCRIPTS = ("curves.js", "neurons.js", "classes.js", "report.js")
-SEARCHED = 6_000  # symbols of the text
-ROWS = 15
+COPY_SYMBOLS = 6_000  # symbols of the text in which copies are searched
+TABLE_ROWS = 15
 MAX_LENGTH = 200  # characters shown of a document or of a classified text
 MAX_RECORDS = 400  # plotted training records
 MAX_COPY = 200  # characters shown of the longest copy
 CURVES = {"training": "train_loss", "validation": "validation_loss", "rate": "learning_rate", "norm": "gradient_norm"}
 LOSSES = ("training", "validation")
-SHOWN = 20  # classes listed by name
+SHOWN_CLASSES = 20  # classes listed by name
 
 
 class Subject(NamedTuple):
@@ -82,7 +82,7 @@ def _of_classifier(classifier: TextClassifier, texts: Any, y: ArrayLike | None) 
     networks = [models for models in classifier.models_ if isinstance(next(iter(models.values())), CharRNN)]
     if not networks:
         raise InvalidInputError("a report shows a network, but the classifier has none. Pass one with a CharRNN.")
-    named = ", ".join([*map(str, classes[:SHOWN].tolist()), *(["…"] if len(classes) > SHOWN else [])])
+    named = ", ".join([*map(str, classes[:SHOWN_CLASSES].tolist()), *(["…"] if len(classes) > SHOWN_CLASSES else [])])
     facts = [("classifier", f"{len(classes):,} classes: {named}")]
     if y is not None:
         part = labeled_texts(classifier, texts, y)
@@ -203,7 +203,7 @@ def units_followed(model: CharRNN, part: TextPart) -> list[dict[str, Any]]:
     """Return the units that follow a property, numbered across layers; empty for a model of documents."""
     if model.vocabulary_.boundary is not None or len(part.measured) < MIN_SYMBOLS:
         return []
-    units = find_units(model, part.measured[:SEARCHED])
+    units = find_units(model, part.measured[:COPY_SYMBOLS])
     H = model.hidden_size
     return [{"unit": u.layer * H + u.unit, "property": u.property, "correlation": u.correlation} for u in units]
 
@@ -214,13 +214,13 @@ def document_tables(model: CharRNN, part: TextPart) -> dict[str, Any]:
     rows = _rows(model, documents)
     order = sorted(rows, key=lambda row: row["mean"])
     try:
-        new = model.sample(n_samples=ROWS, unique=True, exclude=documents, temperature=0.8, random_state=0)
+        new = model.sample(n_samples=TABLE_ROWS, unique=True, exclude=documents, temperature=0.8, random_state=0)
     except InvalidInputError:  # the model writes hardly any other documents
         new = []
     return {
         "note": f"Distinct documents of {part.size}, sorted by the mean over their characters and end. New "
         "documents are samples at temperature 0.8 that are not in the text.",
-        "tables": {"likeliest": order[:ROWS], "strangest": order[::-1][:ROWS], "new": _rows(model, new)},
+        "tables": {"likeliest": order[:TABLE_ROWS], "strangest": order[::-1][:TABLE_ROWS], "new": _rows(model, new)},
     }
 
 
@@ -241,7 +241,7 @@ def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
     seen = "a sample of its own" if part.is_sample else part.size
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
     return [
-        ("network", describe_network(model.get_params())),
+        ("network", describe_parameters(model.get_params())),
         ("weights", f"{sum(array.size for array in model.params_.values()):,}"),
         ("vocabulary", repr(symbols)),
         *([("trained", steps)] if model.n_steps_ else []),  # omitted for an untrained model, and for one label's model
@@ -271,11 +271,11 @@ def thin_records(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
 
 # ---------------------------------------------------------------- confusion matrix
 
-WORK = 2e11  # multiplications by weights for classifying the texts, which take a few seconds in batches
+CLASSIFYING_WORK = 2e11  # multiplications by weights for classifying the texts, which take a few seconds in batches
 MIN_TEXTS = 1000
 MAX_CLASSES = 40  # of the table; the rarest share the last row and column
-MISTAKES = 15  # listed mistakes
-EXAMPLES = 5  # examples per cell
+MAX_MISTAKES = 15  # listed mistakes
+EXAMPLES_PER_CELL = 5  # examples per cell
 OTHERS = "(others)"
 
 Text = str | bytes
@@ -304,7 +304,7 @@ def labeled_texts(classifier: TextClassifier, texts: Any, y: ArrayLike) -> Label
     models = [model for directions in classifier.models_ for model in directions.values()]
     networks = [model for model in models if isinstance(model, CharRNN)]
     n_weights = sum(array.size for network in networks for array in network.params_.values())
-    limit = WORK / (n_weights * len(classes))
+    limit = CLASSIFYING_WORK / (n_weights * len(classes))
     n = max(MIN_TEXTS, int(np.searchsorted(np.cumsum([len(text) + 1 for text in whole]), limit)))
     size = f"{'the first' if n < len(whole) else 'all'} {min(n, len(whole)):,} texts"
     return LabeledTexts(whole[:n], numbers[:n], size)
@@ -325,9 +325,9 @@ def class_tables(classifier: TextClassifier, part: LabeledTexts) -> dict[str, An
     cells: dict[str, list[Any]] = {}
     for i in order.tolist():
         cell = cells.setdefault(f"{true[i]},{guessed[i]}", [])
-        if len(cell) < EXAMPLES:
+        if len(cell) < EXAMPLES_PER_CELL:
             cell.append(_row(part.texts[i], confidence[i]))
-    mistakes = [i for i in order.tolist() if not right[i]][:MISTAKES]
+    mistakes = [i for i in order.tolist() if not right[i]][:MAX_MISTAKES]
     return {
         "note": f"The classifier is right for {right.mean():.1%} of {part.size}.",
         "accuracy": float(right.mean()),
@@ -362,15 +362,15 @@ MIN_MEASURED = 10_000  # symbols
 MAX_MEASURED = 1_000_000  # symbols
 MAX_EXACT = 20_000  # symbols scored with a single state; longer texts are scored in parallel parts
 SHOWN_SYMBOLS = 4000  # symbols shown with their surprisal
-NEURONS = 2000  # symbols shown with their units
-OWN_LENGTH = 2000  # symbols of the sample, if no text is given
-OWN_DOCUMENTS = 100
-GUESSES = 5
-BLOCK = 512  # positions whose probabilities are in memory at a time
+UNIT_SYMBOLS = 2000  # symbols shown with their units
+GENERATED_LENGTH = 2000  # symbols of the sample, if no text is given
+GENERATED_DOCUMENTS = 100
+SHOWN_GUESSES = 5
+BLOCK_POSITIONS = 512  # positions whose probabilities are in memory at a time
 BOUNDARY_CODE = -1
 TEMPERATURES = (0.5, 0.8, 1.1)  # of the samples
-LENGTH = 400  # symbols of a sample, or at most of a document
-DOCUMENTS = 10  # of a sample
+SAMPLE_LENGTH = 400  # symbols of a sample, or at most of a document
+SAMPLE_DOCUMENTS = 10  # of a sample
 
 
 class TextPart(NamedTuple):
@@ -389,11 +389,11 @@ class TextPart(NamedTuple):
     def neurons(self, vocabulary: Vocabulary) -> dict[str, list[int]]:
         """Return ids and codes of the part shown with units; the code -1 is the end of a document."""
         if vocabulary.boundary is None:
-            text = self.measured[:NEURONS]
+            text = self.measured[:UNIT_SYMBOLS]
             return {"ids": vocabulary.encode(text).tolist(), "codes": codes_of(text)}
         ids = list[int]()
         codes = list[int]()
-        for document in self.documents(NEURONS):
+        for document in self.documents(UNIT_SYMBOLS):
             ids += [*vocabulary.encode(document).tolist(), vocabulary.boundary]
             codes += [*codes_of(document), BOUNDARY_CODE]
         return {"ids": ids, "codes": codes}
@@ -405,9 +405,9 @@ def text_part(model: CharRNN, text: Any) -> TextPart:
     is_sample = text is None
     if is_sample:
         if of_documents:
-            text = model.sample(n_samples=OWN_DOCUMENTS, random_state=0)
+            text = model.sample(n_samples=GENERATED_DOCUMENTS, random_state=0)
         else:
-            text = model.sample(OWN_LENGTH, random_state=0)
+            text = model.sample(GENERATED_LENGTH, random_state=0)
     n_weights = sum(array.size for array in model.params_.values())
     limit = int(min(max(SCORING_WORK / n_weights, MIN_MEASURED), MAX_MEASURED))
     unit = "bytes" if model.vocabulary_.kind == "bytes" else "characters"
@@ -452,12 +452,12 @@ def judge_symbols(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
         ids = np.append(ids, vocabulary.boundary)
     first = np.log(model.start().next_proba())[None]
     n = len(ids)
-    count = min(GUESSES, len(vocabulary))
+    count = min(SHOWN_GUESSES, len(vocabulary))
     bits = np.empty(n)
     best = np.empty((n, count), np.intp)
     p = np.empty((n, count))
-    for start in range(0, n, BLOCK):
-        stop = min(start + BLOCK, n)
+    for start in range(0, n, BLOCK_POSITIONS):
+        stop = min(start + BLOCK_POSITIONS, n)
         y = top[max(start - 1, 0) : stop - 1].astype(np.float64) @ Why + by
         y = np.concatenate([first, y]) if start == 0 else y
         log_p = y - y.max(axis=1, keepdims=True)
@@ -522,9 +522,11 @@ def samples(model: CharRNN) -> list[dict[str, Any]]:
     out = []
     for temperature in TEMPERATURES:
         if model.vocabulary_.boundary is None:
-            text = display_text(model.sample(LENGTH, temperature=temperature, random_state=0))
+            text = display_text(model.sample(SAMPLE_LENGTH, temperature=temperature, random_state=0))
         else:
-            drawn = model.sample(n_samples=DOCUMENTS, max_length=LENGTH, temperature=temperature, random_state=0)
+            drawn = model.sample(
+                n_samples=SAMPLE_DOCUMENTS, max_length=SAMPLE_LENGTH, temperature=temperature, random_state=0
+            )
             text = "\n".join(map(display_text, drawn))
         out.append({"temperature": temperature, "text": text})
     return out

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..errors import InvalidInputError
 
 GB = 1e9
-SMALL = 0.1 * GB  # bytes; for less, free memory is not asked for: that would take longer than a short call
+SMALL_REQUEST = 0.1 * GB  # bytes; for less, free memory is not asked for: that would take longer than a short call
 VARIABLES = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # joblib and Dask set the first one in their workers
 
 # ---------------------------------------------------------------- cores
@@ -134,7 +134,7 @@ def check_free_memory(
     needed: float, what: str, remedy: str, *, available: int | None = None, argument: str | None = None
 ) -> None:
     """Raise an error if a call needs more memory than `available`; by default, only calls from 0.1 GB are checked."""
-    if available is None and needed > SMALL:
+    if available is None and needed > SMALL_REQUEST:
         available = available_bytes()
     if available is not None and needed > available:
         raise InvalidInputError(

@@ -258,11 +258,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=scipy_blas.after_fork)
 
 
-WORTH = 0.97  # another number of threads must take at most this part of the time, or noise would decide
-FIRST_TRIAL = 0.5  # seconds from a decision to the next trial; this time doubles with each trial that changes nothing
-LONGEST_TRIAL = 8.0  # seconds from a decision to the next trial, at most
+MAX_TIME_RATIO = 0.97  # another number of threads must take at most this part of the time, or noise would decide
+# Seconds from a decision to the next trial; this time doubles with each trial that changes nothing.
+FIRST_TRIAL_PAUSE = 0.5
+MAX_TRIAL_PAUSE = 8.0  # seconds from a decision to the next trial, at most
 TRIAL_SECONDS = 0.025  # approximate length of a trial: calls may last seconds, and the number tried may be a bad one
-MEMORY = 0.5  # weight of the newest measurement in the mean for a number of threads
+NEWEST_WEIGHT = 0.5  # weight of the newest measurement in the mean for a number of threads
 
 
 class AdaptiveThreads:
@@ -278,7 +279,7 @@ class AdaptiveThreads:
         self._choices.append(max_threads)
         self._seconds: dict[int, float] = {}  # per step, by number of threads
         self._chosen = max_threads
-        self._pause = FIRST_TRIAL
+        self._pause = FIRST_TRIAL_PAUSE
         self._next_trial = 0.0
         self._upwards = False  # the direction of the last trial
         self._first = True
@@ -303,7 +304,7 @@ class AdaptiveThreads:
         used = self.n_threads
         before = self._seconds.get(used)
         if used == self._chosen and before is not None:
-            self._seconds[used] = before + MEMORY * (seconds_per_step - before)
+            self._seconds[used] = before + NEWEST_WEIGHT * (seconds_per_step - before)
         else:
             self._seconds[used] = seconds_per_step  # for a trial, earlier measurements do not count
         if used != self._chosen:
@@ -317,11 +318,11 @@ class AdaptiveThreads:
 
     def _judge(self, tried: int, now: float) -> None:
         """Choose the number tried if it is faster; plan the next trial."""
-        if self._seconds[tried] < WORTH * self._seconds[self._chosen]:
+        if self._seconds[tried] < MAX_TIME_RATIO * self._seconds[self._chosen]:
             self._chosen = tried
-            self._pause = FIRST_TRIAL
+            self._pause = FIRST_TRIAL_PAUSE
         else:
-            self._pause = min(2 * self._pause, LONGEST_TRIAL)
+            self._pause = min(2 * self._pause, MAX_TRIAL_PAUSE)
         self._next_trial = now + self._pause
 
     def _neighbor(self) -> int:

@@ -16,7 +16,7 @@ from .vocabulary import Text, byte_view, kind_of
 
 PACKAGE = __name__.partition(".")[0]
 LONGEST_NAME = 255  # characters of a text that may be a file's name
-SLICE = 1 << 13  # values of an Arrow array that are Python objects at a time
+ARROW_SLICE = 1 << 13  # values of an Arrow array that are Python objects at a time
 
 Errors = Literal["strict", "replace", "skip"]  # how to handle missing or damaged texts
 ERRORS = get_args(Errors)
@@ -40,7 +40,7 @@ def python_values(X: Iterable[Any]) -> Iterable[Any]:
     """Return an iterable of Python objects, converted from an Arrow array if necessary."""
     if hasattr(X, "to_pylist") and hasattr(X, "slice") and hasattr(X, "__len__"):  # no other package is imported
         array: Any = X
-        return (value for i in range(0, len(array), SLICE) for value in array.slice(i, SLICE).to_pylist())
+        return (value for i in range(0, len(array), ARROW_SLICE) for value in array.slice(i, ARROW_SLICE).to_pylist())
     return X
 
 
@@ -94,7 +94,7 @@ def refuse_other_collections(X: Any, name: str) -> None:
         )
 
 
-SCAN = 1 << 20  # ids examined at once, since temporaries of all would take much memory
+SCANNED_IDS = 1 << 20  # ids examined at once, since temporaries of all would take much memory
 
 Ids = NDArray[Any]
 
@@ -135,15 +135,18 @@ def n_unpredicted(boundary: int | None) -> int:
 
 def n_documents(packed: Ids, boundary: int) -> int:
     """Return the number of packed documents."""
-    return sum(int(np.count_nonzero(packed[i : i + SCAN] == boundary)) for i in range(0, len(packed), SCAN)) - 1
+    return (
+        sum(int(np.count_nonzero(packed[i : i + SCANNED_IDS] == boundary)) for i in range(0, len(packed), SCANNED_IDS))
+        - 1
+    )
 
 
 def boundaries(packed: Ids, boundary: int) -> NDArray[Any]:
     """Return the positions of the boundaries, one more than there are documents, in 4 bytes each if possible."""
     places = np.empty(n_documents(packed, boundary) + 1, np.uint32 if len(packed) < 2**32 else np.int64)
     n = 0
-    for i in range(0, len(packed), SCAN):
-        places_in_piece = np.flatnonzero(packed[i : i + SCAN] == boundary)
+    for i in range(0, len(packed), SCANNED_IDS):
+        places_in_piece = np.flatnonzero(packed[i : i + SCANNED_IDS] == boundary)
         places[n : n + len(places_in_piece)] = places_in_piece + i
         n += len(places_in_piece)
     return places

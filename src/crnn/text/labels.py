@@ -20,7 +20,7 @@ from .vocabulary import Ids, Vocabulary
 Labels = NDArray[Any]
 Numbers = NDArray[np.intp]
 
-SHOWN = 10  # maximum labels in an error message
+MAX_SHOWN_LABELS = 10  # maximum labels in an error message
 
 
 class NumberedLabels(NamedTuple):
@@ -50,7 +50,7 @@ def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
     choices = labels.tolist()
     if not isinstance(value, np.ndarray) and value in choices:
         return int(choices.index(value))
-    shown = ", ".join(map(repr, choices[:SHOWN])) + (", ..." if len(choices) > SHOWN else "")
+    shown = ", ".join(map(repr, choices[:MAX_SHOWN_LABELS])) + (", ..." if len(choices) > MAX_SHOWN_LABELS else "")
     near = did_you_mean(value, map(str, choices))
     raise InvalidInputError(f"{name} must be one of {shown}, not {short_repr(value)}{near}")
 

@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
 
 MIN_PART = 1 << 16  # symbols: shorter documents are never cut
-CHUNK = 1 << 20  # parts whose lengths are added at once: temporaries of all parts would take much memory
+PARTS_AT_A_TIME = 1 << 20  # parts whose lengths are added at once: temporaries of all parts would take much memory
 FIRST_PARTS = 16  # looked up first when a stream reads on; more if it needs them
 
 Numbers = NDArray[Any]  # unsigned integers of 4 bytes, or of 8 if there are too many parts
@@ -56,12 +56,16 @@ class Parts(NamedTuple):
     @property
     def longest(self) -> int:
         """The symbols of the longest part."""
-        return max(int(self.lengths(slice(i, i + CHUNK)).max()) for i in range(0, len(self.starts), CHUNK))
+        return max(
+            int(self.lengths(slice(i, i + PARTS_AT_A_TIME)).max()) for i in range(0, len(self.starts), PARTS_AT_A_TIME)
+        )
 
     @property
     def symbols(self) -> int:
         """The symbols of all parts."""
-        return sum(int(self.lengths(slice(i, i + CHUNK)).sum()) for i in range(0, len(self.starts), CHUNK))
+        return sum(
+            int(self.lengths(slice(i, i + PARTS_AT_A_TIME)).sum()) for i in range(0, len(self.starts), PARTS_AT_A_TIME)
+        )
 
     def cut(self, max_length: int) -> Parts:
         """Return the parts of documents, with parts of more than `max_length` symbols cut into similar lengths."""
@@ -120,8 +124,8 @@ def distribute(queues: tuple[Queue, ...], order: Numbers, total: int, parts: Par
     bounds = np.zeros(len(levels), np.int64)
     symbols = np.zeros(len(levels), np.int64)
     before = 0
-    for i in range(0, len(order), CHUNK):
-        length = parts.lengths(order[i : i + CHUNK])
+    for i in range(0, len(order), PARTS_AT_A_TIME):
+        length = parts.lengths(order[i : i + PARTS_AT_A_TIME])
         ends = before + np.cumsum(length)
         n = np.searchsorted(ends - length / 2, levels)
         bounds += n

@@ -304,7 +304,7 @@ def _index_file(path: str, size: int, time: int, kind: Kind) -> _FileIndex:
 def _part(path: str, start: int, stop: int) -> bytes:
     """Return a part of a file, reading a compressed file from its start."""
     with open(path, "rb") as file:
-        compressed = file.read(len(MAGIC)) == MAGIC
+        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         file.seek(0 if compressed else start)
         if not compressed:
             return file.read(stop - start)
@@ -319,9 +319,9 @@ def _part(path: str, start: int, stop: int) -> bytes:
 
 # ---------------------------------------------------------------- the reader
 
-MAGIC = b"\x1f\x8b"  # start of every gzip file, but of no UTF-8 text: the second byte cannot begin a character
+GZIP_MAGIC = b"\x1f\x8b"  # start of every gzip file, but of no UTF-8 text: the second byte cannot begin a character
 GZIP_FORMAT = 31  # zlib's number for gzip
-MARK = "\ufeff"  # the byte-order mark, which some editors on Windows write at the start of a file
+BYTE_ORDER_MARK = "\ufeff"  # the byte-order mark, which some editors on Windows write at the start of a file
 BLOCK_SIZE = 1 << 20
 
 Seen = Callable[[bytes], object]
@@ -344,9 +344,9 @@ class DecompressedFile:
     def read1(self, size: int) -> bytes:
         """Return up to `size` bytes as soon as any are available; b"" at the end."""
         if self._compressed is None:
-            while len(self._raw) < len(MAGIC) and (more := self._read_raw(size)):
+            while len(self._raw) < len(GZIP_MAGIC) and (more := self._read_raw(size)):
                 self._raw += more
-            self._compressed = self._raw.startswith(MAGIC)
+            self._compressed = self._raw.startswith(GZIP_MAGIC)
         if not self._compressed:
             raw = self._raw or self._read_raw(size)
             self._raw = raw[size:]
@@ -407,7 +407,7 @@ def plain_size(path: str, *, decompress: bool = True) -> int:
 @lru_cache(maxsize=1024)
 def _plain_size(path: str, size: int, time: int) -> int:
     with open(path, "rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
+        if file.read(len(GZIP_MAGIC)) != GZIP_MAGIC:
             return size
         file.seek(0)
         contents = DecompressedFile(file, path)
@@ -517,7 +517,7 @@ def utf8_blocks(
             except UnicodeDecodeError as error:
                 raise _move_to_file(error, position - held, path) from None
             if text and not begun:
-                text = text.removeprefix(MARK)
+                text = text.removeprefix(BYTE_ORDER_MARK)
                 begun = True
             if text:
                 yield text

@@ -33,7 +33,7 @@ Validation = TextLike | tuple[TextLike, ArrayLike | None]  # a text, or document
 
 
 @dataclass(frozen=True)
-class Call:
+class FitArguments:
     """The arguments of `fit` or `partial_fit`; `resumed` is an interrupted run, from which all but the texts follow."""
 
     X: TextLike
@@ -50,7 +50,7 @@ class Call:
 
 
 def plan_training(
-    call: Call, parameters: Mapping[str, Any], state: ModelState | None, write: Callable[..., None]
+    call: FitArguments, parameters: Mapping[str, Any], state: ModelState | None, write: Callable[..., None]
 ) -> TrainingPlan:
     """Return the plan of a call with the constructor's `parameters`, to continue from a `state` or make a new one.
 
@@ -79,7 +79,7 @@ def plan_training(
 
 
 def _settings_and_writer(
-    call: Call, parameters: Mapping[str, Any], write: Callable[..., None], *, first: bool
+    call: FitArguments, parameters: Mapping[str, Any], write: Callable[..., None], *, first: bool
 ) -> tuple[Settings, CheckpointWriter | None]:
     """Return the settings and the checkpoint writer; only the first of several processes prints and writes."""
     settings = Settings.check(parameters)
@@ -104,7 +104,7 @@ def _digest(values: ArrayLike) -> str:
 
 
 def _plan(
-    call: Call,
+    call: FitArguments,
     settings: Settings,
     writer: CheckpointWriter | None,
     state: ModelState | None,
@@ -165,7 +165,7 @@ def _plan(
     )
 
 
-def _vocabulary(call: Call, settings: Settings, source: TextSource, state: ModelState | None) -> Vocabulary:
+def _vocabulary(call: FitArguments, settings: Settings, source: TextSource, state: ModelState | None) -> Vocabulary:
     """Return the vocabulary after the call: the text's, or the continued model's, perhaps extended."""
     if state is None:
         return source.vocabulary(settings.min_count, given=settings.vocabulary)
@@ -201,12 +201,12 @@ def _pairs(settings: Settings, ids: Ids, vocabulary: Vocabulary, state: ModelSta
     return pairs.renumbered(places(state.vocabulary, vocabulary))
 
 
-def check_texts(expected: dict[str, Fingerprint], call: Call, model_labels: tuple[Any, ...] = ()) -> None:
+def check_texts(expected: dict[str, Fingerprint], call: FitArguments, model_labels: tuple[Any, ...] = ()) -> None:
     """Raise InvalidInputError if a text is not the one that an interrupted call was reading."""
     _require_same_texts(expected, _fingerprints(*_sources(call, model_labels)))
 
 
-def _sources(call: Call, model_labels: tuple[Any, ...] | None) -> tuple[TextSource, TextSource | None]:
+def _sources(call: FitArguments, model_labels: tuple[Any, ...] | None) -> tuple[TextSource, TextSource | None]:
     """Return the sources of the texts; the labels are those of the model to be continued, if any."""
     source = text_source(call.X)
     validation, validation_y = _validation_pair(call.validation)

@@ -28,8 +28,8 @@ HIDDEN_SIZE = 128
 BATCH_SIZE = 16
 SEQ_LENGTH = 24
 VOCAB_SIZE = 64
-STEPS = 4  # per run: some milliseconds, about the time slice of a scheduler
-OPERATIONS = 6  # per symbol and weight: a multiplication and an addition forward, and twice as many backward
+STEPS_PER_RUN = 4  # per run: some milliseconds, about the time slice of a scheduler
+OPERATIONS_PER_WEIGHT = 6  # per symbol and weight: a multiplication and an addition forward, and twice as many backward
 QUARTILE = 0.25
 SPEEDS_PER_DOUBLING = 4  # after rounding
 MIN_GAIN = 1.1  # of bfloat16 over float32, for it to be chosen
@@ -58,7 +58,7 @@ def measured_speed(
     """
     T, B, H = SEQ_LENGTH, BATCH_SIZE, HIDDEN_SIZE
     seconds_of: dict[str, list[float]] = {precision: [] for precision in precisions}
-    rates = np.full(STEPS, 1e-3)
+    rates = np.full(STEPS_PER_RUN, 1e-3)
     with ExitStack() as stack:
         trainers = {
             precision: stack.enter_context(_trainer(precision, n_threads, vocab_size, n_sampled_symbols))
@@ -72,7 +72,9 @@ def measured_speed(
                 start = time.perf_counter()
                 trainer.advance(rates)
                 seconds_of[precision].append(time.perf_counter() - start)
-    return best_speed(seconds_of, STEPS * T * B * OPERATIONS * recurrent_weights(4, H, softmax_size or vocab_size))
+    return best_speed(
+        seconds_of, STEPS_PER_RUN * T * B * OPERATIONS_PER_WEIGHT * recurrent_weights(4, H, softmax_size or vocab_size)
+    )
 
 
 def best_speed(seconds_of: Mapping[str, Iterable[float]], operations: float) -> Speed:

@@ -29,7 +29,7 @@ RIGHT = 10
 TOP = 10
 BOTTOM = 34
 TICKS = 5  # maximum intervals between the labels of an axis
-STEPS = (1.0, 2.0, 5.0, 10.0)  # between two labels, times a power of ten
+TICK_STEPS = (1.0, 2.0, 5.0, 10.0)  # between two labels, times a power of ten
 # Both contrast with white and with black, and with each other for any color vision.
 COLORS = {"training": "#3b82c4", "validation": "#c9711f"}
 
@@ -85,7 +85,7 @@ def ticks(low: float, high: float) -> list[float]:
     """Return at most `TICKS` + 1 round numbers between two numbers."""
     rough = (high - low) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in STEPS if power * factor >= rough * (1 - 1e-9))
+    step = next(power * factor for factor in TICK_STEPS if power * factor >= rough * (1 - 1e-9))
     return [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
@@ -154,7 +154,7 @@ def summary_html(
     )
 
 
-def describe_network(state: ModelState) -> str:
+def describe_state(state: ModelState) -> str:
     """Return a one-line description of a trained network."""
     layout = state.layout
     weights = sum(array.size for array in layout.named(state.params).values())
@@ -176,7 +176,7 @@ def curves_of(history: Sequence[Mapping[str, Any]]) -> str:
 
 LINE_SECONDS = 5.0  # between two lines of a log, at first
 SAMPLE_SECONDS = 5.0  # between two samples, at first
-GROWTH = 1 / 20  # later, this part of the elapsed time: a long run must not fill the disk with its log
+PAUSE_SHARE = 1 / 20  # later, this part of the elapsed time: a long run must not fill the disk with its log
 
 
 class _Shown:
@@ -245,7 +245,7 @@ class Progress(_Shown):
         text = f"{rate_of(chars, seconds)}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
         part = 1.0 if ended else self._budget.part_done(steps_done, seconds)
         self._try(self._display.update, part, chars, seconds, text, (loss, validation_loss))
-        due = max(SAMPLE_SECONDS, seconds * GROWTH)
+        due = max(SAMPLE_SECONDS, seconds * PAUSE_SHARE)
         if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
             self._last_sample = now
             shown = "\n".join(map(printable, self._sample()))
@@ -309,7 +309,7 @@ class Display:
 
     def _pause(self) -> float:
         """Return the seconds after which progress is shown again."""
-        return max(LINE_SECONDS, self._seconds * GROWTH)
+        return max(LINE_SECONDS, self._seconds * PAUSE_SHARE)
 
     def _draw(self) -> None:
         from tqdm import tqdm
@@ -350,7 +350,7 @@ class _Bar(Display):
         self._bar.close()
 
 
-INTERVAL = 0.4  # seconds between two updates of a notebook, at first
+NOTEBOOK_INTERVAL = 0.4  # seconds between two updates of a notebook, at first
 CURVE_GROWTH = 1 / 100  # later, this part of the elapsed time
 MAX_POINTS = 400  # per curve; beyond, every second point is dropped
 
@@ -389,7 +389,7 @@ class NotebookDisplay(Display):
         super().update(part, chars, seconds, text, losses)
 
     def _pause(self) -> float:
-        return max(INTERVAL, self._seconds * CURVE_GROWTH)
+        return max(NOTEBOOK_INTERVAL, self._seconds * CURVE_GROWTH)
 
     def _draw(self) -> None:
         from tqdm import tqdm

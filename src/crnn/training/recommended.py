@@ -18,7 +18,7 @@ from ..text.sources import TextLike, TextSource, text_source
 from ..text.vocabulary import Vocabulary
 from . import machine_speed
 from .data import ClassData
-from .machine_speed import OPERATIONS, recurrent_weights
+from .machine_speed import OPERATIONS_PER_WEIGHT, recurrent_weights
 
 # ---------------------------------------------------------------- a model of a text
 # The choices follow measurements (``docs/development/measurements.md``). Two numbers decide: the operations that the
@@ -36,7 +36,7 @@ LARGE_ALPHABET = 500
 SAMPLED_ALPHABET = 2000
 SAMPLED_SYMBOLS = 512
 TARGETS_OF_CHUNK = 400  # distinct ones, about
-EXAMINED = 1 << 22  # symbols of a text whose vocabulary is collected
+EXAMINED_SYMBOLS = 1 << 22  # symbols of a text whose vocabulary is collected
 # Their tables have many weights for each symbol of the text: on 5,000 symbols, dropout 0.35 gains 0.17 nats in 60 s.
 LARGE_ALPHABET_DROPOUT = 1.5  # relative to that of a usual alphabet with as many weights
 FEW_STEPS = 500  # a network that takes fewer steps predicts worse than counts
@@ -198,7 +198,7 @@ def few_steps_warning(parameters: Mapping[str, Any], n_symbols: int, speed: floa
     softmax_size = _softmax_size(alphabet_size, parameters.get("n_sampled_symbols"))
     weights = _network_weights(gates, parameters["hidden_size"], parameters["num_layers"], softmax_size)
     symbols_per_step = parameters["batch_size"] * parameters["seq_length"]
-    steps = seconds * speed / (OPERATIONS * weights * symbols_per_step)
+    steps = seconds * speed / (OPERATIONS_PER_WEIGHT * weights * symbols_per_step)
     if steps >= FEW_STEPS or steps * symbols_per_step >= n_symbols:
         return ""
     return (
@@ -214,7 +214,7 @@ def _alphabet_size(source: TextSource) -> int:
     for block in source.blocks():
         blocks.append(block)
         length += len(block)
-        if length >= EXAMINED:
+        if length >= EXAMINED_SYMBOLS:
             break
     return len(Vocabulary.from_blocks(blocks, boundary=source.holds_documents, kind=source.kind))
 
@@ -263,7 +263,7 @@ def recommend(
     steps_per_epoch = n_symbols / (batch_size * seq_length)
     weights = _network_weights(gates, recipe.hidden_size, recipe.num_layers)
     softmax_share = _network_weights(gates, recipe.hidden_size, recipe.num_layers, softmax_size) / weights
-    operations_per_epoch = OPERATIONS * weights * n_symbols
+    operations_per_epoch = OPERATIONS_PER_WEIGHT * weights * n_symbols
     in_time = seconds * speed / (operations_per_epoch * softmax_share)
     max_epochs = max(advice.max_epochs, MIN_STEPS / steps_per_epoch)
     epochs = min(in_time, max_epochs)
@@ -435,7 +435,7 @@ def recommend_classifier(n_symbols: int, seconds: float, *, speed: float, n_dire
     `n_symbols` is the total, with an end and a label for each text. `speed` is operations per second: see
     `machine_speed.measured_speed`.
     """
-    affordable = seconds * speed / (OPERATIONS * n_symbols * n_directions)  # weights times epochs
+    affordable = seconds * speed / (OPERATIONS_PER_WEIGHT * n_symbols * n_directions)  # weights times epochs
     sizes = [size for size in CLASSIFIER_SIZES if n_symbols >= MIN_CLASSIFIER_SYMBOLS.get(size.hidden_size, 0)]
     fitting = [size for size in sizes if _classifier_weights(size.hidden_size) * CLASSIFIER_EPOCHS <= affordable]
     size = (fitting or sizes[:1])[-1]

@@ -39,7 +39,7 @@ from .team import threads_for
 from .trainer import JointTrainer, SmoothedLoss, StepSettings, Trainer
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
-GROWTH = 10  # maximum growth of the steps from one poll to the next: the first steps are slow
+MAX_POLL_GROWTH = 10  # maximum growth of the steps from one poll to the next: the first steps are slow
 HISTORY_LENGTH = 200  # maximum records of a call limited by steps; usually one per 100 steps, at least 20
 HISTORY_PART = 1 / 100  # of the time between two records of a call limited by seconds
 
@@ -156,7 +156,7 @@ class TrainingRun:
                         self._rate = float(rates[-1])
                         self._seconds_per_step = (time.perf_counter() - start) / n
                         steps = round(POLL_SECONDS / max(self._seconds_per_step, 1e-9))
-                        self._steps_per_poll = max(1, min(steps, GROWTH * self._steps_per_poll))
+                        self._steps_per_poll = max(1, min(steps, MAX_POLL_GROWTH * self._steps_per_poll))
                         self._poll()
                         self._write_checkpoint_if_due()
                     self._end()
@@ -357,9 +357,10 @@ class TrainingRun:
 
 # ---------------------------------------------------------------- validation
 
-EVALUATIONS = 20  # approximate number per training call by default
-SHARE = 0.05  # of the time; fewer evaluations are made if they would take more
-PASSES = 3  # training passes over a symbol forward, backward and for the weights' gradients; scoring only forward
+DEFAULT_EVALUATIONS = 20  # approximate number per training call by default
+VALIDATION_TIME_SHARE = 0.05  # of the time; fewer evaluations are made if they would take more
+# Training passes over a symbol forward, backward and for the weights' gradients; scoring only forward.
+PASSES_PER_TRAINED_SYMBOL = 3
 MAX_PARTS = 32  # of the text, read in parallel
 WARM_UP = 512  # symbols read before a part to find its hidden state
 MIN_ROWS = 8  # fewer streams take hardly less time, since all weights must be read anyway
@@ -392,13 +393,14 @@ class Validation:
         self._n_threads = n_threads
         self._boundary = boundary
         self._patience = math.inf if patience is None else patience
-        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimate, in training steps
+        # An estimate, in training steps.
+        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES_PER_TRAINED_SYMBOL * _rows(*chunk))
         self.state = ValidationState() if state is None else state
         self._every_seconds = interval.seconds
         self.every_steps = interval.steps
         if interval == Interval() and budget.seconds is None and budget.n_steps:
-            affordable = int(SHARE * budget.n_steps / self._cost_in_steps)
-            self.every_steps = -(-budget.n_steps // max(1, min(EVALUATIONS, affordable)))
+            affordable = int(VALIDATION_TIME_SHARE * budget.n_steps / self._cost_in_steps)
+            self.every_steps = -(-budget.n_steps // max(1, min(DEFAULT_EVALUATIONS, affordable)))
 
     def due(self, done: int, seconds: float, seconds_per_step: float) -> bool:
         """Return whether an evaluation is due and there is time for it, after `done` steps of this call."""
@@ -410,7 +412,7 @@ class Validation:
             return done % self.every_steps == 0
         every = self._every_seconds
         if every is None:
-            every = max((total or math.inf) / EVALUATIONS, cost / SHARE)
+            every = max((total or math.inf) / DEFAULT_EVALUATIONS, cost / VALIDATION_TIME_SHARE)
         return seconds - self.state.last_seconds >= every
 
     def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:

@@ -66,8 +66,8 @@ SNAPSHOT_SECONDS = 1.0  # minimum between two snapshots to return to after diver
 SNAPSHOT_SHARE = 0.01  # maximum part of the time spent on snapshots: for a large model they take a while
 
 UNIFORM_GUESSES = 10  # times the loss of a uniform guess: the mean loss of a model that learns stays below
-JUDGED_STEPS = 100  # minimum steps in the mean that a call is judged by: a bad start is not divergence
-ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
+MIN_STEPS_TO_DIVERGE = 100  # the loss is compared over at least so many: a bad start is not divergence
+ROUNDING_PER_STEP = 4e-16  # relative rounding error of a smoothed loss per step
 
 
 class BlockStart(NamedTuple):
@@ -152,7 +152,7 @@ class Trainer:
         self._loss_limit = UNIFORM_GUESSES * state.loss_length * math.log(layout.vocab_size)
         self._heaviest = 1.0  # the largest factor applied to a loss so far: see `sample_weight`
         self._loss_before_last_call = self.smoothed_loss
-        self._judged_from = (self.smoothed_loss,) * 2  # at least `JUDGED_STEPS` steps apart, the later one last
+        self._judged_from = (self.smoothed_loss,) * 2  # at least `MIN_STEPS_TO_DIVERGE` steps apart, the later one last
         self._load_arrays()
         self._read_block(state.n_steps if block_step is None else block_step)
         start = time.perf_counter()
@@ -247,7 +247,7 @@ class Trainer:
             finally:
                 self.state.gate.changes += 1
         self._loss_before_last_call = before
-        if self.cursor.n_steps - self._judged_from[-1].step >= JUDGED_STEPS:
+        if self.cursor.n_steps - self._judged_from[-1].step >= MIN_STEPS_TO_DIVERGE:
             self._judged_from = self._judged_from[-1], self.smoothed_loss
 
     def _take_snapshot(self) -> None:
@@ -267,7 +267,7 @@ class Trainer:
     def _mean_loss_since(self, start: SmoothedLoss) -> float:
         """Return the mean loss of the steps since then, or a little less if rounding hides it; 0 without steps."""
         now = self.smoothed_loss
-        return start.mean_until(now, rounding=ROUNDING) if now.step > start.step else 0.0
+        return start.mean_until(now, rounding=ROUNDING_PER_STEP) if now.step > start.step else 0.0
 
     def resume_from_arrays(self) -> None:
         """Continue with weights, optimizer state and hidden state edited by a callback."""
@@ -279,7 +279,7 @@ class Trainer:
         with self.state.gate.steps():
             if not self._is_finite():
                 self._return_to_snapshot("weights")
-            starts = [loss for loss in self._judged_from if self.cursor.n_steps - loss.step >= JUDGED_STEPS]
+            starts = [loss for loss in self._judged_from if self.cursor.n_steps - loss.step >= MIN_STEPS_TO_DIVERGE]
             if starts and (mean := self._mean_loss_since(starts[-1])) > self._loss_limit * self._heaviest:
                 self.cursor.last_loss = mean / self._chunks_of_loss
                 self._return_to_snapshot("ruin")
