@@ -102,7 +102,7 @@ def test_the_last_block_may_be_short():
 def test_long_texts_are_read_in_pieces(monkeypatch):
     model = adaptable("gru", "float64")
     score, adapted = model.score(TEXT, adapt=OPTIONS), bits(model.adapt(TEXT, **OPTIONS))
-    monkeypatch.setattr(reading, "BLOCK", 5)
+    monkeypatch.setattr(reading, "CALL_SYMBOLS", 5)
     assert model.score(TEXT, adapt=OPTIONS) == pytest.approx(score, rel=1e-14)
     assert bits(model.adapt(TEXT, **OPTIONS)) == adapted
 

@@ -30,7 +30,7 @@ PRIME = b"\xff\xfe" if os.name == "posix" else b"ab"
 # A model, the options of the command, and the arguments of `sample`.
 SAMPLES = [
     ("text", "", {"length": 200}), ("text", "--length 11 --n-samples 3", {"length": 11, "n_samples": 3}),
-    ("text", f"--length {2 * sample_command.BLOCK + 1}", {"length": 2 * sample_command.BLOCK + 1}),
+    ("text", f"--length {2 * sample_command.WRITTEN_SYMBOLS + 1}", {"length": 2 * sample_command.WRITTEN_SYMBOLS + 1}),
     ("documents", "", {"max_length": 1000}),
     ("documents", "--prime ab --length 3 --n-samples 9", {"prime": "ab", "n_samples": 9, "max_length": 5}),
     ("documents", "--matching c.*c --prime ca --n-samples 4 --length 9",

@@ -18,7 +18,7 @@ from crnn.files.entries import (
     read_json,
     vocabulary_document,
 )
-from crnn.files.network_file import restored_generator
+from crnn.files.network_file import generator_from_bits
 from crnn.parameters.checks import pcg64_generator
 from crnn.text.vocabulary import Vocabulary
 
@@ -184,7 +184,7 @@ def random_fault(state):
 
 def test_stored_generator_continues(generator, state):
     assert random_fault(state) is None
-    again = restored_generator(state)
+    again = generator_from_bits(state)
     np.testing.assert_array_equal(again.random(7, np.float32), generator.random(7, np.float32))
     np.testing.assert_array_equal(again.integers(2**40, size=7), generator.integers(2**40, size=7))
 

@@ -69,7 +69,7 @@ def test_guess_numbers_of_documents_match_enumeration(ending):
 
 @pytest.mark.parametrize("block", [1 << 14, 7])
 def test_the_strings_drawn_are_the_samples_of_the_same_seed(model, ending, monkeypatch, block):
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK_STRINGS", block)
     options = {"bits": root(5), "n_threads": 2}
     documents = module.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=10**6, **options)
     expected = ending.score_samples(ending.sample(n_samples=50, random_state=5))

@@ -40,7 +40,7 @@ def cut(text, stops):
 def test_text_ends_before_the_first_stop(room, stops, n, seed):
     model = TWO_SYMBOLS
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_sampler_module, "ROOM", room)
+        patch.setattr(text_sampler_module, "INITIAL_ROOM", room)
         patch.setattr(text_sampler_module, "ROWS", 2)
         whole = model.sample(n, prime="ab", n_samples=3, random_state=seed)
         expected = [cut(text, stops) for text in whole]

@@ -58,16 +58,16 @@ def test_new_gates_and_copies_count_no_changes():
 
 def test_deleted_gates_are_forgotten():
     kept = [Gate() for _ in range(3)]
-    for _ in range(5 * gate_module.MANY):
+    for _ in range(5 * gate_module.MAX_REFERENCES):
         Gate()
-    assert len(gate_module._gates) <= gate_module.MANY
+    assert len(gate_module._gates) <= gate_module.MAX_REFERENCES
     assert [gate for gate in kept if any(found() is gate for found in gate_module._gates)] == kept
 
 
 @POSIX
 def test_gate_is_open_in_a_forked_child():
     gate = Gate()
-    for _ in range(3 * gate_module.MANY):
+    for _ in range(3 * gate_module.MAX_REFERENCES):
         Gate()
     with gate.turn, gate.steps():
         before = gate.arrays

@@ -92,7 +92,7 @@ def test_first_weights_are_drawn_in_turn(monkeypatch, dtype, cell, L, E, scale):
     """One "rnn" layer's from N(0, 0.01²); others and their biases from U(-1/√H, 1/√H); forget gates start open."""
     H, gate, rng = 5, {"lstm": 1, "cifg": 0}.get(cell), np.random.default_rng(3)
     layout = Layout(7, H, np.dtype(dtype), cell, L, E, SymbolPairs(np.array([[0, 1], [1, 2]])))
-    monkeypatch.setattr(layout_module, "PIECE", 11)  # which changes nothing
+    monkeypatch.setattr(layout_module, "PIECE_ELEMENTS", 11)  # which changes nothing
     part = layout.tensors(initial_weights(layout, np.random.default_rng(3), scale))
     if scale is None and (cell, L) == ("rnn", 1):
         scale = 0.01
@@ -111,7 +111,7 @@ def test_first_weights_are_drawn_in_turn(monkeypatch, dtype, cell, L, E, scale):
 
 
 def test_arrays_are_copied_in_pieces(monkeypatch):
-    monkeypatch.setattr(layout_module, "PIECE", 10)
+    monkeypatch.setattr(layout_module, "PIECE_ELEMENTS", 10)
     for shape in ((0,), (23,), (5, 7)):
         array = np.random.default_rng(0).normal(size=shape).astype("float32")
         again = copied(array)
@@ -163,7 +163,7 @@ def test_pairs_match_a_counter(ids, n, boundary):
 def test_a_text_is_counted_in_parts_with_or_without_a_table(monkeypatch, scan):
     ids = np.random.default_rng(0).integers(0, 29, 1009).astype(np.uint16)
     wanted = SymbolPairs.most_frequent(ids, 101, vocab_size=29)
-    monkeypatch.setattr(layout_module, "SCAN", scan)
+    monkeypatch.setattr(layout_module, "SCANNED_IDS", scan)
     assert SymbolPairs.most_frequent(ids, 101, vocab_size=29) == wanted
     monkeypatch.setattr(layout_module, "MAX_TABLE", 0)
     assert SymbolPairs.most_frequent(ids, 101, vocab_size=29) == wanted

@@ -45,6 +45,6 @@ def test_the_losses_do_not_depend_on_the_blocks(monkeypatch):
     counts = Counts(6, 5)
     counts.add(text)
     whole = Occurrences(counts).losses(tail)
-    monkeypatch.setattr(module, "BLOCK", 7)
+    monkeypatch.setattr(module, "SCORED_SYMBOLS", 7)
     monkeypatch.setattr(module, "CALL_NODES", 3)
     np.testing.assert_allclose(Occurrences(counts).losses(tail), whole, rtol=1e-13)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crnn import InvalidInputError
 from crnn.text import streams as module
 from crnn.text.documents import pack
-from crnn.text.streams import DocumentStreams, Queue, TextStreams, symbols_for_epoch
+from crnn.text.streams import Backlog, DocumentStreams, TextStreams, symbols_for_epoch
 
 # --- a text: contiguous parts, min-char-rnn's rule for its end, blocks that are views
 
@@ -146,7 +146,7 @@ def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_block
     once = Counter(map(tuple, documents))
     assert set(found) <= set(once)
     packed, parts = streams._ids, streams._parts
-    for row, (numbers, done, symbols) in zip(read, streams._queues, strict=True):
+    for row, (numbers, done, symbols) in zip(read, streams._backlogs, strict=True):
         assert symbols == parts.lengths(numbers).sum() - done
         rest = [row[np.flatnonzero(row == 9)[-1] : -1]]  # what is left of the streams makes the epochs whole
         for i, number in enumerate(numbers):
@@ -265,12 +265,12 @@ def test_refuses_a_position_of_other_documents():
     streams.next_block()
     before = streams.position
 
-    last = Queue(np.array([2]), 0, 2)
+    last = Backlog(np.array([2]), 0, 2)
     for parts, message in (
         ((last,), "^the position is for batch_size=1, but batch_size is 2"),
         ((last, last._replace(numbers=np.array([3]))), "^the position is for other documents"),
         ((last._replace(read=2), last), "^the position is for other documents"),
-        ((last, Queue(np.zeros(0, int), 1, 0)), "^the position is for other documents"),
+        ((last, Backlog(np.zeros(0, int), 1, 0)), "^the position is for other documents"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             streams.position = before._replace(held=parts)
@@ -313,6 +313,6 @@ def test_ids_mapped_from_a_file_are_read_as_in_memory(tmp_path):
 def test_parts_are_distributed_alike_whatever_is_added_at_once(monkeypatch):
     documents = [[1] * n for n in np.random.default_rng(0).integers(40, size=99)]
     expected = blocks_read(streams_of(documents, 7, 5), 4)
-    monkeypatch.setattr(module, "CHUNK", 3)
+    monkeypatch.setattr(module, "PARTS_AT_A_TIME", 3)
     monkeypatch.setattr(module, "FIRST_PARTS", 1)
     np.testing.assert_array_equal(blocks_read(streams_of(documents, 7, 5), 4), expected)

@@ -18,7 +18,7 @@ from texts import TEXT
 from crnn import CharRNN, InvalidInputError
 from crnn.files.network_file import read_run
 from crnn.parameters.intervals import Interval
-from crnn.text.streams import DocumentsPosition, Queue
+from crnn.text.streams import Backlog, DocumentsPosition
 from crnn.training.checkpoints import (
     CHECKPOINT_SECONDS,
     MAX_COUNT,
@@ -278,7 +278,7 @@ def test_weights_of_documents(stored, weights, fits):
 
 ORDER = np.random.default_rng(0).bit_generator.state
 NUMBERS = [np.array([5, 2], np.uint32), np.array([], np.uint32), np.array([0], np.uint32)]  # of three streams' parts
-POSITION = DocumentsPosition(ORDER, tuple(map(Queue, NUMBERS, [4, 0, 2], [9, 0, 3])), 2, 13)
+POSITION = DocumentsPosition(ORDER, tuple(map(Backlog, NUMBERS, [4, 0, 2], [9, 0, 3])), 2, 13)
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def test_characters_of_all_streams_and_of_short_chunks_count(capsys):
 )  # fmt: skip
 def test_samples_are_shown(kind, monkeypatch, text):
     monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(module, "GROWTH", 0.0)
+    monkeypatch.setattr(module, "PAUSE_SHARE", 0.0)
     with redirect_stderr(kind()) as shown:
         train(2, text)
     parts = shown.getvalue().split("----\n")
@@ -272,7 +272,7 @@ def test_a_budget_of_seconds(kind, clock):
 @terminal_and_log
 def test_the_validation_loss_stays_in_view(kind, monkeypatch):
     monkeypatch.setattr(module, "LINE_SECONDS", -1.0)
-    monkeypatch.setattr(module, "GROWTH", 0.0)
+    monkeypatch.setattr(module, "PAUSE_SHARE", 0.0)
     with redirect_stderr(kind()) as shown, progress_of(Budget(40)) as display:
         display.show(10, 1.0)
         assert "validation" not in shown.getvalue()
@@ -410,7 +410,7 @@ def outputs(monkeypatch):
     displays.display = display
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", displays)
-    monkeypatch.setattr(module, "INTERVAL", 0.0)
+    monkeypatch.setattr(module, "NOTEBOOK_INTERVAL", 0.0)
     return outputs
 
 
@@ -461,7 +461,7 @@ def test_the_axis_ends_with_the_call_if_its_end_is_known(outputs, part, total, p
 
 
 def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):
-    monkeypatch.setattr(module, "INTERVAL", 1.0)
+    monkeypatch.setattr(module, "NOTEBOOK_INTERVAL", 1.0)
     display = NotebookDisplay(sys.stderr, None)
     for i in range(100):
         display.update(i / 100, i, i / 20, "text", (1.0, None))  # 5 seconds in all

@@ -150,7 +150,7 @@ def uninterrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _keep_handlers() -> Iterator[dict[Any, Any]]:
-    """Yield the handlers of the signals, and restore them; yield none if signals cannot arrive."""
+    """Yield the handlers of the signals, and put them back at the end; yield none if signals cannot arrive."""
     if threading.current_thread() is not threading.main_thread():
         yield {}
         return

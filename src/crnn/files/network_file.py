@@ -118,7 +118,13 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredNetwork:
     with open_model(path, "network", expected_tensors) as (entries, tensors):
         file = network_contents(entries, tensors)
         parameters, settings = checked_configuration(file.configuration, defaults, _checked_settings)
-        state = _state(file, settings.optimizer, settings.batch_size, settings.seq_length, settings.random_state)
+        state = _state(
+            file,
+            optimizer=settings.optimizer,
+            batch_size=settings.batch_size,
+            seq_length=settings.seq_length,
+            random_state=settings.random_state,
+        )
         best = None
         if file.best is not None:
             best = replace(
@@ -191,7 +197,7 @@ def state_from_bytes(content: bytes) -> ModelState:
     """Return the state written by `state_to_bytes`."""
     with open_model(io.BytesIO(content), "network", expected_tensors) as (entries, tensors):
         file = network_contents(entries, tensors)
-        return replace(_state(file, "adagrad", 1, 1, None), gradient_rms=file.gradient_rms)
+        return replace(_state(file, optimizer="adagrad", batch_size=1, seq_length=1), gradient_rms=file.gradient_rms)
 
 
 def has_training_state(path: Path) -> bool:
@@ -530,7 +536,9 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
     )
 
 
-def _state(file: NetworkFile, optimizer: str, batch_size: int, seq_length: int, random_state: Any) -> ModelState:
+def _state(
+    file: NetworkFile, *, optimizer: str, batch_size: int, seq_length: int, random_state: Any = None
+) -> ModelState:
     """Return the state in a file; the other arguments replace what a file of weights alone lacks."""
     architecture = file.architecture
     training = file.training or {}
@@ -561,7 +569,7 @@ def _state(file: NetworkFile, optimizer: str, batch_size: int, seq_length: int, 
         optimizer_start=training.get("optimizer_start", 0),
         hidden=_hidden(layout, file.training_tensors) if training else _new_hidden(layout, batch_size),
         vocabulary=file.vocabulary,
-        rng=pcg64_generator(random_state) if random_bits is None else restored_generator(random_bits),
+        rng=pcg64_generator(random_state) if random_bits is None else generator_from_bits(random_bits),
         n_steps=training.get("n_steps", 0),
         smooth_loss=training.get("smooth_loss", seq_length * float(np.log(layout.vocab_size))),
         loss_length=training.get("loss_length", seq_length),
@@ -648,7 +656,7 @@ def symbol_pairs(pairs: Array | None, configuration: Mapping[str, Any]) -> Symbo
     return SymbolPairs(pairs, limit if type(limit) is int and limit > len(pairs) else None)
 
 
-def restored_generator(state: dict[str, Any]) -> np.random.Generator:
+def generator_from_bits(state: dict[str, Any]) -> np.random.Generator:
     """Return a generator whose PCG64 has this checked state."""
     bits = np.random.PCG64()
     bits.state = state  # type: ignore[assignment]

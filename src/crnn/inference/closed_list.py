@@ -67,7 +67,7 @@ def text_log_p(network: InferenceNetwork, vocabulary: Vocabulary, codes: list[ND
     end = np.array([] if vocabulary.boundary is None else [vocabulary.boundary], np.int32)
     ids = [np.append(vocabulary.ids_of_codes(of_text), end) for of_text in codes]
     lacking = np.array([np.count_nonzero(of_text < 0) for of_text in ids])
-    log_p = log_likelihoods(network, Strings.join([of_text[of_text >= 0] for of_text in ids]), state, None)
+    log_p = log_likelihoods(network, Strings.join([of_text[of_text >= 0] for of_text in ids]), state)
     return log_p + lacking * unread_log_p(vocabulary)
 
 

@@ -511,7 +511,7 @@ def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfl
     V, E = embedding.shape
     N = Wx.shape[1]
     panels = aligned_zeros(core.packed_size(E, N, Wx.itemsize, bfloat16), Wx.dtype)
-    core.pack_panels(np.ascontiguousarray(Wx), False, False, panels, bfloat16)
+    core.pack_panels(np.ascontiguousarray(Wx), transposed=False, one_row=False, panels=panels, bfloat16=bfloat16)
     embedding = np.ascontiguousarray(embedding)
     out = aligned_zeros((V, N), Wx.dtype) if out is None else out
     step = max(1, FOLDED_PRODUCTS // (E * N))
@@ -520,7 +520,7 @@ def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfl
         check_canceled()
         rows = embedding[first : first + step]
         operand = None if room is None else room[: core.operand_size(len(rows), E, bfloat16)]
-        core.multiply(rows, panels, False, out[first : first + step], operand)
+        core.multiply(rows, panels, one_row=False, c=out[first : first + step], room=operand)
     return out
 
 

@@ -211,7 +211,7 @@ class _Places:
             self.asked.append(members)
         return self.asked.index(members)
 
-    def reached(self, places: frozenset[int], before: Bits, after: Bits) -> set[int]:
+    def reached(self, places: frozenset[int], before: Bits, after: Bits = None) -> set[int]:
         """Return the places that can be reached from some places, between two symbols, without reading another."""
         reached = set(places)
         waiting = list(places)
@@ -253,7 +253,7 @@ def _deterministic_automaton(places: _Places, end: int) -> Automaton:
     accepting = list[bool]()
     while waiting:
         state, before = waiting.popleft()
-        accepting.append(end in places.reached(state, before, None))
+        accepting.append(end in places.reached(state, before))
         targets: dict[int, set[int]] = {}
         for kind, classes in kinds:
             for place in places.reached(state, before, kind):

@@ -482,7 +482,7 @@ def is_single(texts: Any) -> bool:
 
 
 def log_likelihoods(
-    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, reduce: Reduce = "sum"
+    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None = None, *, reduce: Reduce = "sum"
 ) -> NDArray[np.float64]:
     """Return log P of each string in nats, combined according to `reduce`, independent of the other strings."""
     if reduce == "joint":

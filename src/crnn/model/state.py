@@ -204,7 +204,7 @@ class ModelState:
             return self.copy()
 
     def restore(self, snapshot: ModelState) -> None:
-        """Restore a snapshot of this state in its own arrays; `history` keeps the records of undone steps."""
+        """Copy a snapshot of this state back into its arrays; `history` keeps the records of undone steps."""
         self.overwrite(snapshot.params, snapshot.optimizer_state, snapshot.hidden)
         self.n_steps = snapshot.n_steps
         self.smooth_loss = snapshot.smooth_loss
@@ -370,10 +370,12 @@ def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelS
         state,
         vocabulary=vocabulary,
         layout=layout,
-        gradient_rms=None if rms is None else gather_rms(layout, _widened(spread_rms(state.layout, rms), *sizes, None)),
+        gradient_rms=None
+        if rms is None
+        else gather_rms(layout, _widened_vector(spread_rms(state.layout, rms), *sizes)),
         hidden=state.layout.renumbered_states(state.hidden, sizes[2]),
-        params=_widened(state.params, *sizes, rarest),
-        optimizer_state={name: _widened(flat, *sizes, None) for name, flat in state.optimizer_state.items()},
+        params=_widened_vector(state.params, *sizes, pattern=rarest),
+        optimizer_state={name: _widened_vector(flat, *sizes) for name, flat in state.optimizer_state.items()},
     )
 
 
@@ -387,7 +389,9 @@ def places(old: Vocabulary, new: Vocabulary) -> NDArray[np.intp]:
     return np.concatenate([characters, np.array(specials, np.intp), labels])
 
 
-def _widened(flat: Array, old: Layout, new: Layout, places: NDArray[np.intp], pattern: int | None) -> Array:
+def _widened_vector(
+    flat: Array, old: Layout, new: Layout, places: NDArray[np.intp], *, pattern: int | None = None
+) -> Array:
     """Return a flat vector of the larger layout; the new symbols get the output weights of `pattern`, or zeros."""
     out = new.zeros()
     before = old.tensors(flat)

@@ -25,7 +25,7 @@ LONGEST_STORED = 10  # order up to which all n-grams are stored; beyond, they ta
 def to_arrays(
     counts: Counts, order: int | None = None, occurrences: Occurrences | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Return arrays from which `from_arrays` restores counts, of a smaller order if given: n-grams, or a kept text."""
+    """Return arrays from which `from_arrays` makes counts, of a smaller order if given: n-grams, or a kept text."""
     order = counts.order if order is None else order
     if counts.keeps_text and order > LONGEST_STORED:
         others = _other_discounts(counts) if order == counts.order else {}
@@ -65,7 +65,7 @@ def without_text(counts: Counts) -> Counts:
 
 
 def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | None = None) -> dict[str, NDArray[Any]]:
-    """Return arrays that let `unpack` restore all n-grams, or counts of a smaller order, which needs `occurrences`.
+    """Return arrays that let `unpack` find all n-grams, or counts of a smaller order, which needs `occurrences`.
 
     ``lengths`` (order,) are the numbers of n-grams of each length. The other arrays are bytes, see `levels.pxd`: the
     number of symbols that followed each context, these symbols, and their counts. ``discounts`` (order, 4) is there

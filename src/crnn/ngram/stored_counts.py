@@ -16,7 +16,7 @@ AnyCounts = Counts | LoadedCounts | FrozenCounts
 
 
 def to_arrays(counts: AnyCounts) -> dict[str, NDArray[Any]]:
-    """Return arrays from which `from_arrays` restores counts."""
+    """Return arrays from which `from_arrays` makes counts again."""
     return packed_counts.to_arrays(counts) if isinstance(counts, Counts) else dict(counts.arrays)
 
 

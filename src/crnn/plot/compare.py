@@ -226,6 +226,6 @@ def _places(records: list[dict[str, Any]], x: str) -> NDArray[np.float64]:
 
 
 def _broken(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a curve with a gap wherever x goes back because the best weights were restored."""
+    """Return a curve with a gap wherever x goes back because training returned to the best weights."""
     back = np.flatnonzero(np.diff(x) <= 0) + 1
     return np.insert(x, back, np.nan), np.insert(y, back, np.nan)

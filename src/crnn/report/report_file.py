@@ -498,7 +498,7 @@ def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, is_
         vocabulary.check_kind(document, f"text[{i}]")
     if not whole:
         raise InvalidInputError("X is empty. Pass at least one document.")
-    documents = TextPart(whole, "", True, is_sample).documents(limit)
+    documents = TextPart(whole, size="", exact=True, is_sample=is_sample).documents(limit)
     size = f"{'the first' if len(documents) < len(whole) else 'all'} {len(documents):,} documents"
     symbols = sum(map(len, documents))
     return TextPart(documents, f"{size}, {symbols:,} {unit}", symbols <= MAX_EXACT, is_sample)

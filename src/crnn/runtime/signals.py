@@ -69,7 +69,7 @@ def signals_deferred() -> Iterator[None]:
             signal.signal(number, noted.setdefault)
         yield
     finally:
-        restore_handlers(handlers)
+        reinstall_handlers(handlers)
         for number, frame in noted.items():
             handlers[number](number, frame)
 
@@ -112,11 +112,11 @@ def signal_handlers() -> dict[int, Any]:
     return handlers
 
 
-def restore_handlers(handlers: dict[int, Any]) -> None:
+def reinstall_handlers(handlers: dict[int, Any]) -> None:
     """Reinstall these signal handlers."""
     try:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    finally:  # twice: a restored handler may have raised before the others were restored
+    finally:  # twice: a reinstalled handler may have raised before the others were back
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -196,7 +196,7 @@ class _SciPyBlas:
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
-        """Limit the BLAS to one thread; when the last use ends, restore the number before the first."""
+        """Limit the BLAS to one thread; when the last use ends, set the number before the first again."""
         use = object()
         leaving = call_at_end(partial(self.leave, use))
         try:
@@ -225,7 +225,7 @@ class _SciPyBlas:
                 self._uses.remove(mine[0])  # last: if Ctrl-C strikes before, everything is done again
 
     def _lift(self) -> None:
-        """Restore the number of threads before the first use."""
+        """Set the number of threads before the first use again."""
         for library, found in self._found:
             _set_threads(library, found)
 

@@ -32,9 +32,9 @@ class Split(NamedTuple):
     """What models learn, and what is held out from them, if anything."""
 
     X: TextLike
-    y: ArrayLike | None
-    sample_weight: ArrayLike | None
-    held_out: HeldOut | None
+    y: ArrayLike | None = None
+    sample_weight: ArrayLike | None = None
+    held_out: HeldOut | None = None
 
 
 def split_held_out(
@@ -45,10 +45,10 @@ def split_held_out(
     The part has no symbols and no labels of its own, since the models must know all symbols and labels.
     """
     if validation is not None:
-        return Split(X, y, sample_weight, _validation(validation, y))
+        return Split(X, y, sample_weight, held_out=_validation(validation, y))
     source = text_source(X)
     if not MIN_LENGTH <= source.max_length <= IN_MEMORY:
-        return Split(X, y, sample_weight, None)
+        return Split(X, y, sample_weight)
     if not source.holds_documents:
         return _split_text(X)
     return _split_documents(X, y, sample_weight)
@@ -83,9 +83,9 @@ def _split_text(X: TextLike) -> Split:
     passages = [i for i in range(1, len(pieces), 2) if known.issuperset(pieces[i])]
     held_out = empty.join(pieces[i] for i in passages)
     if not held_out:
-        return Split(X, None, None, None)
+        return Split(X)
     rest = empty.join(piece for i, piece in enumerate(pieces) if i not in passages)
-    return Split(rest, None, None, HeldOut(text_source(held_out)))
+    return Split(rest, held_out=HeldOut(text_source(held_out)))
 
 
 def _split_documents(X: TextLike, y: ArrayLike | None, sample_weight: ArrayLike | None) -> Split:
@@ -98,7 +98,7 @@ def _split_documents(X: TextLike, y: ArrayLike | None, sample_weight: ArrayLike 
         labels = checked.labels[checked.numbers]
     weights = None if sample_weight is None else np.asarray(sample_weight)
     if weights is not None and weights.shape != (n,):
-        return Split(X, y, sample_weight, None)  # the models refuse such weights
+        return Split(X, y, sample_weight)  # the models refuse such weights
     candidates = range(HELD_OUT_EVERY // 2, n, HELD_OUT_EVERY)
     stays = np.ones(n, bool)
     stays[candidates] = False
@@ -111,11 +111,12 @@ def _split_documents(X: TextLike, y: ArrayLike | None, sample_weight: ArrayLike 
         stays[i] = not is_known
     held_out = [texts[i] for i in np.flatnonzero(~stays)]
     if not any(held_out):
-        return Split(X, y, sample_weight, None)
+        return Split(X, y, sample_weight)
     rest = [texts[i] for i in np.flatnonzero(stays)]
+    held_out_labels = None if labels is None else labels[~stays].tolist()
     return Split(
         rest,
-        None if labels is None else labels[stays],
-        None if weights is None else weights[stays],
-        HeldOut(text_source(held_out), None if labels is None else labels[~stays].tolist()),
+        y=None if labels is None else labels[stays],
+        sample_weight=None if weights is None else weights[stays],
+        held_out=HeldOut(text_source(held_out), held_out_labels),
     )

@@ -73,7 +73,7 @@ class Hasher:
         """Return the fingerprint of everything added so far."""
         digest = self._text.copy()
         if self._lengths is None:
-            return Fingerprint(self._kind, self._symbols, None, digest.hexdigest())
+            return Fingerprint(self._kind, self._symbols, documents=None, sha256=digest.hexdigest())
         digest.update(self._lengths.digest())
         return Fingerprint(self._kind, self._symbols, self._documents, digest.hexdigest())
 

@@ -91,20 +91,20 @@ class Parts(NamedTuple):
         return Parts(all_starts[order], all_stops[order], np.concatenate([whole, *numbers])[order])
 
 
-class Queue(NamedTuple):
+class Backlog(NamedTuple):
     """The parts of documents that a stream has yet to read, in order."""
 
     numbers: Numbers
     read: int  # symbols of the first part already read
     symbols: int  # total, without those read
 
-    def skip(self, n: int, parts: Parts) -> Queue:
-        """Return the queue without its next n symbols, which it must have."""
+    def skip(self, n: int, parts: Parts) -> Backlog:
+        """Return the backlog without its next n symbols, which it must have."""
         ends = self.ends(n, parts)
         last = int(np.searchsorted(ends, n))  # the part with the last of them
         left = int(ends[last]) - n
         length = int(ends[last]) - (int(ends[last - 1]) if last else -self.read)
-        return Queue(self.numbers[last if left else last + 1 :], length - left if left else 0, self.symbols - n)
+        return Backlog(self.numbers[last if left else last + 1 :], length - left if left else 0, self.symbols - n)
 
     def ends(self, n: int, parts: Parts) -> NDArray[np.int64]:
         """Return the number of symbols before the end of each part, for at least the parts that n symbols need."""
@@ -116,11 +116,11 @@ class Queue(NamedTuple):
             k *= 4
 
 
-def distribute(queues: tuple[Queue, ...], order: Numbers, total: int, parts: Parts) -> tuple[Queue, ...]:
-    """Return the queues with more parts, in reading order, of `total` symbols: each stream gets those whose middle is
+def distribute(backlogs: tuple[Backlog, ...], order: Numbers, total: int, parts: Parts) -> tuple[Backlog, ...]:
+    """Return the backlogs with more parts, in reading order, of `total` symbols: each stream gets those whose middle is
     in its share, which reaches the common level.
     """
-    levels = np.cumsum(_quotas(np.array([queue.symbols for queue in queues]), total))[:-1]
+    levels = np.cumsum(_quotas(np.array([backlog.symbols for backlog in backlogs]), total))[:-1]
     bounds = np.zeros(len(levels), np.int64)
     symbols = np.zeros(len(levels), np.int64)
     before = 0
@@ -134,46 +134,46 @@ def distribute(queues: tuple[Queue, ...], order: Numbers, total: int, parts: Par
     longer = []
     edges = [0, *bounds.tolist(), len(order)]
     sums = [0, *symbols.tolist(), total]
-    for b, queue in enumerate(queues):
+    for b, backlog in enumerate(backlogs):
         new = order[edges[b] : edges[b + 1]]
-        numbers = np.append(queue.numbers, new) if len(queue.numbers) else new
-        longer.append(Queue(numbers, queue.read, queue.symbols + sums[b + 1] - sums[b]) if len(new) else queue)
+        numbers = np.append(backlog.numbers, new) if len(backlog.numbers) else new
+        longer.append(Backlog(numbers, backlog.read, backlog.symbols + sums[b + 1] - sums[b]) if len(new) else backlog)
     return tuple(longer)
 
 
-def shortest(queues: tuple[Queue, ...]) -> int:
+def shortest(backlogs: tuple[Backlog, ...]) -> int:
     """Return the number of symbols left in the shortest stream; 0 before there are any."""
-    return min((queue.symbols for queue in queues), default=0)
+    return min((backlog.symbols for backlog in backlogs), default=0)
 
 
-def block_length(queues: tuple[Queue, ...], seq_length: int) -> int:
+def block_length(backlogs: tuple[Backlog, ...], seq_length: int) -> int:
     """Return the transitions of the next block: whole chunks available in all streams, up to `MAX_BLOCK` symbols."""
-    most = max(1, MAX_BLOCK // (len(queues) * seq_length))
-    return min(shortest(queues) // seq_length, most) * seq_length
+    most = max(1, MAX_BLOCK // (len(backlogs) * seq_length))
+    return min(shortest(backlogs) // seq_length, most) * seq_length
 
 
 def block_of(
-    queues: tuple[Queue, ...], n: int, packed: Ids, parts: Parts, boundary: int, weights: NDArray[np.float64] | None
-) -> tuple[Ids, NDArray[np.float64] | None, tuple[Queue, ...]]:
-    """Return the next n + 1 symbols of every stream, n being in each queue, the weights of n transitions, and the
-    queues after them.
+    backlogs: tuple[Backlog, ...], n: int, packed: Ids, parts: Parts, boundary: int, weights: NDArray[np.float64] | None
+) -> tuple[Ids, NDArray[np.float64] | None, tuple[Backlog, ...]]:
+    """Return the next n + 1 symbols of every stream, n being in each backlog, the weights of n transitions, and the
+    backlogs after them.
     """
-    ids = np.empty((len(queues), n + 1), packed.dtype)
-    loss_weights = None if weights is None else np.empty((len(queues), n))
-    rests = tuple(queue.skip(n, parts) for queue in queues)
-    for b, (queue, rest) in enumerate(zip(queues, rests, strict=True)):
-        ends = queue.ends(n, parts)
+    ids = np.empty((len(backlogs), n + 1), packed.dtype)
+    loss_weights = None if weights is None else np.empty((len(backlogs), n))
+    rests = tuple(backlog.skip(n, parts) for backlog in backlogs)
+    for b, (backlog, rest) in enumerate(zip(backlogs, rests, strict=True)):
+        ends = backlog.ends(n, parts)
         last = int(np.searchsorted(ends, n))  # the part with the last of them
-        numbers = queue.numbers[: last + 1]
+        numbers = backlog.numbers[: last + 1]
         ends = ends[: last + 1]
-        begins = np.append(-queue.read, ends[:-1])  # of each part in the symbols
+        begins = np.append(-backlog.read, ends[:-1])  # of each part in the symbols
         starts = parts.starts[numbers].astype(np.int64)
         if last:
             counts = np.minimum(ends, n) - np.maximum(begins, 0)
             ids[b, :n] = packed[np.repeat(starts - begins, counts) + np.arange(n)]
         else:  # within one part: they are adjacent
             counts = np.array([n])
-            at = int(starts[0]) + queue.read
+            at = int(starts[0]) + backlog.read
             ids[b, :n] = packed[at : at + n]
         ids[b, begins[begins >= 0]] = boundary  # missing at the start of a part within a longer document
         if weights is not None and loss_weights is not None:
@@ -276,7 +276,7 @@ class DocumentsPosition(NamedTuple):
     """The position of `DocumentStreams`: the streams before the last shuffle, which is repeatable, and the progress."""
 
     order: dict[str, Any]  # the generator's state, which determines the next shuffle
-    held: tuple[Queue, ...]  # the unread rest of each stream: little, since the shortest was about to run out
+    held: tuple[Backlog, ...]  # the unread rest of each stream: little, since the shortest was about to run out
     shuffles: int  # made since; more than one only if a shuffle brings few symbols
     read: int  # symbols of each stream read since
 
@@ -316,7 +316,7 @@ class DocumentStreams:
         self._parts = documents.cut(max(MIN_PART, -(-transitions // B)))
         self._symbols = self._parts.symbols
         self._epochs = -(-max(MIN_SHUFFLED, 4 * B * self.seq_length) // transitions)  # shuffled together
-        self._queues: tuple[Queue, ...] = ()
+        self._backlogs: tuple[Backlog, ...] = ()
         self._position: DocumentsPosition | None = None  # computed when needed: with many streams it takes much memory
 
     @property
@@ -324,7 +324,7 @@ class DocumentStreams:
         """The position of the next block; assign an earlier position to return there."""
         if self._position is None:
             nothing = np.zeros(0, self._parts.starts.dtype)
-            self._queues = (Queue(nothing, 0, 0),) * self.batch_size
+            self._backlogs = (Backlog(nothing, 0, 0),) * self.batch_size
             self._position = self._position_now()
         return self._position
 
@@ -332,55 +332,58 @@ class DocumentStreams:
     def position(self, position: DocumentsPosition) -> None:
         if len(position.held) != self.batch_size:
             raise InvalidInputError(
-                f"the position is for batch_size={len(position.held)}, but batch_size is {self.batch_size}. Restore it."
+                f"the position is for batch_size={len(position.held)}, but batch_size is {self.batch_size}. "
+                f"Set batch_size={len(position.held)}."
             )
-        queues = self._return_to(position)
+        backlogs = self._return_to(position)
         for _ in range(position.shuffles):
-            queues = self._append_shuffle(queues)
+            backlogs = self._append_shuffle(backlogs)
         if position.read:
-            queues = tuple(queue.skip(position.read, self._parts) for queue in queues)
+            backlogs = tuple(backlog.skip(position.read, self._parts) for backlog in backlogs)
         self._position = position
-        self._queues = queues
+        self._backlogs = backlogs
 
     def next_block(self) -> Block:
         """Return the next block, a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
-        if shortest(self._queues) < self.seq_length:
+        if shortest(self._backlogs) < self.seq_length:
             self._shuffle()
-        n = block_length(self._queues, self.seq_length)
-        ids, weights, self._queues = block_of(self._queues, n, self._ids, self._parts, self._boundary, self._weights)
+        n = block_length(self._backlogs, self.seq_length)
+        ids, weights, self._backlogs = block_of(
+            self._backlogs, n, self._ids, self._parts, self._boundary, self._weights
+        )
         self._position = self.position._replace(read=self.position.read + n)
         return Block(ids, starts_epoch=False, loss_weights=weights)
 
     def _shuffle(self) -> None:
         """Distribute more documents until every stream has a chunk."""
-        position = self._position_now() if self._queues else self.position
-        while shortest(self._queues) < self.seq_length:
-            self._queues = self._append_shuffle(self._queues)
+        position = self._position_now() if self._backlogs else self.position
+        while shortest(self._backlogs) < self.seq_length:
+            self._backlogs = self._append_shuffle(self._backlogs)
             position = position._replace(shuffles=position.shuffles + 1)
         self._position = position
 
-    def _append_shuffle(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
-        """Return the queues with the shuffled documents of further epochs appended."""
+    def _append_shuffle(self, backlogs: tuple[Backlog, ...]) -> tuple[Backlog, ...]:
+        """Return the backlogs with the shuffled documents of further epochs appended."""
         order = np.tile(np.arange(len(self._parts.starts), dtype=self._parts.starts.dtype), (self._epochs, 1))
         self._rng.permuted(order, axis=1, out=order)
-        return distribute(queues, order.reshape(-1), self._epochs * self._symbols, self._parts)
+        return distribute(backlogs, order.reshape(-1), self._epochs * self._symbols, self._parts)
 
     def _position_now(self) -> DocumentsPosition:
         # Copies: slices would keep the numbers of a whole epoch in memory.
-        held = tuple(queue._replace(numbers=queue.numbers.copy()) for queue in self._queues)
+        held = tuple(backlog._replace(numbers=backlog.numbers.copy()) for backlog in self._backlogs)
         return DocumentsPosition(dict(self._rng.bit_generator.state), held, 0, 0)
 
-    def _return_to(self, position: DocumentsPosition) -> tuple[Queue, ...]:
-        """Return to the order and the queues of an earlier position, which may come from a file."""
-        queues = []
+    def _return_to(self, position: DocumentsPosition) -> tuple[Backlog, ...]:
+        """Return to the order and the backlogs of an earlier position, which may come from a file."""
+        backlogs = []
         parts = self._parts
         for numbers, read, _ in position.held:
             if (numbers >= len(parts.starts)).any() or read > (parts.lengths(numbers[:1]) - 1).sum():
                 raise InvalidInputError("the position is for other documents. Pass the same documents.")
-            queue = Queue(numbers.astype(parts.starts.dtype), read, 0)
-            queues.append(queue._replace(symbols=int(parts.lengths(queue.numbers).sum()) - read))
+            backlog = Backlog(numbers.astype(parts.starts.dtype), read, 0)
+            backlogs.append(backlog._replace(symbols=int(parts.lengths(backlog.numbers).sum()) - read))
         self._rng.bit_generator.state = position.order
-        return tuple(queues)
+        return tuple(backlogs)
 
 
 Streams = TextStreams | DocumentStreams

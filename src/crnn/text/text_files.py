@@ -219,7 +219,7 @@ class Lines(NamedFiles, Sequence[Any]):
     @property
     def reader(self) -> FileReader:
         """The reader of the files."""
-        return FileReader(self.paths, self.kind, True, self.errors, self.transform)
+        return FileReader(self.paths, self.kind, lines=True, errors=self.errors, transform=self.transform)
 
     def __iter__(self) -> Iterator[Any]:
         for block in self.batches():

@@ -21,7 +21,7 @@ from ..parameters.checks import MAX_SCALE, checked_float, checked_steps
 from ..parameters.intervals import Interval, refuse_both
 from ..runtime.signals import signals_deferred
 from ..text.id_cache import Fingerprint
-from ..text.streams import DocumentsPosition, Queue
+from ..text.streams import Backlog, DocumentsPosition
 
 # ---------------------------------------------------------------- run state
 
@@ -214,9 +214,9 @@ def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Ar
     if not isinstance(position, DocumentsPosition):
         return int(position), {}
     arrays = {
-        "parts": np.array([len(queue.numbers) for queue in position.held], np.int64),
-        "begun": np.array([queue.read for queue in position.held], np.int64),
-        "numbers": np.concatenate([queue.numbers for queue in position.held]).astype(np.int64),
+        "parts": np.array([len(backlog.numbers) for backlog in position.held], np.int64),
+        "begun": np.array([backlog.read for backlog in position.held], np.int64),
+        "numbers": np.concatenate([backlog.numbers for backlog in position.held]).astype(np.int64),
     }
     return {"order": position.order, "shuffles": position.shuffles, "read": position.read}, arrays
 
@@ -231,20 +231,20 @@ def position_from(document: Any, arrays: dict[str, Array]) -> Any:
         np.random.PCG64(0).state = document["order"]  # raises if the state is invalid
         shuffles = _count(document["shuffles"], MAX_SHUFFLES)
         read = _count(document["read"])
-        return DocumentsPosition(document["order"], _queues(arrays), shuffles, read)
+        return DocumentsPosition(document["order"], _backlogs(arrays), shuffles, read)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise InvalidInputError(f"the checkpoint's position is invalid: {error}") from None
 
 
-def _queues(arrays: dict[str, Array]) -> tuple[Queue, ...]:
+def _backlogs(arrays: dict[str, Array]) -> tuple[Backlog, ...]:
     """Return what remains of each stream; how many symbols, the documents will tell."""
     if arrays.keys() != {"parts", "begun", "numbers"}:
         raise ValueError("it must have exactly the arrays parts, begun and numbers")
     parts, begun, numbers = (_row(arrays[name]) for name in ("parts", "begun", "numbers"))
     if len(parts) != len(begun) or not len(parts) or (parts > len(numbers)).any() or parts.sum() != len(numbers):
         raise ValueError("its counts of parts do not add up to the number of parts")
-    queues = np.split(numbers, np.cumsum(parts)[:-1])
-    return tuple(Queue(queue.copy(), read, 0) for queue, read in zip(queues, begun.tolist(), strict=True))
+    backlogs = np.split(numbers, np.cumsum(parts)[:-1])
+    return tuple(Backlog(backlog.copy(), read, 0) for backlog, read in zip(backlogs, begun.tolist(), strict=True))
 
 
 def _row(array: Array) -> NDArray[np.int64]:

@@ -34,7 +34,7 @@ class ChunkGradient:
             boundary=boundary,
             labels=n_labels(layout, boundary),
         )
-        self._team = Team(self._network, layout, seq_length, [range(1)], False)
+        self._team = Team(self._network, layout, seq_length, [range(1)], dropout=False)
         self._panels = aligned_zeros(self._network.panels_size, layout.dtype)
         self.flat = self._team.shards[0].gradient
 

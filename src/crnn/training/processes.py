@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, short_repr
-from ..runtime.signals import restore_handlers, signal_handlers
+from ..runtime.signals import reinstall_handlers, signal_handlers
 
 T = TypeVar("T")
 
@@ -99,22 +99,22 @@ class Processes:
                 signal.signal(number, self._note)
             yield
         finally:
-            self._restore_handlers()
+            self._reinstall_handlers()
 
     def _note(self, number: int, frame: Any) -> None:
         self._signal = number
 
-    def _restore_handlers(self) -> None:
+    def _reinstall_handlers(self) -> None:
         handlers = self._handlers
         self._handlers = {}
-        restore_handlers(handlers)
+        reinstall_handlers(handlers)
 
     def raise_signals(self) -> None:
         """Raise in every process what a signal to any of them means."""
         number = max(self._comm.allgather(self._signal))
         if number:
             handler = self._handlers.get(number)
-            self._restore_handlers()
+            self._reinstall_handlers()
             if handler is not None:
                 handler(number, None)
             raise KeyboardInterrupt

@@ -86,7 +86,14 @@ class TrainingRun:
                 raise InvalidInputError(f"the stored position does not fit this text: {error}") from None
         self._trainer = self._new_trainer()
         self._driver = JointTrainer(self._trainer, plan.processes) if plan.processes else self._trainer
-        self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
+        self._polled = PollState(
+            step=0,
+            recorded_step=state.n_steps,
+            recorded_loss=state.smooth_loss,
+            recorded_seconds=0.0,
+            stopped=False,
+            validation=ValidationState(),
+        )
         self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training continued since
         if resumed is not None:
             self._polled = resumed.polled

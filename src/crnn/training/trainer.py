@@ -389,7 +389,7 @@ class Trainer:
                 carried[...] = array[:, shard.streams.start : shard.streams.stop]
 
     def _return_to_snapshot(self, kind: str) -> NoReturn:
-        """Restore the last good snapshot, take no more steps, and raise DivergenceError; Ctrl-C waits."""
+        """Return to the last good snapshot, take no more steps, and raise DivergenceError; Ctrl-C waits."""
         error = DivergenceError(self.cursor.n_steps, self.cursor.last_loss, kind)
         self._restore_snapshot()
         raise error
