@@ -349,7 +349,7 @@ def odd_among(n=600, seed=0):
 def test_each_text_is_judged_by_the_counts_of_the_other_folds(folds, reduce, monkeypatch):
     X, parts = odd_among(), []
     without = CharNGram._without
-    monkeypatch.setattr(clean_texts.Whole, "refined", lambda whole, scores, *rest: scores)
+    monkeypatch.setattr(clean_texts.Whole, "refine_scores", lambda whole, scores, *rest: scores)
 
     def note(model, part, times):
         parts.append(part)

@@ -282,7 +282,7 @@ class AnomalyDetector(Estimator):
             weights = split.weights
             repeated = split.all_repeated
             scores = fitted.score_samples(found, reduce=options.reduce, errors="replace")
-            new = _unscored(found, weights)
+            new = _unscored_texts(found, weights)
             limit = sys.maxsize
         else:
             if options.calibration_fraction != CALIBRATION_FRACTION:
@@ -305,7 +305,9 @@ class AnomalyDetector(Estimator):
             )
         variance = 1.0 if isinstance(model, CharRNN) else VARIANCE_OUT_OF_FOLD
         calibration = calibrate(scores, options.rate(weights.sum()), weights, variance=variance)
-        learned = Learned(fitted, options.reduce, calibration, self.estimator, _held(new, options, limit=limit))
+        learned = Learned(
+            fitted, options.reduce, calibration, self.estimator, _texts_to_keep(new, options, limit=limit)
+        )
         return learned, Judged(found, scores)
 
     def partial_fit(self, X: Iterable[Text], y: Any = None) -> Self:
@@ -364,9 +366,9 @@ class AnomalyDetector(Estimator):
                 )
         else:
             model.partial_fit(split.train)
-        new = _unscored(split.calibration, split.weights)
+        new = _unscored_texts(split.calibration, split.weights)
         reduce = self._learned.reduce
-        held = _held(new, options, self._learned.held)
+        held = _texts_to_keep(new, options, self._learned.held)
         pairs = held or new
         scores = np.array([np.nan if score is None else score for _, _, score in pairs])
         unscored = [text for text, _, score in pairs if score is None]
@@ -506,7 +508,7 @@ class AnomalyDetector(Estimator):
         learned, judged = self._learn(texts, options, rng)
         if isinstance(learned.model, CharRNN):
             judged = self._judged_by_networks(texts, learned.reduce, options, rng)
-        scores = _in_order(batches(masked_texts(X, options.mask)), judged, learned)
+        scores = _scores_in_order(batches(masked_texts(X, options.mask)), judged, learned)
         learned = learned._replace(outlier_scores=scores)
         self._keep(learned, options, but="these texts have been judged by each other, but for new ones, ")
         return _flag_lowest(self.outlier_scores_, self.contamination_)
@@ -807,19 +809,19 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
     )
 
 
-def _unscored(texts: list[Any], weights: NDArray[np.float64]) -> Held:
+def _unscored_texts(texts: list[Any], weights: NDArray[np.float64]) -> Held:
     """Pair texts with their numbers, and with None in place of scores, which change with the model."""
     return tuple((text, n, None) for text, n in zip(texts, weights.astype(int).tolist(), strict=True))
 
 
-def _held(new: Held, options: Options, older: Held = (), limit: float = sys.maxsize) -> Held:
+def _texts_to_keep(new: Held, options: Options, older: Held = (), limit: float = sys.maxsize) -> Held:
     """Choose the texts that the detector keeps to set its threshold again: the newest, at most `limit`."""
     rate = USUAL_RATE if options.contamination == "auto" else options.contamination
     n = math.ceil(min(KEPT_ANOMALIES / rate, limit))  # the quotient may be infinite
     return newest_held_out(new, older, n) if options.keep_texts else ()
 
 
-def _in_order(blocks: Iterable[list[Any]], judged: Judged, learned: Learned) -> NDArray[np.float64]:
+def _scores_in_order(blocks: Iterable[list[Any]], judged: Judged, learned: Learned) -> NDArray[np.float64]:
     """Arrange the scores of judged texts in the order of the user's texts; None gets NaN.
 
     A text that was left out of the sample has not been learned, so the model itself scores it.
@@ -884,7 +886,7 @@ def _count(
     def score_as_new(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
         return score(taken_out, part if symbols is None else symbols.as_new(part, taken_out))
 
-    return fitted, whole.refined(whole.scores(score), options.rate(whole.weights.sum()), rng, score_as_new)
+    return fitted, whole.refine_scores(whole.scores(score), options.rate(whole.weights.sum()), rng, score_as_new)
 
 
 def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:

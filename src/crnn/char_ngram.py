@@ -21,8 +21,8 @@ from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols, withou
 from .ngram.counts import Counts, NGramSettings
 from .ngram.counts_network import AdaptiveCounts, CountsNetwork, LabeledCounts
 from .ngram.frozen import FrozenCounts
-from .ngram.packed_counts import shortened, without_text
-from .ngram.pruning import frozen_whole, pruned, quantized
+from .ngram.packed_counts import shorten_counts, without_text
+from .ngram.pruning import frozen_whole, prune_counts, quantize_counts
 from .ngram.stored_counts import growing
 from .parameters.checks import FilePath, checked_int
 from .text.labels import CountedSource, Numbers, checked_labels, documents_by_label, label_number, label_numbers
@@ -200,7 +200,7 @@ class CharNGram(LanguageModel):
     def _shortened(self, order: int) -> Self:
         """Return a model without labels of the same text with an order of at most this one's."""
         vocabulary, counts, _ = self._growing("a choice of the order")
-        counts = shortened(counts, order) if order < counts.order else counts
+        counts = shorten_counts(counts, order) if order < counts.order else counts
         return self._with_attributes(_learned=CountedText(vocabulary, counts))
 
     def _fit_while(self, X: list[Any], order: int, more: Callable[[], bool]) -> int:
@@ -357,7 +357,7 @@ class CharNGram(LanguageModel):
         def size_of(found: list[FrozenCounts]) -> int:
             return len(ngram_file.to_bytes(with_counts(found), parameters))
 
-        found, size = pruned(parts, limit, size_of)
+        found, size = prune_counts(parts, limit, size_of)
         if size > limit:
             raise InvalidInputError(
                 f"max_bytes is {limit:,}, but the symbols alone take {size:,}. Pass at least {size:,}.",
@@ -379,7 +379,7 @@ class CharNGram(LanguageModel):
         True
         """
         vocabulary, counts, labeled = self._fitted("quantize")
-        found = [quantized(part) for part in ([counts] if labeled is None else labeled.parts)]
+        found = [quantize_counts(part) for part in ([counts] if labeled is None else labeled.parts)]
         new = None if labeled is None else LabeledCounts(found, labeled.frequencies)
         return self._with_attributes(_learned=CountedText(vocabulary, found[0], new))
 
@@ -582,7 +582,7 @@ class CharNGram(LanguageModel):
 
     def _compact(self, *, int8: bool) -> Self:
         vocabulary, counts, _ = self._fitted("export")
-        found = quantized(counts) if int8 else frozen_whole(counts)
+        found = quantize_counts(counts) if int8 else frozen_whole(counts)
         return self._with_attributes(_learned=CountedText(vocabulary, found))
 
     def _exported(self, what: str, *, int8: bool) -> ExportedCounts:

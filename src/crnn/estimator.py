@@ -222,7 +222,7 @@ class Estimator:
             raise NotFittedError.before(f"reading {name}", estimator=type(self).__name__, fit=self._fit_methods)
         message = f"{type(self).__name__!r} object has no attribute {name!r}"
         public = self._public_names()
-        synonyms = {word: own for word, own in SYNONYMS.items() if own in public}
+        synonyms = {word: known for word, known in SYNONYMS.items() if known in public}
         near = "" if name.startswith("_") else did_you_mean(name, public, synonyms)
         # Python adds its own suggestion if the error names the object.
         raise AttributeError(message + near, name=name, obj=None if near else self)

@@ -628,7 +628,7 @@ class LanguageModel(Estimator):
         damaged = [X] if single else X
         if among is None:
             restorer = Restorer(network, vocabulary, damage, n_beams, prime, n_threads)
-            originals = restorer.restored(damaged, changes=changes)
+            originals = restorer.restore(damaged, changes=changes)
         elif n_beams is None:
             choices = text_list(self, network, vocabulary, among, prime)
             originals = restored_among(choices, damage, damaged, n_threads, changes=changes)

@@ -49,10 +49,10 @@ MAX_ESTIMATORS = 32  # in a file
 NESTED = "estimator__"  # the beginning of the names of the models' parameters
 
 
-def _checked_own(classes: NDArray[Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _checked_parameters(classes: NDArray[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that a file stores in addition to the estimators, after checking them."""
-    class_prior(NumberedLabels(classes, np.arange(len(classes))), own["class_weight"])
-    return {**own, "min_steps": checked_int("min_steps", own["min_steps"], 0)}
+    class_prior(NumberedLabels(classes, np.arange(len(classes))), stored["class_weight"])
+    return {**stored, "min_steps": checked_int("min_steps", stored["min_steps"], 0)}
 
 
 class TextClassifier(Estimator):
@@ -541,7 +541,7 @@ class TextClassifier(Estimator):
 
     def _file_content(self) -> bytes:
         models = self._fitted("save")
-        parameters = _checked_own(self.classes_, {name: getattr(self, name) for name in STORED_PARAMETERS})
+        parameters = _checked_parameters(self.classes_, {name: getattr(self, name) for name in STORED_PARAMETERS})
         members = [model for by_direction in models for model in by_direction.values()]
         parts = [file_of(model, i, training_state=False) for i, model in enumerate(members)]
         listed = self.estimator is None or isinstance(self.estimator, list)
@@ -558,7 +558,7 @@ class TextClassifier(Estimator):
                 f"model file {path_name(path)}: its models have different labels", remedy=DAMAGED_REMEDY
             )
         try:
-            parameters = _checked_own(models[0].labels_, stored.parameters)
+            parameters = _checked_parameters(models[0].labels_, stored.parameters)
         except InvalidInputError as error:
             raise ModelFileError(f"model file {path_name(path)}: {error}", remedy=DAMAGED_REMEDY) from None
         n = len(stored.directions)

@@ -173,13 +173,13 @@ def test_texts_that_decide_the_threshold_are_scored_again_with_few_others_left_o
         return np.full(len(part), -5000.0)
 
     scores = np.arange(-1000.0, 0.0)
-    found = whole.refined(scores, 0.01, rng(), score)
+    found = whole.refine_scores(scores, 0.01, rng(), score)
     assert (found[:30] == -5000).all()  # three times as many as are flagged
     np.testing.assert_array_equal(found[31:], scores[31:])
     assert max(times.sum() for times in taken) <= 0.02 * 2000
     assert {int(n) for times in taken for n in times} == {0, 1}  # of each text, an occurrence stays
     of_one = whole_of(texts[:3], [1, 1, 1], 3)
-    np.testing.assert_array_equal(of_one.refined(scores[:3], 0.01, rng(), score), scores[:3])
+    np.testing.assert_array_equal(of_one.refine_scores(scores[:3], 0.01, rng(), score), scores[:3])
 
 
 @pytest.mark.parametrize("as_bytes", [False, True])

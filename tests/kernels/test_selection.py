@@ -104,7 +104,7 @@ def test_best_path_matches_reference(texts, damage, least, beams, seed, document
         patch.setattr(restoring, "SAME_ENDING_PENALTY", penalty)
         patch.setattr(restoring, "beams_at", lambda part, *_: widths(part, beams))
         patch.setattr(restorer, "_without_weak_changes", lambda path, codes: restoring._Judged(path, [], []))
-        found = restorer.restored(texts, changes=False)
+        found = restorer.restore(texts, changes=False)
     codes = sorted({ord(c) for text in texts for c in text})
     channel = with_tolls_subtracted(Channel.of(damage, vocabulary, codes))
     for text, restored in zip(texts, found, strict=True):

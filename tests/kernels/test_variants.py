@@ -402,7 +402,7 @@ def test_rounded_network_keeps_its_bits_when_pickled_or_repacked(precision):
     layout, params, packing = rounded_network(precision, 13, 37, "lstm")
     packed, x = PackedNetwork.pack(layout, params, one_row=False, **packing), symbols(13, 29, np.int32)[:, None]
     wanted = packed.log_probabilities(x, packed.zero_state(1))
-    for same in (pickle.loads(pickle.dumps(packed)), packed.repacked(one_row=True, scoring=True)):
+    for same in (pickle.loads(pickle.dumps(packed)), packed.repack(one_row=True, scoring=True)):
         np.testing.assert_array_equal(same.log_probabilities(x, same.zero_state(1)), wanted)
 
 

@@ -5,7 +5,7 @@ import pytest
 from small_models import learned_state
 
 from crnn import CharRNN
-from crnn.model.state import gradient_rms, spread_rms, state_of_label, widened
+from crnn.model.state import gradient_rms, spread_rms, state_of_label, widened_state
 from crnn.text.vocabulary import Vocabulary
 
 TEXT = "".join(np.random.default_rng(0).choice(list("abcdefg"), 20_000))
@@ -48,7 +48,7 @@ def test_sizes_follow_a_larger_vocabulary(tmp_path):
     vocabulary = Vocabulary.from_text("abcd")
     layout = learned_state(CharRNN(3, max_steps=0).fit("abcd")).layout
     old = state.layout.named(spread_rms(state.layout, state.gradient_rms))
-    new = layout.named(spread_rms(layout, widened(state, vocabulary, layout).gradient_rms))
+    new = layout.named(spread_rms(layout, widened_state(state, vocabulary, layout).gradient_rms))
     for name, axis in (("Wxh_l0", 1), ("Why", 0), ("by", 0)):
         np.testing.assert_array_equal(new[name].take([1, 3], axis), old[name])
         assert not new[name].take([0, 2], axis).any()

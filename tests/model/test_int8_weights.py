@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crnn.model.layout import LARGEST_INT8, SMALLEST_SCALE, Layout, int8_weights, integers_of, rounded
+from crnn.model.layout import LARGEST_INT8, SMALLEST_SCALE, Layout, int8_weights, integers_of, round_matrices
 
 
 def test_each_output_has_a_scale_of_its_own_and_biases_stay():
@@ -28,6 +28,6 @@ def test_each_output_has_a_scale_of_its_own_and_biases_stay():
 @pytest.mark.parametrize(("scale", "found"), [(0.0, 0.0), (SMALLEST_SCALE / 2, 0.0), (SMALLEST_SCALE, SMALLEST_SCALE)])
 def test_tiny_weights_become_zero(scale, found):
     named = {"Why": np.array([[LARGEST_INT8 * scale, 0.0], [1.0, -2.0]], np.float32)}
-    scales = rounded(named)
+    scales = round_matrices(named)
     np.testing.assert_allclose(scales["Why"], np.array([found, 2 / LARGEST_INT8], np.float32), rtol=1e-6)
     assert bool(named["Why"][0].any()) == (found > 0)

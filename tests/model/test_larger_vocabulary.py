@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.model.state import extended, places
+from crnn.model.state import extended_vocabulary, places
 from crnn.text.vocabulary import Vocabulary
 
 OLD, NEW = "the cat sat on the mat. " * 9, "Zoë's cat? "
@@ -63,6 +63,6 @@ def test_a_document_may_be_empty():
 )  # fmt: skip
 def test_specials_and_labels_come_after_all_characters(options, found):
     old = Vocabulary(np.array([98, 100], np.uint32), "characters", **options)
-    new = extended(old, Vocabulary.from_text("aceb"))
+    new = extended_vocabulary(old, Vocabulary.from_text("aceb"))
     assert "".join(map(chr, new.codes)) == "abcde"
     assert places(old, new).tolist() == found

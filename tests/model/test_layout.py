@@ -14,7 +14,7 @@ from crnn.model.layout import (
     ALIGNMENT,
     Layout,
     SymbolPairs,
-    copied,
+    copy_in_pieces,
     initial_weights,
     is_coupled,
     with_input_gate,
@@ -114,7 +114,7 @@ def test_arrays_are_copied_in_pieces(monkeypatch):
     monkeypatch.setattr(layout_module, "PIECE_ELEMENTS", 10)
     for shape in ((0,), (23,), (5, 7)):
         array = np.random.default_rng(0).normal(size=shape).astype("float32")
-        again = copied(array)
+        again = copy_in_pieces(array)
         assert again.dtype == array.dtype
         np.testing.assert_array_equal(again, array)
         assert not np.shares_memory(again, array)
@@ -210,7 +210,7 @@ def test_each_pair_has_its_row(boundary, allowed):
     ],
 )  # fmt: skip
 def test_symbols_are_renumbered(places, moved):
-    found = SymbolPairs(np.array(PAIRS), 11).renumbered(np.array(places))
+    found = SymbolPairs(np.array(PAIRS), 11).renumber(np.array(places))
     assert found == SymbolPairs(np.array(moved), 11)
 
 

@@ -121,8 +121,8 @@ def learn_mixture(mixture: Mixture, seconds: float) -> None:
     start = time.perf_counter()
     whole = python_manual()
     read, held_out = _split(whole)
-    (own,) = [model for model in mixture.models if isinstance(model, CharRNN)]
-    kind = f"a {own.cell.upper()} of {own.hidden_size} units, and counts of n-grams"
+    (network,) = [model for model in mixture.models if isinstance(model, CharRNN)]
+    kind = f"a {network.cell.upper()} of {network.hidden_size} units, and counts of n-grams"
     _say(_introduction("A model", whole, held_out, kind))
     characters = 0
     stages = [seconds * stage for stage in STAGES[:-1]]
@@ -143,12 +143,12 @@ def learn_mixture(mixture: Mixture, seconds: float) -> None:
             characters = network.n_steps_ * network.batch_size * network.seq_length
             _say(_report(network, held_out, elapsed, characters, "network"))
 
-    own.set_params(eval_seconds=seconds * STAGES[0], callbacks=[watch])
+    network.set_params(eval_seconds=seconds * STAGES[0], callbacks=[watch])
     try:
         with bar:
             mixture.fit(read)
     finally:
-        own.set_params(eval_seconds=None, callbacks=None)
+        network.set_params(eval_seconds=None, callbacks=None)
         if mixture.__sklearn_is_fitted__():
             for model in mixture.models_:
                 if isinstance(model, CharRNN):

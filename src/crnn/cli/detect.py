@@ -185,11 +185,11 @@ def _line_document(detector: AnomalyDetector, line: Any, score: float) -> dict[s
         return document
     i = int(explanation.surprisal.argmax())
     places = explanation.places or range(len(explanation.symbols))
-    expected = [{"character": _shown(symbol), "probability": p} for symbol, p in explanation.alternatives[i]]
-    return document | {"place": places[i], "found": _shown(explanation.symbols[i]), "expected": expected}
+    expected = [{"character": _symbol_text(symbol), "probability": p} for symbol, p in explanation.alternatives[i]]
+    return document | {"place": places[i], "found": _symbol_text(explanation.symbols[i]), "expected": expected}
 
 
-def _shown(symbol: Any) -> str | None:
+def _symbol_text(symbol: Any) -> str | None:
     """Return a symbol as text; None for the end of a line, and for an unknown character."""
     if isinstance(symbol, bytes):
         return symbol.decode("latin-1")

@@ -199,7 +199,7 @@ def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Names
     """Write a model as a page."""
     path = arguments.output
     if arguments.max_bytes is not None:
-        model = _pruned(model, arguments)
+        model = _prune_model(model, arguments)
     excluded: Iterable[Any] = ()
     if arguments.exclude is not None:
         excluded = read_documents(arguments.exclude, as_bytes=model.vocabulary_.kind == "bytes")
@@ -218,12 +218,12 @@ def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Names
         _say_int8_cost(model)
 
 
-def _pruned(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace) -> CharNGram | Mixture:
+def _prune_model(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace) -> CharNGram | Mixture:
     """Return a model whose counts need at most --max-bytes each."""
     if isinstance(model, CharNGram):
         return model.prune(arguments.max_bytes)
     if isinstance(model, Mixture) and any(isinstance(each, CharNGram) for each in model.models_):
-        members = [_pruned(each, arguments) if isinstance(each, CharNGram) else each for each in model.models_]
+        members = [_prune_model(each, arguments) if isinstance(each, CharNGram) else each for each in model.models_]
         return Mixture.from_fitted(members, model.weights_)
     raise InvalidInputError("--max-bytes needs counts, but MODEL has none. Omit it, or pass --int8.")
 
@@ -234,7 +234,7 @@ def _export_source(model: CharNGram | Mixture, arguments: argparse.Namespace, su
     if arguments.float16 and isinstance(model, CharNGram):
         raise InvalidInputError("--float16 needs a network, but MODEL contains counts. Omit it, or pass --int8.")
     if arguments.max_bytes is not None:
-        model = _pruned(model, arguments)
+        model = _prune_model(model, arguments)
     if suffix == ".js":
         model.export_js(path, float16=arguments.float16, int8=arguments.int8, **_guesses(arguments))
         _say_written(path)

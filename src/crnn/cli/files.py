@@ -65,7 +65,7 @@ def read_text(path: str | Sequence[str], *, as_bytes: bool, cache: str | None = 
 
 def whole_text(path: str, *, as_bytes: bool) -> str | bytes:
     """Read a text from a file, or from ``-`` for standard input."""
-    with _opened(path, decompress=not as_bytes) as file:
+    with _open_input(path, decompress=not as_bytes) as file:
         data = file.read()
     return data if as_bytes else data.decode("utf-8").removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
 
@@ -81,7 +81,7 @@ def read_documents(
     cache = cache if _are_files(paths) else None
     if len(paths) > 1 or cache is not None or _are_large(paths):
         return Lines(paths, kind="bytes" if as_bytes else "characters", errors=errors, cache=cache)
-    with _opened(paths[0]) as file:
+    with _open_input(paths[0]) as file:
         data = file.read()
     mark = b"" if as_bytes or not data.startswith(BOM_UTF8) else BOM_UTF8
     data = data.removeprefix(mark)
@@ -101,8 +101,8 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
     If there is an error, the lines before it come first. None stands for a skipped line. `errors` is None for a command
     without the option, which is strict.
     """
-    name = _shown(path)
-    with _opened(path) as file:
+    name = _shown_name(path)
+    with _open_input(path) as file:
         pieces = list[bytes]()  # of an unfinished line
         count = 0  # lines before it
         data = file.read1(LINES_SIZE)
@@ -169,13 +169,13 @@ def line_scores(
 
 
 @contextlib.contextmanager
-def _opened(path: str, *, decompress: bool = True) -> Iterator[DecompressedFile]:
+def _open_input(path: str, *, decompress: bool = True) -> Iterator[DecompressedFile]:
     """Open a file, or standard input for ``-``, which stays open afterwards."""
     with contextlib.nullcontext(_standard_input()) if path == STANDARD_STREAM else open(path, "rb") as file:
-        yield DecompressedFile(file, _shown(path), decompress=decompress)
+        yield DecompressedFile(file, _shown_name(path), decompress=decompress)
 
 
-def _shown(path: str) -> str:
+def _shown_name(path: str) -> str:
     """Return a file's name in messages."""
     return "standard input" if path == STANDARD_STREAM else path
 

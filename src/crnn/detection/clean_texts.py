@@ -83,7 +83,7 @@ class Whole(NamedTuple):
             found[part] = score(self.taken_out(fold), [self.texts[i] for i in part.tolist()])
         return found
 
-    def refined(
+    def refine_scores(
         self,
         scores: NDArray[np.float64],
         contamination: float,
@@ -111,7 +111,7 @@ class Whole(NamedTuple):
         return found
 
     def _n_groups(self, share: float) -> int:
-        """Return the number of groups for `refined`: more groups, more calls, and fewer texts left out of each."""
+        """Return the number of groups for `refine_scores`: with more groups, a model lacks fewer texts."""
         n_folds = int(self.folds.max()) + 1
         n_symbols = sum(map(len, self.texts))
         wanted = min(MAX_GROUPS, math.ceil(min(share, 1) / LEFT_OUT_SHARE), MAX_COPIED_SYMBOLS // max(n_symbols, 1))

@@ -72,9 +72,10 @@ class Explanation(NamedTuple):
         else:
             lines.append(repr(self.text))
         for i in places:
-            expected = ", ".join(f"{_named(symbol)} ({p:.2f})" for symbol, p in self.alternatives[i])
+            expected = ", ".join(f"{_symbol_name(symbol)} ({p:.2f})" for symbol, p in self.alternatives[i])
             lines.append(
-                f"at {self._place(i)}: {_named(self.symbols[i])} has {self.surprisal[i]:.1f} nats; expected {expected}"
+                f"at {self._place(i)}: {_symbol_name(self.symbols[i])} has {self.surprisal[i]:.1f} nats; "
+                f"expected {expected}"
             )
         return "\n".join(lines)
 
@@ -93,7 +94,7 @@ class Explanation(NamedTuple):
         return f", the {what} of {len(self.symbols)} symbols of {mean:.1f} nats on average"
 
 
-def _named(symbol: Symbol) -> str:
+def _symbol_name(symbol: Symbol) -> str:
     return "the end" if symbol is BOUNDARY else repr(symbol)
 
 

@@ -89,8 +89,8 @@ def masked_texts(X: Iterable[Any], rules: tuple[Rule, ...] | None) -> Iterable[A
 
 def pairs_of(rules: tuple[Rule, ...]) -> list[tuple[str, str]]:
     """Return the patterns of rules with their replacements, in the order in which they are applied."""
-    own = [rule for rule in rules if not isinstance(rule, str)]
-    return own + [(pattern, REPLACEMENT) for name, pattern in BUILT_IN.items() if name in rules]
+    user_rules = [rule for rule in rules if not isinstance(rule, str)]
+    return user_rules + [(pattern, REPLACEMENT) for name, pattern in BUILT_IN.items() if name in rules]
 
 
 class MaskedTexts:

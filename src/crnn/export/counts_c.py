@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ngram.frozen import FrozenCounts, decoded
+from ..ngram.frozen import FrozenCounts, decode_contexts
 from .c_parts import c_array, c_integers
 from .models import ExportedCounts
 
@@ -31,7 +31,7 @@ def counts_tables(model: ExportedCounts, name: str, bits: int) -> Iterator[str]:
     """Yield the definitions of counts with this name; the file's stored numbers have so many bits."""
     counts = model.counts
     arrays = counts.arrays
-    trie = decoded(arrays, counts.symbols, counts.boundary)
+    trie = decode_contexts(arrays, counts.symbols, counts.boundary)
     sizes = trie.sizes
     shorter = sum(trie.lengths[:-1])
     flags = np.zeros(RANK_BITS * (shorter // RANK_BITS + 1), np.bool_)

@@ -165,7 +165,7 @@ def _pairs(tensors: dict[str, Array], order: Array) -> SymbolPairs | None:
             raise InvalidInputError(f"pairs[{i}] is {pair}, but ids are 0 to {len(order) - 1}, or both -1 for no pair")
         if pair != [-1, -1] and first < i:
             raise InvalidInputError(f"pairs[{i}] is {pair}, a duplicate of pairs[{first}]")
-    return SymbolPairs(pairs).renumbered(np.argsort(order))
+    return SymbolPairs(pairs).renumber(np.argsort(order))
 
 
 def _take(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, missing_is_zero: bool = False) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..errors import InvalidInputError
-from ..model.layout import Scales, rounded, second_bias, with_input_gate
+from ..model.layout import Scales, round_matrices, second_bias, with_input_gate
 from ..parameters.kinds import CELLS
 from ..runtime.signals import signals_deferred
 from ..text.vocabulary import BOUNDARY, Vocabulary
@@ -82,7 +82,7 @@ class Weights(NamedTuple):
                     f"params_[{name!r}]{list(where)} is {view[where]}, not finite in {params[name].dtype}. Train again "
                     "with a lower learning_rate, or load an earlier model."
                 )
-        scales = rounded(params) if int8 and model.scales_ is None else model.scales_
+        scales = round_matrices(params) if int8 and model.scales_ is None else model.scales_
         layers: list[LayerWeights] = []
         while f"Whh_l{len(layers)}" in params:
             k = len(layers)

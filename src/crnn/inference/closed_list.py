@@ -20,7 +20,7 @@ from .matching import cached_per_model
 from .network import Context, InferenceNetwork
 from .restoring import MAX_KEY, TYPO_KINDS, Change, Channel, Damage, Restored, unread_log_p
 from .sampling import encoded_prime
-from .search import checked_texts_of_list, listed
+from .search import as_list, checked_texts_of_list
 from .string_scores import Strings, log_likelihoods, text_blocks
 
 FIRST_MARGIN = 24.0  # nats below the highest score: the first search is for better originals alone
@@ -185,7 +185,7 @@ class KeptList:
 
 def text_list(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, among: Any, prime: Any) -> TextList:
     """Return the texts of a list with their log-probabilities; the last list is kept with its owner, the model."""
-    given = listed(among)
+    given = as_list(among)
     kept = cached_per_model(owner, network, ("among", immutable(prime)), KeptList)
     if kept.last is not None and kept.last[0] == given:  # fast: the same objects are not compared
         return kept.last[1]

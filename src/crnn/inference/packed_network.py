@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .._kernels.entry import core
 from .._kernels.entry.structures import PackedWeights, Packing
 from ..arrays import Array
-from ..model.layout import Layout, Scales, aligned_zeros, copied, integers_of, n_labels
+from ..model.layout import Layout, Scales, aligned_zeros, copy_in_pieces, integers_of, n_labels
 from ..model.state import ModelState, state_of_label
 from ..runtime.signals import check_canceled
 from ..runtime.threads import AdaptiveThreads, Helpers, inference_threads
@@ -69,10 +69,10 @@ class SharedStream:
 
     def threads(self, symbols: int) -> AbstractContextManager[core.SharedStep | None]:
         """Start threads for a call that reads or draws these symbols; yield the session's `SharedStep`, or None."""
-        return NO_SHARED_STEP if symbols < TRIAL_SYMBOLS or self._n_threads == 1 else self._timed(symbols)
+        return NO_SHARED_STEP if symbols < TRIAL_SYMBOLS or self._n_threads == 1 else self._time_threads(symbols)
 
     @contextmanager
-    def _timed(self, symbols: int) -> Iterator[core.SharedStep | None]:
+    def _time_threads(self, symbols: int) -> Iterator[core.SharedStep | None]:
         n_threads = self._adaptive.n_threads if self._adaptive else self._n_threads
         with NO_SHARED_STEP if n_threads == 1 else self._step_of(n_threads) as step:
             start = time.perf_counter()
@@ -177,9 +177,9 @@ class PackedNetwork(NamedTuple):
         wide = replace(layout, vocab_size=wide_V, hidden_size=wide_H)
         flat = _enlarged_params(layout, params, wide)
         unpacked: Any = wide, H, flat, None, V, one_row, scoring, boundary, bfloat16, n_threads, scales, None
-        return cls(None, *unpacked).repacked(one_row=one_row, scoring=scoring)  # type: ignore[arg-type]
+        return cls(None, *unpacked).repack(one_row=one_row, scoring=scoring)  # type: ignore[arg-type]
 
-    def repacked(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
+    def repack(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
         """Return the same network packed for another use, sharing the unpacked weights."""
         wide = self.layout
         narrow = replace(self.layout, vocab_size=self.symbols, hidden_size=self.hidden_size)
@@ -469,7 +469,7 @@ class PackedNetwork(NamedTuple):
         """The weights in the form for inference kernels."""
         return PackedWeights(self.network, self.params, self.panels)
 
-    def padded(self, state: PackedState) -> list[Array]:
+    def padded_state(self, state: PackedState) -> list[Array]:
         """Return a copy of a state with the padding of its units."""
         wide = [*(self.layout.hidden_size,) * len(self.layout.kind.states), 1]
         arrays = [np.zeros((*part.shape[:-1], n), part.dtype) for part, n in zip(state, wide, strict=False)]
@@ -544,15 +544,15 @@ def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> 
 
 def with_integers(layout: Layout, params: Array, scales: Scales) -> Array:
     """Return a copy of the flat weights with integers for all weights used in products, not for lookup tables."""
-    params = copied(params)
-    for name, weights in _multiplied(layout, params):
+    params = copy_in_pieces(params)
+    for name, weights in _product_weights(layout, params):
         weights[...] = integers_of(weights, scales[name])
     return params
 
 
 def without_integers(layout: Layout, params: Array, scales: Scales) -> Array:
     """Undo `with_integers`: return flat weights, overwriting `params`."""
-    for name, weights in _multiplied(layout, params):
+    for name, weights in _product_weights(layout, params):
         weights *= scales[name][:, None]
     return params
 
@@ -576,7 +576,7 @@ def column_scales(layout: Layout, wide: Layout, scales: Scales) -> Array:
     return out
 
 
-def _multiplied(layout: Layout, params: Array) -> Iterator[tuple[str, Array]]:
+def _product_weights(layout: Layout, params: Array) -> Iterator[tuple[str, Array]]:
     """Yield names and views (outputs, inputs) of the weights used in products."""
     for name, weights in layout.named(params).items():
         if weights.ndim == 2 and name not in ("Wxh_l0", "embedding", "bigrams"):
@@ -680,7 +680,7 @@ class _Forms:
             with self._gate.turn:  # one thread packs, the others wait for the result
                 network = self._forms.get((one_row, scoring))
                 if network is None:  # any other form has the same weights, however the state has changed since
-                    network = next(iter(self._forms.values())).repacked(one_row=one_row, scoring=scoring)
+                    network = next(iter(self._forms.values())).repack(one_row=one_row, scoring=scoring)
                     self._forms[one_row, scoring] = network
         if network.n_threads != n_threads:
             network = self._forms[one_row, scoring] = network._replace(n_threads=n_threads)

@@ -175,7 +175,7 @@ class _Places:
             self.asserts = True
             asked = {"AT_BOUNDARY": WORD, "AT_NON_BOUNDARY": WORD, "AT_BEGINNING": NEWLINE}.get(str(value))
             kind = "AT_BEGINNING_LINE" if asked is NEWLINE and flags & re.MULTILINE else str(value)
-            self.free[place].append((after, kind, self._asked(asked, flags) if asked else 0))
+            self.free[place].append((after, kind, self._register_asked(asked, flags) if asked else 0))
         else:
             name = str(value if op is constants.AT else op)
             reason = UNSUPPORTED.get(name, f"{name}, which is not supported")
@@ -204,14 +204,14 @@ class _Places:
                 self.lacking.append(chr(node[1]))
         return self._numbers[key]
 
-    def _asked(self, node: tuple[Any, Any], flags: int) -> int:
+    def _register_asked(self, node: tuple[Any, Any], flags: int) -> int:
         """Register the set of symbols that an assertion asks about, and return its place in `asked`."""
         members = self._set(node, flags)
         if members not in self.asked:
             self.asked.append(members)
         return self.asked.index(members)
 
-    def reached(self, places: frozenset[int], before: Bits, after: Bits = None) -> set[int]:
+    def reach(self, places: frozenset[int], before: Bits, after: Bits = None) -> set[int]:
         """Return the places that can be reached from some places, between two symbols, without reading another."""
         reached = set(places)
         waiting = list(places)
@@ -253,10 +253,10 @@ def _deterministic_automaton(places: _Places, end: int) -> Automaton:
     accepting = list[bool]()
     while waiting:
         state, before = waiting.popleft()
-        accepting.append(end in places.reached(state, before))
+        accepting.append(end in places.reach(state, before))
         targets: dict[int, set[int]] = {}
         for kind, classes in kinds:
-            for place in places.reached(state, before, kind):
+            for place in places.reach(state, before, kind):
                 if (move := places.moves[place]) is not None:
                     for c in classes_of_set[move[0]]:
                         if c in classes:

@@ -257,7 +257,7 @@ class Damage(NamedTuple):
             kinds.append("accents")
         return self.cost(self.case if case and self.case else 1.0, *kinds)
 
-    def confused(self, code: int, index: dict[int, int], vocabulary: Vocabulary) -> list[tuple[int, Cost]]:
+    def confusions_of(self, code: int, index: dict[int, int], vocabulary: Vocabulary) -> list[tuple[int, Cost]]:
         """Return what a symbol may be confused with, and the costs: ids, or SKIPPED if nothing stood there."""
         if self.confusions is None or code == self.gap:
             return []
@@ -380,7 +380,7 @@ class Channel(NamedTuple):
                 others = [i for i in others if i not in plain_ids]
                 changed = dict.fromkeys(others, damage.cost(rate / max(len(others), 1), "typos"))
                 changed[SKIPPED] = damage.cost(rate / (len(others) + 1), "typos")
-            for i, cost in damage.confused(code, index, vocabulary):
+            for i, cost in damage.confusions_of(code, index, vocabulary):
                 changed[i] = max(cost, changed.get(i, NEVER), key=lambda cost: cost[0] - cost[1])
             skip.append(changed.pop(SKIPPED, NEVER))
             plain.append(len(row))
@@ -581,7 +581,7 @@ class Restorer:
         check_beam_memory(len(vocabulary), MANY_SYMBOLS, self.n_beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
 
-    def restored(self, texts: Iterable[Any], *, changes: bool) -> list[Any]:
+    def restore(self, texts: Iterable[Any], *, changes: bool) -> list[Any]:
         """Return the restored texts, or with `changes` a `Restored` for each."""
         originals = []
         for block in text_blocks(texts, self.vocabulary, name="X"):
@@ -609,10 +609,10 @@ class Restorer:
             for i, path in zip(group, paths, strict=True):
                 if changes or any(self.damage.min_gain.values()):
                     judged = self._without_weak_changes(path, codes[i])
-                    text = self._decoded(judged.path, codes[i])
+                    text = self._decode(judged.path, codes[i])
                     originals[i] = Restored(text, self._changes(judged, texts[i], text)) if changes else text
                 else:
-                    originals[i] = self._decoded(path, codes[i])
+                    originals[i] = self._decode(path, codes[i])
 
         run_tasks([order[i : i + rows] for i in range(0, len(order), rows)], restore, self.n_threads)
         return originals
@@ -673,7 +673,7 @@ class Restorer:
         self.network.feed(symbols[None, reading], read)
         return self.network.select(self.network.join([read, self.network.select(state, rows[~reading])]), places)
 
-    def _decoded(self, path: _Path, codes: NDArray[Any]) -> Any:
+    def _decode(self, path: _Path, codes: NDArray[Any]) -> Any:
         """Return a restored text; a symbol unknown to the model stays as it was."""
         symbols = path.symbols[path.symbols != SKIPPED]
         read = (symbols >= 0) & (symbols != self.vocabulary.unknown)

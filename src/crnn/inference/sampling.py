@@ -144,7 +144,7 @@ class NetworkDraws(_CompiledDraws):
             increment=uniforms.increment,
             stops=stops,
             stop_ends=stop_ends,
-            start=network.padded(context.state),
+            start=network.padded_state(context.state),
             start_logits=network.logits(context.state[0][-1])[0],
         )
         self._controls = _kernel_controls(controls, V, network.layout.dtype, self.count, context)

@@ -70,7 +70,7 @@ def best_of_list(
 
     `state` is the one after the prime. The log P of a document includes its end.
     """
-    texts = checked_texts_of_list(listed(among), vocabulary)
+    texts = checked_texts_of_list(as_list(among), vocabulary)
     rests = {text[len(prime) :]: i for i, text in reversed([*enumerate(texts)]) if text.startswith(prime)}
     if not rests:
         return []
@@ -85,7 +85,7 @@ def best_of_list(
     return [(in_order[k], float(log_p[k])) for k in best]
 
 
-def listed(among: Any) -> list[Any]:
+def as_list(among: Any) -> list[Any]:
     """Return the items of an iterable of texts as a list, a list itself unchanged."""
     if isinstance(among, str | bytes | bytearray | memoryview | Mapping) or not isinstance(among, Iterable):
         raise InvalidInputError(f"among must be a list of texts, not {short_repr(among)}")
@@ -132,7 +132,7 @@ def completions(
         if t == length or not possible:
             break
         parent, symbol = np.divmod(best.numbers[:possible], V)
-        texts = _appended(texts, parent, symbol)
+        texts = _append_symbols(texts, parent, symbol)
         log_p = best.log_p[:possible]
         state = network.select(state, parent)
         network.feed(symbol.astype(np.int32)[None], state)
@@ -182,7 +182,7 @@ def beam_search(
         parent, symbol = np.divmod(numbers, V)
         q = q[parent] if guide is None else guide.goal.after(q[parent], symbol)
         done = symbol == end if guide is None else q == len(guide.goal.table)
-        texts = _appended(texts, parent, symbol)
+        texts = _append_symbols(texts, parent, symbol)
         if done.any():
             ended += [(texts[i, : t + (symbol[i] != end)], float(log_p[i])) for i in np.flatnonzero(done)]
             texts, log_p, q, parent, symbol = (array[~done] for array in (texts, log_p, q, parent, symbol))
@@ -205,7 +205,7 @@ def _following(
         yield part, part_state, follow
 
 
-def _appended(texts: NDArray[np.int32], parent: NDArray[np.intp], symbol: NDArray[np.intp]) -> NDArray[np.int32]:
+def _append_symbols(texts: NDArray[np.int32], parent: NDArray[np.intp], symbol: NDArray[np.intp]) -> NDArray[np.int32]:
     """Return some of the texts, each with a symbol appended."""
     return np.concatenate([texts[parent], symbol[:, None]], axis=1, dtype=np.int32, casting="same_kind")
 

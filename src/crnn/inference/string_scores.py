@@ -62,7 +62,7 @@ class Strings(NamedTuple):
         lengths = np.fromiter(map(len, texts), np.intp, len(texts))
         try:
             ids = encoded_pieces(vocabulary, [_join_texts(texts, vocabulary)], name)
-            return cls.followed(ids, lengths, vocabulary.boundary if ended else None)
+            return cls.join_followed(ids, lengths, vocabulary.boundary if ended else None)
         except InvalidInputError:
             for i, text in enumerate(block.texts, block.first):  # find the one that raises
                 with name_item(name, i):
@@ -86,10 +86,10 @@ class Strings(NamedTuple):
                 yield ids
                 done += len(ids)
 
-        return cls.followed(ids_in_pieces(), lengths, vocabulary.boundary), lacking
+        return cls.join_followed(ids_in_pieces(), lengths, vocabulary.boundary), lacking
 
     @classmethod
-    def followed(cls, ids: Iterable[NDArray[Any]], lengths: NDArray[np.intp], symbol: int | None) -> Strings:
+    def join_followed(cls, ids: Iterable[NDArray[Any]], lengths: NDArray[np.intp], symbol: int | None) -> Strings:
         """Join pieces of ids to strings of these lengths, each followed by a symbol, such as the end; None: nothing."""
         end = [symbol] if symbol is not None and len(lengths) == 1 else []
         joined = np.empty(int(lengths.sum()) + len(end), np.int32)

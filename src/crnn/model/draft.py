@@ -183,10 +183,10 @@ def request_stop(model: object) -> None:
 def _forget_other_threads() -> None:
     """Forget, in the child of a fork, calls of threads that do not exist there."""
     global _register
-    own = threading.get_ident()
+    this_thread = threading.get_ident()
     _register = threading.RLock()
     for key, call in list(_in_use.items()):
-        if call.thread != own:
+        if call.thread != this_thread:
             del _in_use[key]
 
 

@@ -243,7 +243,7 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
     return aligned.reshape(shape)
 
 
-def copied(array: Array) -> Array:
+def copy_in_pieces(array: Array) -> Array:
     """Return a copy, made in pieces so that Ctrl-C gets through: a large model takes tenths of a second."""
     out = np.empty_like(array)
     for piece, target in zip(_pieces(array), _pieces(out), strict=True):
@@ -327,7 +327,7 @@ class SymbolPairs:
         Symbols from `boundary` on are read from a zero state: they form no pair with the previous symbol.
         """
         V = vocab_size
-        keys, counts = _counted(ids, V)
+        keys, counts = _count_pairs(ids, V)
         if boundary is not None:
             inside = keys % V < boundary
             keys = keys[inside]
@@ -361,7 +361,7 @@ class SymbolPairs:
         rows = rows.reshape(np.shape(symbols))
         return rows if boundary is None else np.where(symbols < boundary, rows, -1)
 
-    def renumbered(self, places: NDArray[Any]) -> Self:
+    def renumber(self, places: NDArray[Any]) -> Self:
         """Return the pairs for a vocabulary where symbol v has the id places[v], omitting pairs that map to -1."""
         moved = np.append(places, -1)[self.pairs]
         moved[(moved < 0).any(axis=1)] = -1
@@ -377,7 +377,7 @@ class SymbolPairs:
         return hash(self.pairs.tobytes())
 
 
-def _counted(ids: Ids, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _count_pairs(ids: Ids, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the pairs V * before + symbol that occur, in increasing order, and their counts."""
     keys = counts = np.empty(0, np.int64)
     table = np.zeros(V * V, np.int64) if V * V <= MAX_TABLE else None
@@ -409,11 +409,11 @@ SMALLEST_SCALE = 2.0**-100  # columns of smaller weights become zeros: no produc
 
 def int8_weights(layout: Layout, params: Array) -> tuple[Array, Scales]:
     """Return flat weights whose matrices are the nearest 8-bit integers times a scale, and the scales."""
-    params = copied(params)
-    return params, rounded(layout.named(params))
+    params = copy_in_pieces(params)
+    return params, round_matrices(layout.named(params))
 
 
-def rounded(named: Mapping[str, Array]) -> Scales:
+def round_matrices(named: Mapping[str, Array]) -> Scales:
     """Round the matrices among named weights in place; return their scales."""
     scales = {}
     for name, weights in named.items():

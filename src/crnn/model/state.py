@@ -21,7 +21,7 @@ from ..errors import InvalidInputError
 from ..parameters.kinds import OPTIMIZERS
 from ..parameters.settings import Settings
 from ..text.vocabulary import Vocabulary
-from .layout import SHAPING, Layout, Scales, copied, initial_weights, int8_weights
+from .layout import SHAPING, Layout, Scales, copy_in_pieces, initial_weights, int8_weights
 
 MAX_REFERENCES = 100  # references to gates, including dead ones, kept before cleaning up
 
@@ -190,8 +190,8 @@ class ModelState:
         """Return a snapshot that shares no arrays or counters with this state."""
         return replace(
             self,
-            params=copied(self.params),
-            optimizer_state={name: copied(flat) for name, flat in self.optimizer_state.items()},
+            params=copy_in_pieces(self.params),
+            optimizer_state={name: copy_in_pieces(flat) for name, flat in self.optimizer_state.items()},
             hidden=tuple(array.copy() for array in self.hidden),
             rng=copy.deepcopy(self.rng),
             history=list(self.history),
@@ -305,7 +305,7 @@ def state_of_label(state: ModelState, number: int) -> ModelState:
     """
     vocabulary = state.vocabulary.with_labels(())
     places = _places(state.layout.vocab_size, len(vocabulary), number)
-    pairs = None if state.layout.pairs is None else state.layout.pairs.renumbered(places)
+    pairs = None if state.layout.pairs is None else state.layout.pairs.renumber(places)
     layout = replace(state.layout, vocab_size=len(vocabulary), pairs=pairs)
     rms = None if state.gradient_rms is None else spread_rms(state.layout, state.gradient_rms)
     return replace(
@@ -313,11 +313,11 @@ def state_of_label(state: ModelState, number: int) -> ModelState:
         vocabulary=vocabulary,
         layout=layout,
         hidden=state.layout.renumbered_states(tuple(array.copy() for array in state.hidden), places),
-        params=_narrowed(state.params, state.layout, layout, number),
+        params=_narrowed_vector(state.params, state.layout, layout, number),
         optimizer_state={
-            name: _narrowed(flat, state.layout, layout, number) for name, flat in state.optimizer_state.items()
+            name: _narrowed_vector(flat, state.layout, layout, number) for name, flat in state.optimizer_state.items()
         },
-        gradient_rms=None if rms is None else gather_rms(layout, _narrowed(rms, state.layout, layout, number)),
+        gradient_rms=None if rms is None else gather_rms(layout, _narrowed_vector(rms, state.layout, layout, number)),
         scales=None if state.scales is None else {**state.scales, "Why": state.scales["Why"][: len(vocabulary)]},
     )
 
@@ -329,7 +329,7 @@ def _places(V: int, new_V: int, number: int) -> NDArray[np.intp]:
     return places
 
 
-def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
+def _narrowed_vector(flat: Array, old: Layout, new: Layout, number: int) -> Array:
     """Return a flat vector without the labels' symbols, except one that replaces the boundary as an input."""
     out = new.zeros()
     before = old.tensors(flat)
@@ -345,7 +345,7 @@ def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
     return out
 
 
-def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
+def extended_vocabulary(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
     """Return a vocabulary with the characters of both, and the special symbols of the first."""
     if other.kind != vocabulary.kind:
         return vocabulary  # encoding the text will raise the error
@@ -357,7 +357,7 @@ def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
     return Vocabulary(codes, vocabulary.kind, unknown=unknown, boundary=boundary, labels=vocabulary.labels)
 
 
-def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelState:
+def widened_state(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelState:
     """Return a model's state for a larger vocabulary and its layout.
 
     New symbols add nothing to the hidden units, and copy the output weights of the old symbol with the lowest bias.

@@ -62,7 +62,7 @@ class FrozenTrie(NamedTuple):
 
 
 class FrozenCounts:
-    """Counts that no longer change, as probabilities stored in `arrays`; see `encoded` and `decoded`."""
+    """Counts that no longer change, as probabilities stored in `arrays`; see `encoded` and `decode_contexts`."""
 
     keeps_text = False
 
@@ -70,10 +70,10 @@ class FrozenCounts:
         self.arrays = dict(arrays)
         self.symbols = symbols
         self.boundary = boundary
-        trie = decoded(arrays, symbols, boundary)
+        trie = decode_contexts(arrays, symbols, boundary)
         self.n_grams: list[int] = trie.lengths
         self.order = len(trie.lengths)
-        self.contexts: UnrolledCounts = unrolled(trie, symbols, boundary)
+        self.contexts: UnrolledCounts = unroll_contexts(trie, symbols, boundary)
         c = self.contexts
         self.trie = frozen.FrozenContexts(self.order - 1, c.suffixes, c.scales, c.firsts, c.symbols, c.nexts, c.p)
 
@@ -96,7 +96,9 @@ class FrozenCounts:
         """Return counts with numbers of 8 bits."""
         if self.bits == 8:
             return self
-        return FrozenCounts.of(decoded(self.arrays, self.symbols, self.boundary), self.symbols, self.boundary, 8)
+        return FrozenCounts.of(
+            decode_contexts(self.arrays, self.symbols, self.boundary), self.symbols, self.boundary, 8
+        )
 
     def same_as(self, other: FrozenCounts) -> bool:
         """Return whether other counts have the same contexts and numbers."""
@@ -123,9 +125,9 @@ def encoded(trie: FrozenTrie, symbols: int, bits: int) -> dict[str, NDArray[Any]
     """
     dtype = np.uint16 if bits == 16 else np.uint8
     sizes = trie.sizes
-    escapes, escape_scale = _rounded(np.clip(trie.escape_logits[sizes < symbols], -MAX_LOGIT, MAX_LOGIT), dtype)
+    escapes, escape_scale = _round_evenly(np.clip(trie.escape_logits[sizes < symbols], -MAX_LOGIT, MAX_LOGIT), dtype)
     owner_sizes = np.repeat(sizes, sizes)
-    shares, share_scale = _rounded(np.maximum(_log_normalized(trie)[owner_sizes > 1], MIN_LOG_SHARE), dtype)
+    shares, share_scale = _round_evenly(np.maximum(_log_normalized(trie)[owner_sizes > 1], MIN_LOG_SHARE), dtype)
     previous = np.append(-1, trie.symbols[:-1])
     previous[trie.firsts[:-1]] = -1
     shorter = sum(trie.lengths[:-1])
@@ -140,7 +142,7 @@ def encoded(trie: FrozenTrie, symbols: int, bits: int) -> dict[str, NDArray[Any]
     }
 
 
-def _rounded(values: Floats, dtype: type[np.unsignedinteger[Any]]) -> tuple[NDArray[Any], tuple[float, float]]:
+def _round_evenly(values: Floats, dtype: type[np.unsignedinteger[Any]]) -> tuple[NDArray[Any], tuple[float, float]]:
     """Return the nearest of equally spaced values as integers, and the smallest value and the spacing."""
     if not len(values):
         return np.empty(0, dtype), (0.0, 0.0)
@@ -150,7 +152,7 @@ def _rounded(values: Floats, dtype: type[np.unsignedinteger[Any]]) -> tuple[NDAr
     return (np.rint((values - low) / step).astype(dtype) if step > 0 else np.zeros(len(values), dtype)), (low, step)
 
 
-def decoded(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> FrozenTrie:
+def decode_contexts(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> FrozenTrie:
     """Return the contexts in arrays made by `encoded`, possibly from an untrusted source."""
     lengths = _checked_lengths(arrays)
     sizes = _checked_numbers(arrays["sizes"])
@@ -248,7 +250,7 @@ def _log_normalized(trie: FrozenTrie) -> Floats:
     return np.asarray(relative - np.repeat(np.log(totals), sizes))
 
 
-def unrolled(trie: FrozenTrie, symbols: int, boundary: int | None) -> UnrolledCounts:
+def unroll_contexts(trie: FrozenTrie, symbols: int, boundary: int | None) -> UnrolledCounts:
     """Return the contexts with their probabilities, scales, suffixes and next contexts."""
     firsts = trie.firsts
     children = trie.children

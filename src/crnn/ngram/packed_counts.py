@@ -85,7 +85,7 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays, **others}
 
 
-def shortened(counts: Counts, order: int) -> Counts:
+def shorten_counts(counts: Counts, order: int) -> Counts:
     """Return counts of the same texts with a smaller order."""
     return from_arrays(to_arrays(counts, order), counts.symbols, counts.boundary)
 
@@ -177,8 +177,8 @@ def checked_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
 
 def _other_discounts(counts: Counts) -> dict[str, NDArray[Any]]:
     """Return the discounts as an array to store, if they are those of other counts."""
-    own = np.array_equal(counts.discounts, discounts(counts.trie.counts_of_counts()))
-    return {} if own else {"discounts": counts.discounts}
+    follow_from_counts = np.array_equal(counts.discounts, discounts(counts.trie.counts_of_counts()))
+    return {} if follow_from_counts else {"discounts": counts.discounts}
 
 
 def _set_discounts(counts: Counts, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -162,10 +162,10 @@ class CountLevels:
             discounted = counts[depth] - self._discounts[depth][np.minimum(counts[depth], 3)]
             discounted = np.where(self.kept[depth], np.maximum(discounted, 0), 0)
             totals = np.maximum(_sums(level.owners, counts[depth], level.contexts), 1)
-            own = discounted / totals[level.owners]
-            back_off = np.maximum(1 - _sums(level.owners, own, level.contexts), 0)
+            shares = discounted / totals[level.owners]
+            back_off = np.maximum(1 - _sums(level.owners, shares, level.contexts), 0)
             lower = found[-1].p[level.shorter] if depth else np.full(self.symbols, 1 / self.symbols)
-            p = own + back_off[level.owners] * lower
+            p = shares + back_off[level.owners] * lower
             is_kept = self.kept[depth]
             rest = np.maximum(1 - _sums(level.owners, np.where(is_kept, lower, 0), level.contexts), 1e-15)
             found.append(Estimates(p, lower, back_off * rest, rest))
@@ -293,7 +293,7 @@ def prune(parts: Sequence[CountLevels], n_bytes: float) -> None:
         size = smaller
 
 
-def pruned(
+def prune_counts(
     counts: Sequence[Counts], max_bytes: int, size_of: Callable[[list[FrozenCounts]], int]
 ) -> tuple[list[FrozenCounts], int]:
     """Return frozen counts of the same order whose file takes at most `max_bytes`, and its size in bytes.
@@ -314,7 +314,7 @@ def pruned(
     return found, size
 
 
-def quantized(counts: AnyCounts) -> FrozenCounts:
+def quantize_counts(counts: AnyCounts) -> FrozenCounts:
     """Return frozen counts with numbers of 8 bits; no n-gram is removed."""
     return frozen_whole(counts).quantized()
 

@@ -179,7 +179,9 @@ def neurons(
                 "numbers of units."
             )
         chosen = [(unit.layer, unit.unit) for unit in strongest]
-        titles = [f"layer {u.layer}, unit {u.unit}: {u.property} (r = {_signed(u.correlation)})" for u in strongest]
+        titles = [
+            f"layer {u.layer}, unit {u.unit}: {u.property} (r = {_signed_number(u.correlation)})" for u in strongest
+        ]
     else:
         chosen = [_checked_unit(model, unit) for unit in units] if has_items(units) else []
         if not chosen:
@@ -203,7 +205,7 @@ def _checked_unit(model: CharRNN, unit: int | tuple[int, int]) -> tuple[int, int
     )
 
 
-def _signed(r: float) -> str:
+def _signed_number(r: float) -> str:
     """Return a correlation with matplotlib's minus sign."""
     return f"{r:.2f}".replace("-", "\N{MINUS SIGN}")
 

@@ -204,10 +204,10 @@ class IdCache:
             size, time = _stat(path)
             version = self._arrays[name]
             if size == n * table.itemsize and (time == version.time or _crc32(path) == version.crc32):
-                return self._mapped(path, table.dtype, n)
+                return self._map_file(path, table.dtype, n)
             warn_caller(f"{path} is damaged: it has changed since it was written; writing it again")
         checksum = self._write_ids(path, table, boundary)
-        ids = self._mapped(path, table.dtype, n)
+        ids = self._map_file(path, table.dtype, n)
         self._arrays[name] = _ArrayVersion(_stat(path)[1], checksum)
         self._write_description()
         return ids
@@ -231,7 +231,7 @@ class IdCache:
             if _stat(path) != state:
                 raise InvalidInputError(f"{path} changed while it was being read. Try again when it is complete.")
 
-    def _mapped(self, path: str, dtype: np.dtype[Any], n: int) -> Ids:
+    def _map_file(self, path: str, dtype: np.dtype[Any], n: int) -> Ids:
         little_endian = np.dtype(dtype.newbyteorder("<").str)  # native to most machines, as the kernels need it
         mapped = np.memmap(path, little_endian, "r", shape=(n,))
         if self._temporary:  # Windows deletes no mapped file

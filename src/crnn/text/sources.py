@@ -51,10 +51,10 @@ class TextSource(ABC):
 
     def ids(self, vocabulary: Vocabulary) -> Ids:
         """Convert the symbols to ids (N,), with the vocabulary's boundary, if any, around each document or the text."""
-        ids = self._encoded(vocabulary)
+        ids = self._encode_symbols(vocabulary)
         return ids if vocabulary.boundary is None else pack(ids, np.array([len(ids)]), vocabulary.boundary)
 
-    def _encoded(self, vocabulary: Vocabulary) -> Ids:
+    def _encode_symbols(self, vocabulary: Vocabulary) -> Ids:
         """Return the ids without boundaries; at most one block of the text is held in addition."""
         return vocabulary.encode_blocks(self.blocks(), name=self.name)
 
@@ -265,7 +265,7 @@ class MemorySource(TextSource):
             block = text[start : start + block_size]
             yield block if isinstance(block, str) else bytes(block)
 
-    def _encoded(self, vocabulary: Vocabulary) -> Ids:
+    def _encode_symbols(self, vocabulary: Vocabulary) -> Ids:
         return vocabulary.encode(self._text, name=self.name)
 
 
@@ -296,7 +296,7 @@ class DocumentsSource(MemorySource):
                 f"Fit it on a list, or pass one str.",
                 argument=self.name,
             )
-        return pack(self._encoded(vocabulary), self.lengths, vocabulary.boundary)
+        return pack(self._encode_symbols(vocabulary), self.lengths, vocabulary.boundary)
 
 
 def _file_source(X: TextFile, name: str) -> TextSource:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
 from ..model.layout import Layout, SymbolPairs, layout_of
-from ..model.state import ModelState, extended, places, widened
+from ..model.state import ModelState, extended_vocabulary, places, widened_state
 from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, pcg64_generator
 from ..parameters.settings import Settings, rounds_operands
 from ..runtime.atomic_file import check_writable
@@ -172,7 +172,7 @@ def _vocabulary(call: FitArguments, settings: Settings, source: TextSource, stat
     state.check(settings)
     vocabulary = state.vocabulary
     if checked_bool("extend_vocabulary", call.extend_vocabulary):
-        return extended(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
+        return extended_vocabulary(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
     return vocabulary
 
 
@@ -184,7 +184,7 @@ def _initial_state(
     if state is None:
         return ModelState.initial(layout, vocabulary, rng, init_scale=settings.init_scale, **options)
     new = state.carried_on(**options)
-    return new if vocabulary is state.vocabulary else widened(new, vocabulary, layout)
+    return new if vocabulary is state.vocabulary else widened_state(new, vocabulary, layout)
 
 
 def _pairs(settings: Settings, ids: Ids, vocabulary: Vocabulary, state: ModelState | None) -> SymbolPairs | None:
@@ -198,7 +198,7 @@ def _pairs(settings: Settings, ids: Ids, vocabulary: Vocabulary, state: ModelSta
     pairs = state.layout.pairs
     if pairs is None or vocabulary is state.vocabulary:
         return pairs
-    return pairs.renumbered(places(state.vocabulary, vocabulary))
+    return pairs.renumber(places(state.vocabulary, vocabulary))
 
 
 def check_texts(expected: dict[str, Fingerprint], call: FitArguments, model_labels: tuple[Any, ...] = ()) -> None:
