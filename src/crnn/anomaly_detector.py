@@ -646,6 +646,7 @@ class AnomalyDetector(Estimator):
     # -------------------------------------------------------------- model file
 
     def _file_content(self) -> bytes:
+        """Return the bytes of the model's file, with an entry that has everything else that the detector needs."""
         learned = self._fitted("save")
         options = self._options()
         if not isinstance(learned.model, SAVED_MODELS):
@@ -665,6 +666,7 @@ class AnomalyDetector(Estimator):
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
+        """Read a detector: its model, and from the entry its parameters, threshold and kept texts."""
         content, entry = model_file.read_detector(path)
         calibration = Calibration(*(entry.pop(name) for name in Calibration._fields))
         model: Any = load_model(content)

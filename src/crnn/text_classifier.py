@@ -550,6 +550,7 @@ class TextClassifier(Estimator):
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
+        """Read a classifier: its models in groups, one group for each estimator, and their weights."""
         stored = model_file.read_classifier(path)
         models = models_of(stored.parts, path)
         labels = [model.labels_.tolist() for model in models]

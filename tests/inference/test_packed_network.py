@@ -297,8 +297,8 @@ def test_folding_ends_soon_after_another_thread_fails(monkeypatch):
     embedding, Wx, out = np.ones((67, 5)), np.ones((5, 33)), np.zeros((67, 33))
     cancellation, multiply = Cancellation(), inference.core.multiply
 
-    def fail_meanwhile(*arguments):
-        multiply(*arguments)
+    def fail_meanwhile(*arguments, **named):
+        multiply(*arguments, **named)
         cancellation.fail(KeyboardInterrupt())
 
     monkeypatch.setattr(inference.core, "multiply", fail_meanwhile)

@@ -134,6 +134,7 @@ def learn_mixture(mixture: Mixture, seconds: float) -> None:
     )
 
     def watch(network: CharRNN, record: dict[str, Any]) -> None:
+        """Show the progress of the network, and report each stage that it has passed."""
         elapsed = time.perf_counter() - start
         bar.set_postfix_str(f"loss {network.smooth_loss_ / network.seq_length:.3f} nats", refresh=False)
         bar.update(min(elapsed, seconds) - bar.n)
@@ -236,6 +237,7 @@ class _TimedTraining:
 
 
 def _introduction(who: str, whole: str, held_out: str, kind: str) -> str:
+    """Say what will be learned, on which machine, and which losses are worth comparing with."""
     V = len(set(whole))
     n = len(held_out)
     blind = math.log2(V)

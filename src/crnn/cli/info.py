@@ -89,6 +89,7 @@ def _rewind(source: str | BinaryIO) -> str | BinaryIO:
 
 
 def _network_rows(model: CharRNN, *, resumable: bool) -> dict[str, str]:
+    """Describe a network: its shape, its training so far, and whether training can go on."""
     loss = model.smooth_loss_ / model.seq_length
     rows = {
         "architecture": describe_parameters(model.get_params()),
@@ -108,6 +109,7 @@ def _network_rows(model: CharRNN, *, resumable: bool) -> dict[str, str]:
 
 
 def _ngram_rows(model: CharNGram) -> dict[str, str]:
+    """Describe counts: their order and the numbers of their n-grams."""
     lengths = [f"{length}: {n:,}" for length, n in enumerate(model.n_grams_, start=1)]
     return {
         "architecture": f"n-grams of up to {model.order_} {model.vocabulary_.kind}",

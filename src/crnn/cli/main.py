@@ -83,6 +83,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands; each command's module adds its own arguments."""
     parser = _Parser(
         prog="crnn",
         description="Train and use character-level language models on a CPU.",

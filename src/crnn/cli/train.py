@@ -152,6 +152,7 @@ def _add_parameters(group: argparse._ActionsContainer, names: Iterable[str]) -> 
 
 
 def _add_validation_options(group: argparse._ActionsContainer) -> None:
+    """Add the options that name a validation text, by default a part of FILE."""
     group.add_argument(
         "--validation",
         metavar="FILE",
@@ -164,6 +165,7 @@ def _add_validation_options(group: argparse._ActionsContainer) -> None:
 
 
 def _add_execution_options(group: argparse._ActionsContainer) -> None:
+    """Add the options for printing and checkpoints."""
     group.add_argument(
         "-q",
         "--quiet",
@@ -190,6 +192,7 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
 
 
 def _add_other_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that belong to a single kind of model: counts or a detector."""
     table = parameter_table(CharNGram)
     group = parser.add_argument_group("n-grams", "with --model ngram, which also accepts --min-count and --n-threads")
     add_options(group, {name: table[name] for name in NGRAM_ONLY}, checked_ngram_parameter)
@@ -797,6 +800,7 @@ def _refuse_undelivered(checkpoint: str, output: str) -> None:
 
 
 def _refuse_undelivered_mixture(checkpoint: str, output: str) -> None:
+    """Raise an error if a checkpoint has a model, or a run whose model is not in the output, and would be lost."""
     document = read_mixture_run(checkpoint)[2]
     if document is None:
         raise InvalidInputError(f"{checkpoint} is a model, but a checkpoint would replace it. Move or rename it.")

@@ -124,6 +124,7 @@ def checked_mask(name: str, value: Any) -> tuple[Rule, ...] | None:
 
 
 def _checked_rule(name: str, rule: Any) -> Rule:
+    """Check a rule of a mask: a known name, or a valid pattern that is neither empty nor slow, with its replacement."""
     if isinstance(rule, str) and rule in BUILT_IN:
         return rule
     is_pair = isinstance(rule, list | tuple) and len(rule) == 2 and all(isinstance(part, str) for part in rule)

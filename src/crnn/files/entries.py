@@ -142,6 +142,7 @@ def _random_state(name: str, value: Any) -> Any:
 
 
 def _class_weight(name: str, value: Any) -> Any:
+    """Check the parameter `class_weight`, whose labels JSON holds as pairs, and make a dict of them."""
     is_pairs = isinstance(value, list) and all(
         isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[0], list | dict) for pair in value
     )

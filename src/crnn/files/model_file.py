@@ -115,6 +115,7 @@ def _bytes(
     entries: Mapping[str, Any],
     documents: Mapping[str, Any] | None = None,
 ) -> bytes:
+    """Write several models into one file, each as a tensor with the bytes of its file."""
     tensors: dict[str, Array] = {"weights": weights}
     for name, document in (documents or {}).items():
         tensors[name] = np.frombuffer(plain_json(document).encode("ascii"), np.uint8)
@@ -123,6 +124,7 @@ def _bytes(
 
 
 def _expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Declared]:
+    """Return the tensors that a file of several models must have; the models' sizes are those declared."""
     n = len(entries["models"])
     shape = declared["weights"].shape if "weights" in declared and "classifier" not in entries else (n,)
     expected = {"weights": Declared("F64", shape if shape == (CLASSES, n) else (n,))}

@@ -627,6 +627,7 @@ def _without_input_gates(layout: Layout, tensors: Mapping[str, Array]) -> dict[s
 
 
 def _optimizer_state(layout: Layout, optimizer: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Copy an optimizer's state from a file's tensors into flat vectors."""
     state = zero_optimizer_state(optimizer, layout)
     for part, flat in state.items():
         for name, view in layout.torch_named(flat).items():

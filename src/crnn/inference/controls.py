@@ -314,7 +314,9 @@ def _advance(draws: int) -> tuple[int, int]:
         if draws & 1:
             a = a * factor % MODULUS
             b = (b * factor + plus) % MODULUS
-        factor, plus, draws = factor * factor % MODULUS, (factor + 1) * plus % MODULUS, draws >> 1
+        plus = (factor + 1) * plus % MODULUS
+        factor = factor * factor % MODULUS
+        draws >>= 1
     return a, b
 
 

@@ -193,68 +193,88 @@ class PrefixTree(Trials):
             self._run(trials, uniforms, np.arange(first, min(first + rows, len(uniforms.states))))
         return trials.texts, trials.lengths
 
-    def _run(self, trials: _Trials, uniforms: Uniforms, active: Integers) -> None:
-        """Draw the texts of the trials with the numbers `active`, and write them into `trials`.
+    def _run(self, trials: _Trials, uniforms: Uniforms, numbers: Integers) -> None:
+        """Draw the texts of the trials with these numbers, and write them into `trials`.
 
-        A trial starts at the root of the tree. Each round draws the next symbol of all trials that are still in the
-        tree, at the prefix `nodes`, from the bounds there. A trial ends if it is complete or has failed; if it leaves
-        the tree, it goes on, in a second loop, with the network's probabilities, and fails where no match can follow.
-
-        In both loops, entry i of each array is about trial ``active[i]``: the goal state q after the symbols drawn so
-        far, and `times`, how many these are.
+        A trial begins within the tree, where its bounds are known. A trial that leaves the tree goes on with the
+        network's probabilities, and fails where no match can follow.
         """
-        nodes = np.zeros(len(active), np.intp)
-        t = 0
-        left: list[tuple[Integers, ...]] = []  # trials that leave the tree: last prefix, symbol, goal state, time
-        while len(active):
-            cumulated = self._cumulated[nodes]
-            symbols = trials.choose(active, cumulated, cumulated[:, -1])
-            times = np.full(len(active), t)
-            q, going = trials.append(active, symbols, self._q[nodes], times)
-            children = self._children[nodes[going], symbols[going]]
-            outside = np.flatnonzero(going)[children < 0]
-            left.append(tuple(array[outside] for array in (active, nodes, symbols, q, times + 1)))
-            active = active[going][children >= 0]
-            nodes = children[children >= 0]
-            t += 1
-        joined: Any = map(np.concatenate, zip(*left, strict=True))
-        active, nodes, symbols, q, times = self._draw_plain(trials, uniforms, *joined)
-        state = self._network.select(self._state, nodes)
-        while len(active):
-            check_canceled()
-            self._network.feed(symbols.astype(np.int32)[None], state)
-            p = self._probabilities(state)
-            totals = p.sum(axis=1)
-            p[self._goal.after_each(q) > len(self._goal.table)] = 0
-            symbols = trials.choose(active, np.cumsum(p, axis=1), totals)
-            q, going = trials.append(active, symbols, q, times)
-            active = active[going]
-            symbols = symbols[going]
-            q = q[going]
-            times = times[going] + 1
-            state = self._network.select(state, np.flatnonzero(going))
+        left = self._draw_within_tree(trials, numbers)
+        left = self._draw_plain(trials, uniforms, left)
+        self._draw_beyond_tree(trials, left)
 
-    def _draw_plain(
-        self, trials: _Trials, uniforms: Uniforms, active: Integers, nodes: Integers, symbols: Integers, *rest: Integers
-    ) -> tuple[Integers, ...]:
-        """Finish the trials that match whatever follows and left the tree at one of its frequent places."""
+    def _draw_within_tree(self, trials: _Trials, numbers: Integers) -> _OpenTrials:
+        """Draw symbols until each of the trials is complete, has failed, or has left the tree; return the latter.
+
+        Each round draws one symbol of all trials that are still at a prefix of the tree, given by `nodes`.
+        """
+        nodes = np.zeros(len(numbers), np.intp)
+        length = 0
+        left = list[_OpenTrials]()
+        while len(numbers):
+            cumulated = self._cumulated[nodes]
+            symbols = trials.choose(numbers, cumulated, cumulated[:, -1])
+            q, going = trials.append(numbers, symbols, self._q[nodes], np.full(len(numbers), length))
+            length += 1
+            drawn = _OpenTrials(numbers, nodes, symbols, q, np.full(len(numbers), length)).take(going)
+            children = self._children[drawn.nodes, drawn.symbols]
+            left.append(drawn.take(children < 0))
+            numbers = drawn.numbers[children >= 0]
+            nodes = children[children >= 0]
+        joined: Any = map(np.concatenate, zip(*left, strict=True))
+        return _OpenTrials(*joined)
+
+    def _draw_plain(self, trials: _Trials, uniforms: Uniforms, left: _OpenTrials) -> _OpenTrials:
+        """Finish the trials that match whatever follows and left the tree at a frequent place; return the others.
+
+        They are drawn like any other text, by a sampler for each of these places.
+        """
         n = trials.texts.shape[1]
-        plain = self._plain[nodes, symbols]
-        for node, symbol in np.unique(np.stack([nodes[plain], symbols[plain]], axis=1), axis=0).tolist():
-            which = np.flatnonzero((nodes == node) & (symbols == symbol))
-            t = int(rest[-1][which[0]])
+        is_plain = self._plain[left.nodes, left.symbols]
+        plain = left.take(is_plain)
+        for node, symbol in np.unique(np.stack([plain.nodes, plain.symbols], axis=1), axis=0).tolist():
+            here = left.take((left.nodes == node) & (left.symbols == symbol))
+            t = int(here.lengths[0])
             part = copy.copy(uniforms)
             state = self._network.select(self._state, np.array([node]))
             self._network.feed(np.full((1, 1), symbol, np.int32), state)
-            part.states = uniforms.states[active[which]]
+            part.states = uniforms.states[here.numbers]
             context = Context(state, np.zeros(self._network.symbols, np.bool_))
             sampler = text_sampler(self._network, context, n - t + 1, part, self._controls)  # the last is the end
             ids, lengths = sampler.run()
             rows, columns = np.nonzero(np.arange(n - t) < lengths[:, None])
             short = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths) < n - t
-            trials.texts[active[which][rows], columns + t] = ids[short]
-            trials.lengths[active[which]] = np.where(sampler.ended_by(self._goal.end), t + lengths, -1)
-        return tuple(array[~plain] for array in (active, nodes, symbols, *rest))
+            trials.texts[here.numbers[rows], columns + t] = ids[short]
+            trials.lengths[here.numbers] = np.where(sampler.ended_by(self._goal.end), t + lengths, -1)
+        return left.take(~is_plain)
+
+    def _draw_beyond_tree(self, trials: _Trials, left: _OpenTrials) -> None:
+        """Finish trials by the network: each round reads their newest symbols, and draws one more of each."""
+        state = self._network.select(self._state, left.nodes)
+        while len(left.numbers):
+            check_canceled()
+            self._network.feed(left.symbols.astype(np.int32)[None], state)
+            p = self._probabilities(state)
+            totals = p.sum(axis=1)
+            p[self._goal.after_each(left.q) > len(self._goal.table)] = 0
+            symbols = trials.choose(left.numbers, np.cumsum(p, axis=1), totals)
+            q, going = trials.append(left.numbers, symbols, left.q, left.lengths)
+            left = left._replace(symbols=symbols, q=q, lengths=left.lengths + 1).take(going)
+            state = self._network.select(state, np.flatnonzero(going))
+
+
+class _OpenTrials(NamedTuple):
+    """Trials that have left the tree; entry i of each array is about one of them."""
+
+    numbers: Integers  # of the trials
+    nodes: Integers  # the last prefix within the tree
+    symbols: Integers  # the newest symbol, which the network has not read yet
+    q: Integers  # the goal state after this symbol
+    lengths: Integers  # how many symbols have been drawn
+
+    def take(self, chosen: NDArray[Any]) -> _OpenTrials:
+        """Return the trials at some places, given by a mask."""
+        return _OpenTrials(*(array[chosen] for array in self))
 
 
 class _Trials:
@@ -351,7 +371,8 @@ class Goal(NamedTuple):
             table[:, :C][(least.table != DEAD) & least.accepting[least.table]] = S
             ended = bool(least.accepting[least.start])
             return cls(table, class_of, steps, np.zeros(S, np.bool_), S if ended else least.start, -1)
-        table[least.accepting, C], class_of[end] = S, C
+        table[least.accepting, C] = S
+        class_of[end] = C
         return cls(table, class_of, steps, least.matches_whatever_follows(allowed), least.start, end)
 
     def after(self, q: NDArray[Any], symbols: NDArray[Any]) -> NDArray[np.int32]:
@@ -551,6 +572,7 @@ def trials_of(
     key = pattern, prime, controls.numbers["temperature"], None if bias is None else bias.tobytes()
 
     def make() -> tuple[Trials, int]:
+        """Make the sampler: exact for counts of moderate size, otherwise a tree of prefixes."""
         goal = Goal.of(pattern, vocabulary, document_head(prime, vocabulary), bias)
         if not any_length:  # before the prefixes are read
             _refuse_longer(request, vocabulary, goal.shortest)

@@ -337,6 +337,8 @@ class HeldOutText:
         return np.take_along_axis(rows, column[:, None], axis=1)[:, 0]
 
     def _fit(self, rows: Sequence[Array], places: NDArray[np.intp], sum_to_one: bool) -> NDArray[np.float64]:
+        """Find the best weights at some places; with a sum of 1, not worse than the best member alone."""
+
         def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             total, gradient = self._loss(rows, places, weights)
             return total / len(places), gradient / len(places)

@@ -73,6 +73,7 @@ class SharedStream:
 
     @contextmanager
     def _time_threads(self, symbols: int) -> Iterator[core.SharedStep | None]:
+        """Start threads for a call, and record its time, by which the number of threads is chosen."""
         n_threads = self._adaptive.n_threads if self._adaptive else self._n_threads
         with NO_SHARED_STEP if n_threads == 1 else self._step_of(n_threads) as step:
             start = time.perf_counter()

@@ -146,6 +146,7 @@ class _Places:
         return place
 
     def _item(self, op: Any, value: Any, flags: int, place: int) -> int:
+        """Add one node of the syntax tree after a place, and return the place after it."""
         if op in (constants.LITERAL, constants.NOT_LITERAL, constants.ANY, constants.IN):
             after = self.new()
             self.moves[place] = self._set((op, value), flags), after

@@ -589,6 +589,7 @@ class Restorer:
         return originals
 
     def _restored_block(self, texts: list[Any], changes: bool) -> list[Any]:
+        """Restore some texts side by side; see `restore`."""
         codes = [np.concatenate([np.zeros(0, np.uint32), *pieces(text)]) for text in texts]
         distinct, kinds = np.unique(np.concatenate(codes), return_inverse=True)
         channel = Channel.of(self.damage, self.vocabulary, distinct.tolist())

@@ -77,6 +77,7 @@ class Strings(NamedTuple):
         ends = np.cumsum(lengths)
 
         def ids_in_pieces() -> Iterator[NDArray[np.int32]]:
+            """Yield the ids piece by piece, with 0 for unknown symbols, and note which texts lack them."""
             done = 0
             for codes in pieces(_join_texts(texts, vocabulary)):
                 ids = vocabulary.ids_of_codes(codes)
@@ -190,6 +191,7 @@ def text_blocks(
 def _text_blocks(
     texts: Iterable[Any], wanted: type, vocabulary: Vocabulary, name: str, first: int, errors: Errors | None
 ) -> Iterator[TextBlock]:
+    """Cut texts into blocks, after checking and converting each."""
     block = list[Any]()
     size = 0
     for text in texts:
@@ -201,7 +203,9 @@ def _text_blocks(
         size += 0 if text is None else len(text)
         if len(block) == BLOCK_STRINGS or size >= BLOCK_SYMBOLS:
             yield TextBlock(first, block)
-            block, size, first = [], 0, first + len(block)
+            first += len(block)
+            block = []
+            size = 0
     if block:
         yield TextBlock(first, block)
 

@@ -260,7 +260,8 @@ def _last_copies(ids: Ids, times: Times, n: int, boundary: int) -> Ids:
     if more < len(sizes):
         first = len(sizes) - 1 - more
         rest = n - int(sizes[more - 1]) if more else n
-        copies[:first], copies[first] = 0, -(-rest // lengths[first])
+        copies[:first] = 0
+        copies[first] = -(-rest // lengths[first])
     starts = np.repeat(places[:-1] + 1, copies)
     lengths = np.repeat(lengths, copies)
     ends = np.cumsum(lengths)

@@ -86,6 +86,7 @@ def kinds_of(text: str | bytes) -> NDArray[np.str_]:
 
 
 def _by_kind(ax: Axes | None, bits: Mapping[str, NDArray[np.float64]], text: str | bytes) -> Axes:
+    """Draw the mean loss of each model by kind of character, as bars."""
     kinds = kinds_of(text)
     there = [kind for kind in KINDS if (kinds == kind).any()]
     rows = [np.ones(len(kinds), bool), *(kinds == kind for kind in there)]
@@ -106,6 +107,7 @@ def _by_kind(ax: Axes | None, bits: Mapping[str, NDArray[np.float64]], text: str
 
 
 def _by_position(ax: Axes | None, bits: Mapping[str, NDArray[np.float64]]) -> Axes:
+    """Draw the mean loss of each model along the text, as curves."""
     n = len(next(iter(bits.values())))
     edges = 2 ** np.arange(n.bit_length())  # the first positions of the parts 1, 2 to 3, 4 to 7, …
     middles = [(first + last) / 2 for first, last in zip(edges, [*(edges[1:] - 1), n], strict=True)]

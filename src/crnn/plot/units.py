@@ -303,6 +303,7 @@ def _first_two(rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def _write_symbols(ax: Axes, points: NDArray[Any], text: str | bytes, colors: NDArray[Any]) -> None:
+    """Write each character of a text at its point, in black or white, whichever is easier to read."""
     for i, ((x, y), color) in enumerate(zip(points, colors, strict=True)):
         ax.text(
             x,

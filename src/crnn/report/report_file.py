@@ -489,6 +489,7 @@ def _view(part: TextPart, codes: Sequence[list[int]], judgements: Sequence[Any],
 
 
 def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, is_sample: bool) -> TextPart:
+    """Check the documents of a report, and take the first ones, as many as can be scored in a few seconds."""
     if isinstance(text, str | bytes | os.PathLike):
         raise InvalidInputError("X is one text, but the model was fitted on documents. Pass a list of documents.")
     if not has_items(text):

@@ -140,6 +140,7 @@ def _remove_stale_files(folder: str) -> None:
 
 
 def _remove_if_stale(name: str) -> None:
+    """Remove a temporary file if the process that made it has ended."""
     with contextlib.suppress(OSError):
         if os.name != "posix":  # not locked: a young one may be complete, closed, and about to be renamed
             if time.time() - os.stat(name).st_mtime > 3600:

@@ -86,6 +86,7 @@ def call_at_end(action: Callable[[], object]) -> Generator[None]:
 
 
 def _call_at_close(action: Callable[[], object]) -> Generator[None]:
+    """Wait to be closed, then call an action; call it again if Ctrl-C interrupts it."""
     try:
         yield
     finally:

@@ -69,6 +69,7 @@ def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -
         return
 
     def take_tasks(rank: int) -> None:
+        """Do tasks until none is left; if one fails, no thread begins another."""
         with cancellation.shared():
             try:
                 while True:

@@ -246,6 +246,7 @@ class Lines(NamedFiles, Sequence[Any]):
         return self._line(i % n)
 
     def _line(self, i: int) -> Any:
+        """Read one line by its number, from the nearest indexed line before it."""
         files = self._index()
         ends = np.cumsum([file.n for file in files])
         k = bisect_right(ends, i)
@@ -406,6 +407,7 @@ def plain_size(path: str, *, decompress: bool = True) -> int:
 
 @lru_cache(maxsize=1024)
 def _plain_size(path: str, size: int, time: int) -> int:
+    """Measure a file's contents: a gzip file is read to its end."""
     with open(path, "rb") as file:
         if file.read(len(GZIP_MAGIC)) != GZIP_MAGIC:
             return size

@@ -305,6 +305,7 @@ class Vocabulary(Sequence[Symbol]):
         return ids.copy()
 
     def _encode(self, text: Text, name: str) -> Ids:
+        """Convert a text to ids piece by piece, so that its code points are never in memory all at once."""
         self.check_kind(text, name)
         ids = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype)
         start = 0

@@ -183,6 +183,7 @@ def _poll_state(document: Any) -> PollState:
 
 
 def _texts(document: Any) -> dict[str, Fingerprint]:
+    """Check the fingerprints of a run's texts in an untrusted document."""
     names = isinstance(document, dict) and "X" in document and document.keys() <= {"X", "validation"}
     _require(names, "it must name the text X, and may name the text validation")
     texts = {}

@@ -241,6 +241,7 @@ def _validation_pair(validation: Any) -> tuple[TextLike | None, ArrayLike | None
 
 
 def _require_same_texts(expected: dict[str, Fingerprint], found: dict[str, Fingerprint]) -> None:
+    """Raise an error unless a run is resumed with the texts that it began with."""
     for name in ("X", "validation"):
         if name in found and name not in expected:
             raise InvalidInputError(f"{name} is given, but the interrupted run has none. Omit it.", argument=name)

@@ -122,6 +122,7 @@ def _x_labels(axis: Point, unit: str) -> str:
 
 
 def _legend(names: Sequence[str]) -> str:
+    """Return SVG that names the curves by their colors, and the unit of the losses."""
     parts = []
     y = HEIGHT - 6
     for i, name in enumerate(names):

@@ -131,6 +131,7 @@ class TrainingRun:
         return plan.processes.call_in_all(make) if plan.processes else make()
 
     def _new_validation(self) -> Validation | None:
+        """Set up the measurement of the validation loss, if there is a validation text."""
         plan = self._plan
         if plan.validation_ids is None:
             return None
@@ -258,6 +259,7 @@ class TrainingRun:
         return loss
 
     def _record(self, validation_loss: float | None) -> dict[str, Any]:
+        """Add a record to the history: where training is, the losses since the last record, and the speed."""
         cursor = self._trainer.cursor
         seconds = self._seconds
         before = self._recorded
@@ -304,6 +306,7 @@ class TrainingRun:
         writer.write_last(state, self._run_state(writer, RUNNING))
 
     def _run_state(self, writer: CheckpointWriter, outcome: str) -> RunState:
+        """Gather what a checkpoint needs to continue the run with the same bits."""
         block = self._trainer.block_start
         cursor = self._trainer.cursor
         return RunState(

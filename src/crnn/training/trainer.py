@@ -351,6 +351,7 @@ class Trainer:
             )
 
     def _train(self, rank: int, rates: NDArray[np.float64]) -> None:
+        """Take the steps of a block as one thread of the team; an error frees the other threads."""
         try:
             core.train(
                 self.network,
@@ -477,6 +478,7 @@ class JointTrainer:
         return command
 
     def _do(self, name: str, argument: Any) -> None:
+        """Carry out an operation that the first process has announced, and share its result."""
         try:
             if name == "advance":
                 self.trainer.advance(argument)
