@@ -272,7 +272,7 @@ class AnomalyDetector(Estimator):
         return texts
 
     def _learn(self, texts: CleanTexts, options: Options, rng: np.random.Generator) -> tuple[Learned, Judged]:
-        """Return what texts teach, and those that set the threshold."""
+        """Fit a model to texts and set the threshold; return both, and the texts with the scores that set it."""
         model = self._trainable()
         fitted: CharRNN | CharNGram
         if isinstance(model, CharRNN):

@@ -168,7 +168,7 @@ class Estimator:
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
-        """Return the model in a file."""
+        """Read a model of this class from a file, for `load`."""
         raise InvalidInputError(f"{cls.__name__} cannot be loaded. Use pickle.")
 
     def _with_attributes(self, **attributes: Any) -> Self:

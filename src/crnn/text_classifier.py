@@ -600,7 +600,7 @@ def _count(base: CharNGram, data: ClassData, direction: str) -> CharNGram:
 
 
 def _readers(models: Mapping[str, Model]) -> list[class_probabilities.LabelReader]:
-    """Return how an estimator's models read texts."""
+    """Make a scorer of texts by label for each of an estimator's directions, for `log_posteriors`."""
     found = []
     for direction, model in models.items():
         if isinstance(model, CharRNN):

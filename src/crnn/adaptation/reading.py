@@ -153,7 +153,7 @@ class AdaptationOptions:
 
     @classmethod
     def of(cls, adapt: bool | str | Mapping[str, Any]) -> Self:
-        """Return the options for True, or for a dict of some of them."""
+        """Make the options that the argument `adapt` means: True, or a dict of some of them."""
         if adapt is True:
             return cls()
         if not isinstance(adapt, Mapping):

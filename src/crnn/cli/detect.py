@@ -119,7 +119,7 @@ def _mask_names(value: str) -> list[str]:
 
 
 def threshold_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the given options."""
+    """Return the options about the threshold that the user has given, for `AnomalyDetector`."""
     thresholds = {name: getattr(arguments, name) for name in ("contamination", "reduce", "mask")}
     given = {name: value for name, value in thresholds.items() if value is not None}
     if "mask" in given:
@@ -172,7 +172,7 @@ def _write_json(detector: AnomalyDetector, path: str, errors: Errors) -> int:
 
 
 def _line_document(detector: AnomalyDetector, line: Any, score: float) -> dict[str, Any]:
-    """Return what is known about a line."""
+    """Describe a line for ``--json``: its score and verdict and, for an anomaly, the least probable place."""
     is_anomaly = not score >= detector.offset_
     document: dict[str, Any] = {
         "score": score if np.isfinite(score) else None,

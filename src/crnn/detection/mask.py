@@ -106,7 +106,7 @@ class MaskedTexts:
 
 @lru_cache(maxsize=64)
 def mask_of(rules: tuple[Rule, ...]) -> Mask:
-    """Return the mask of checked rules."""
+    """Compile checked rules to a mask, or return the one compiled earlier."""
     return Mask(rules)
 
 

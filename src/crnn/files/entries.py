@@ -76,7 +76,7 @@ def checked_configuration(
 
 
 def vocabulary_document(vocabulary: Vocabulary) -> dict[str, Any]:
-    """Return the entry ``vocabulary``."""
+    """Return a vocabulary as JSON, for the entry ``vocabulary``."""
     document: dict[str, Any] = {"kind": vocabulary.kind, "codes": vocabulary.codes}
     document |= {key: True for key in ("unknown", "boundary") if getattr(vocabulary, key) is not None}
     return document | ({"labels": list(vocabulary.labels)} if vocabulary.labels else {})

@@ -115,7 +115,7 @@ class Helpers:
 
     @classmethod
     def none(cls) -> Self:
-        """Return no threads."""
+        """Return an object without threads, for code that works alone."""
         return cls(0, lambda: None)
 
     def __enter__(self) -> Self:

@@ -117,8 +117,10 @@ class Backlog(NamedTuple):
 
 
 def distribute(backlogs: tuple[Backlog, ...], order: Numbers, total: int, parts: Parts) -> tuple[Backlog, ...]:
-    """Return the backlogs with more parts, in reading order, of `total` symbols: each stream gets those whose middle is
-    in its share, which reaches the common level.
+    """Append the parts `order`, of `total` symbols, to the backlogs, so that all streams end at about the same time.
+
+    Each stream gets successive parts: those whose middle is in its share of the symbols. The shares raise the backlogs
+    to a common level.
     """
     levels = np.cumsum(_quotas(np.array([backlog.symbols for backlog in backlogs]), total))[:-1]
     bounds = np.zeros(len(levels), np.int64)
@@ -184,7 +186,7 @@ def block_of(
 
 
 def _quotas(held: NDArray[np.int64], total: int) -> NDArray[np.float64]:
-    """Return how much each stream gets so that all reach one level; streams above it get nothing."""
+    """Share `total` symbols among streams so that all hold equally many; a stream that holds more gets none."""
     rising = np.sort(held)
     # The level if the k lowest streams share everything; the largest k whose streams are all below it is right.
     levels = (total + np.cumsum(rising)) / np.arange(1, len(held) + 1)

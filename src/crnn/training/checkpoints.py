@@ -83,7 +83,7 @@ class RunState:
         }
 
     def arrays(self) -> dict[str, Array]:
-        """Return the arrays by name."""
+        """Return the arrays of a run by the names under which a file stores them."""
         arrays = {f"position.{name}": array for name, array in position_parts(self.position)[1].items()}
         return arrays if self.sample_weight is None else arrays | {_WEIGHTS: self.sample_weight}
 

@@ -204,7 +204,7 @@ class ClassData(NamedTuple):
 
     @classmethod
     def checked(cls, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
-        """Return the data of a call of `fit`, or raise InvalidInputError."""
+        """Check the texts and labels of a call of `fit`, and number the labels."""
         texts = _text_list(X)
         source = text_source(texts)
         labeled = checked_labels(y, source.n_documents, name="y")

@@ -49,7 +49,7 @@ class Processes:
         vector[-1] = last
 
     def from_first(self, value: Any) -> Any:
-        """Return the value of rank 0."""
+        """Give every process the value of rank 0."""
         return self._comm.bcast(value, root=0)
 
     def all(self, value: bool) -> bool:

@@ -442,7 +442,7 @@ class Validation:
 
 
 def _rows(steps: int, streams: int) -> int:
-    """Return the cost of reading streams for some time steps, in rows of a product."""
+    """Return the cost of reading streams for some time steps, in rows of a product, to compare it with training."""
     return steps * max(streams, MIN_ROWS)
 
 

@@ -102,7 +102,7 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bflo
 
 
 def recurrent_bytes(layout: Layout, *, bfloat16: bool = False) -> int:
-    """Return the packed size of the weights that a layer uses at each time step."""
+    """Return the packed size of the weights that a layer uses at each time step, which should fit in the cache."""
     return layout.kind.gates * layout.hidden_size**2 * (BFLOAT16_BYTES if bfloat16 else layout.dtype.itemsize)
 
 
