@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +53,12 @@ def matching_replacements(x: list[int], p: int, openings: Any, replacements: Any
     return [i for i in places if all(k in (-1, found) for k, found in zip(replacements[i], following, strict=False))]
 
 
+def candidates_of_kind(channel: Any, kind: int, count: int) -> list[tuple[int, float]]:
+    """Return the first `count` symbols that a kind may have been, with their costs."""
+    first, _, symbols, costs = channel[:4]
+    return [(int(symbols[i]), float(costs[i])) for i in range(first[kind], first[kind] + count)]
+
+
 def restored_steps(
     log_p: LogP,
     x: list[int],
@@ -67,11 +74,9 @@ def restored_steps(
 
     The channel's costs have their tolls subtracted.
     """
-    first, plain, symbols, costs, skip, letters, inserted, insert_costs, near_letters, swap, kept, unread = channel[:12]
+    first, plain, _, _, skip, letters, inserted, insert_costs, near_letters, swap, kept, unread = channel[:12]
     openings, replacements, replacement_costs, replacement_steps = channel[12:]
-
-    def candidates(kind: int, count: int) -> list[tuple[int, float]]:
-        return [(int(symbols[i]), float(costs[i])) for i in range(first[kind], first[kind] + count)]
+    candidates = partial(candidates_of_kind, channel)
 
     def step(h: Hypothesis, i: int, cost: float) -> Hypothesis:
         symbol, taken, after = replacement_steps[i].tolist()
