@@ -546,10 +546,10 @@ def _state(
         architecture.vocab_size,
         architecture.hidden_size,
         np.dtype(architecture.dtype),
-        architecture.cell,
-        architecture.num_layers,
-        architecture.embedding_size,
-        symbol_pairs(file.pairs, file.configuration),
+        cell=architecture.cell,
+        num_layers=architecture.num_layers,
+        embedding_size=architecture.embedding_size,
+        pairs=symbol_pairs(file.pairs, file.configuration),
     )
     random_bits = training.get("random_state")
     optimizer = training.get("optimizer", optimizer)

@@ -527,11 +527,11 @@ class _Path(NamedTuple):
 
 @dataclass
 class _Edit:
-    """A change as ids: restored[at : at + len(after)] stands for damaged[start:stop]."""
+    """A change as ids: `after` stands for damaged[start:stop], and begins at `place_in_restored`."""
 
     start: int
     stop: int
-    at: int
+    place_in_restored: int
     first_step: int  # of the path
     stop_step: int
     after: list[int]  # UNREAD_SYMBOL for those that the model lacks
@@ -704,7 +704,7 @@ class Restorer:
                 start=edit.start,
                 stop=edit.stop,
                 before=text[edit.start : edit.stop],
-                after=restored[edit.at : edit.at + len(edit.after)],
+                after=restored[edit.place_in_restored : edit.place_in_restored + len(edit.after)],
                 log_odds=odds,
             )
             for edit, odds in zip(judged.edits, judged.log_odds, strict=True)
@@ -737,8 +737,8 @@ class Restorer:
         state = network.copy(self.start)
         n_read = 0
         for edit in edits:
-            first = n_read_before[edit.at]
-            last = n_read_before[edit.at + len(edit.after)]
+            first = n_read_before[edit.place_in_restored]
+            last = n_read_before[edit.place_in_restored + len(edit.after)]
             if first > n_read:
                 network.feed(ids[n_read:first, None], state)
                 n_read = first
@@ -771,7 +771,8 @@ class Restorer:
         edits = list[_Edit]()
         joins = False  # whether the next edit belongs to the last one
         to_be_continued = False  # whether the step is the first or a middle one of a change
-        start = at = 0  # places in the damaged and in the restored text
+        start = 0  # place in the damaged text
+        place_in_restored = 0
         known = self.vocabulary.codes
         for step, symbol in enumerate(path.symbols.tolist()):
             taken = int(path.taken[step])
@@ -791,12 +792,22 @@ class Restorer:
                     last.cost += cost
                     last.toll += toll
                 else:
-                    edits.append(_Edit(start, start + taken, at, step, step + 1, after, cost, toll))
+                    new = _Edit(
+                        start=start,
+                        stop=start + taken,
+                        place_in_restored=place_in_restored,
+                        first_step=step,
+                        stop_step=step + 1,
+                        after=after,
+                        cost=cost,
+                        toll=toll,
+                    )
+                    edits.append(new)
                 joins = not is_gap
             else:
                 joins = False
             start += taken
-            at += adds
+            place_in_restored += adds
         return edits
 
     def _alternatives(self, edit: _Edit, codes: NDArray[Any]) -> tuple[list[Ids], float]:

@@ -349,7 +349,9 @@ class TextStates:
         ended = readers[ids == self._vocabulary.boundary] if self._vocabulary.boundary is not None else readers[:0]
         streams = [sessions_of_part for sessions_of_part, _ in parts]
         states = [state for _, state in parts]
-        self._pending = Advance(which, sums[1:], streams, states, readers, ids, ended)
+        self._pending = Advance(
+            which=which, sums=sums[1:], streams=streams, parts=states, readers=readers, ids=ids, ended=ended
+        )
         self._current_sessions()
         return np.asarray(sums[0])
 

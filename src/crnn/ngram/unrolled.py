@@ -28,7 +28,7 @@ class UnrolledCounts(NamedTuple):
 
     @classmethod
     def of(cls, counts: Counts) -> Self:
-        """Return the contexts of counts."""
+        """Compute the probabilities of all n-grams, and write them and their contexts into rows."""
         counts = without_text(counts)
         levels = [nodes[nodes >= 0] for nodes in context_levels(counts, counts.order)]
         nodes = np.concatenate(levels)
@@ -47,4 +47,14 @@ class UnrolledCounts(NamedTuple):
         starts = np.cumsum([0, *map(len, levels)])
         used = slice(firsts[-1])
         lower = p[shorter[used]] * np.repeat(scales, np.diff(firsts))
-        return cls(starts, suffixes, scales, firsts, symbols[used], nexts[used], shorter[used], p[used], lower)
+        return cls(
+            levels=starts,
+            suffixes=suffixes,
+            scales=scales,
+            firsts=firsts,
+            symbols=symbols[used],
+            nexts=nexts[used],
+            shorter=shorter[used],
+            p=p[used],
+            lower=lower,
+        )

@@ -317,7 +317,14 @@ def describe_text(reader: FileReader) -> TextDescription:
     codes = np.flatnonzero(counts)
     files = [_FileVersion(*state, digest.hexdigest()) for state, digest in zip(states, digests, strict=True)]
     return TextDescription(
-        kind, lines, reader.errors, codes, counts[codes], n_documents, hasher.fingerprint().sha256, files
+        kind=kind,
+        lines=lines,
+        errors=reader.errors,
+        codes=codes,
+        counts=counts[codes],
+        n_documents=n_documents,
+        sha256=hasher.fingerprint().sha256,
+        files=files,
     )
 
 
