@@ -166,7 +166,7 @@ def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, functions
 
 POLLS = {
     "export.arpa_file": {"_parts"},
-    "inference.matching": {"_grow", "_run"},
+    "inference.matching": {"_draw_beyond_tree", "_grow"},
     "inference.restoring": {"_search"},
     "ngram.counts": {"__init__", "add", "add_and_score", "losses", "rows_after"},
     "ngram.counts_network": {"log_probabilities", "string_log_likelihoods", "read", "log_likelihoods", "_of_long"},
