@@ -158,7 +158,7 @@ def test_c_gives_the_numbers_and_samples_of_python(mixture, compiler, tmp_path):
 def test_c_writes_the_texts_of_python(mixture, compiler, temperature, tmp_path):
     program = compiled(mixture, tmp_path, compiler, "-fsanitize=address,undefined")
     options = {"random_state": 5, "temperature": float(temperature)}
-    written = output(program, "-n", "60", "-s", "5", "-t", temperature)
+    written = output(program, "--length", "60", "--seed", "5", "--temperature", temperature)
     if mixture.vocabulary_.boundary is None:
         text = mixture.sample(60, **options)
         assert written == (text if isinstance(text, bytes) else text.encode() + b"\n")
@@ -184,7 +184,7 @@ def test_c_rounds_every_member_and_estimates_guess_numbers(compiler, tmp_path):
     counts = CharNGram(3).fit(NAMES)
     mixture = Mixture.from_fitted([network, counts], weights=FOUR)
     rounded = Mixture.from_fitted([network.quantize(), counts.quantize()], weights=FOUR)
-    options = {"int8": True, "guess_samples": 500, "random_state": 4}
+    options = {"int8": True, "n_guess_samples": 500, "random_state": 4}
     functions = loaded(mixture, tmp_path, compiler, **options)
     found = [functions.crnn_score(name.encode(), ctypes.c_size_t(len(name))) for name in NAMES]
     np.testing.assert_allclose(found, rounded.score_samples(NAMES), rtol=0, atol=1e-5)
@@ -204,6 +204,6 @@ def loaded(model, folder, compiler, *flags, **options):
     library = compiled(model, folder, compiler, "-DCRNN_NO_MAIN", "-shared", "-fPIC", *flags, **options)
     functions = ctypes.CDLL(str(library))
     functions.crnn_score.restype = ctypes.c_double
-    if options.get("guess_samples"):
+    if options.get("n_guess_samples"):
         functions.crnn_guess_number.restype = ctypes.c_double
     return functions
