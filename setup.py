@@ -66,6 +66,7 @@ ONCE = [
     "ngram.frozen",
     "ngram.compact",
     "ngram.lookahead",
+    "ngram.words",
     "inference.selection",
     "inference.closed_list",
     "inference.copies",

@@ -37,7 +37,7 @@ COMPILED = {
     "crnn._kernels.entry.core", "crnn._kernels.inference.closed_list", "crnn._kernels.inference.copies",
     "crnn._kernels.inference.selection",
     "crnn._kernels.ngram.compact", "crnn._kernels.ngram.frozen", "crnn._kernels.ngram.lookahead",
-    "crnn._kernels.ngram.ngrams", "crnn._kernels.ngram.reading",
+    "crnn._kernels.ngram.ngrams", "crnn._kernels.ngram.reading", "crnn._kernels.ngram.words",
 }  # fmt: skip
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}  # public, whatever they are called
 

@@ -6,9 +6,9 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .adaptation.reading import Adapt, AdaptationOptions, MixedReading
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError, short_repr
 from .estimator import Estimator
 from .files import model_file
 from .files.entries import MAX_MODELS
@@ -29,7 +29,9 @@ from .inference.text_scores import source_ids
 from .inference.text_state import FixedReading, Reading
 from .language_model import LanguageModel
 from .model.state import ModelState
-from .ngram.counts_network import AdaptiveCounts
+from .ngram.counts_network import AdaptiveCounts, CountsNetwork
+from .ngram.word_counts import WordCounts, has_words
+from .ngram.words_network import MixedWords, WordsNetwork
 from .parameters.checks import (
     MAX_SIZE,
     FilePath,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 COUNTING_SPEED = 1e6  # symbols counted per second, as `recommended` assumes
+OF_MIXTURE = ("weights", "words", "max_seconds")  # overrides that apply to the mixture
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
 OF_COUNTS_ALONE = ("order", "max_memory")
 MAX_MEMORY = 10**9  # default memory limit in bytes, for files of at most about 80 MB
@@ -66,6 +69,9 @@ CHOICE = 2.0  # times as long as counting: the choice of the order, for which ti
 TOLERANCE = 0.0005  # nats by which shorter counts, in a smaller file, may be worse
 WEIGHTS_SHARE = 0.03  # of the time, for the first weights
 LOGITS_PER_SECOND = 1 << 19  # of each member on the held-out text, per second of the budget
+MIN_HELD_OUT_OF_WORDS = 8000  # held-out symbols; fewer tell too little about the weights of a third member
+MIN_GAIN_OF_WORDS = 0.001  # nats by which words must lower the held-out loss
+WORDS = "words"  # the name of the last member
 MIN_SHARE = 0.1  # minimum fraction of the time for the networks, however long counting takes
 
 
@@ -143,6 +149,12 @@ class Mixture(LanguageModel):
     weights : array-like of float, shape (k,) or (4, k), default=None
         The exponent of each model, at least 0; or four rows, as in `weights_`. None: `fit` finds the weights that best
         predict a part of the text that the models have not seen.
+    words : bool or "auto", default="auto"
+        Whether `fit` makes another member: counts of the next character after the letters of a word so far and the two
+        words before. They need a `CharNGram`, whose predictions tell lower case from upper case. "auto": if they lower
+        the loss on the held-out part by at least 0.001 nats. They are not tried if this part has fewer than 8,000
+        symbols, if the text has no spaces or documents of a single word, or with labels, `sample_weight` or given
+        `weights`.
     max_seconds : float or None, default=None
         The time limit of `fit` and `partial_fit`: counts come first, networks share the rest. Of a text with more than
         250,000 characters per second, only the end is counted. None: each model's own limits.
@@ -157,11 +169,12 @@ class Mixture(LanguageModel):
     models_ : list of CharRNN, CharNGram or other language models
         The fitted models. All have the same symbols.
     weights_ : ndarray of float64 and shape (k,) or (4, k)
-        The current weights: given, equal, or found by `fit` or `fit_weights`. Row c of four predicts symbols after c
+        The current weights of the members: given, equal, or found by `fit` or `fit_weights`. With counts of words, the
+        last column is theirs, and k is one more than the number of models. Row c of four predicts symbols after c
         letters of a word, c = 0, 1, 2, and 3 or more. A letter is a letter, digit, underscore, or any character above
         127.
     members_ : list of str
-        The names of the columns of `weights_`: network, counts or mixture, numbered if there are several.
+        The names of the columns of `weights_`: network, counts, mixture or words, numbered if there are several.
     vocabulary_ : Vocabulary
         The symbols in id order: sorted code points or byte values. They are the same in all models.
     labels_ : ndarray of shape (K,)
@@ -183,12 +196,14 @@ class Mixture(LanguageModel):
         models: Iterable[LanguageModel],
         weights: ArrayLike | None = None,
         *,
+        words: bool | Literal["auto"] = "auto",
         max_seconds: float | None = None,
         n_threads: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.models = models
         self.weights = weights
+        self.words = words
         self.max_seconds = max_seconds
         self.n_threads = n_threads
         self.verbose = verbose
@@ -196,6 +211,7 @@ class Mixture(LanguageModel):
     # Missing before `fit`, `partial_fit`, `from_fitted` or `load`:
     models_: list[LanguageModel]
     weights_: NDArray[np.float64]
+    _words: MixedWords | None = None
 
     @classmethod
     def from_fitted(
@@ -239,7 +255,7 @@ class Mixture(LanguageModel):
         _check_members(members)
         mixture = cls(members, weights, max_seconds=max_seconds, n_threads=n_threads, verbose=verbose)
         mixture._checked_parameters()
-        mixture._keep([*members], _checked_weights(weights, len(members)))
+        mixture._keep([*members], _checked_weights(weights, len(members)), None)
         return mixture
 
     def fit(
@@ -255,7 +271,7 @@ class Mixture(LanguageModel):
     ) -> Self:
         """Train copies of the models on a text, find their weights, and return the mixture.
 
-        Counts are made first, in about 1 µs per character; networks train for the remaining time. The weights, and the
+        Counts are made first, in about 2 µs per character; networks train for the remaining time. The weights, and the
         order of a `CharNGram` with ``order=None`` (up to 24), are those that best predict a part of the text that the
         models have not seen: eight passages, or every hundredth document, with 1 % of the symbols or 16,384, whichever
         is less. These weights sum to 1. A text of fewer than 200,000 symbols, or of more than 64 MB, has no such part:
@@ -330,31 +346,35 @@ class Mixture(LanguageModel):
         else:
             split = Split(X, y, sample_weight, None)
         members = [_unfitted(model) for model in models]
+        wanted_words = self._wanted_words(members, weights, y, sample_weight)
         start_weights = _checked_weights(weights, len(members))
         saving = _Saving.of(
             checkpoint,
             checkpoint_interval(checkpoint_every, checkpoint_seconds),
             members,
             start_weights,
+            None,
             {
                 "finished": False,
                 "fits_weights": weights is None,
                 "has_validation": validation is not None,
+                "words": wanted_words,
                 "max_seconds": self.max_seconds,
             },
         )
         fitting = _Fitting(self, members, split, shared_time, saving)
         try:
             fitting.count()
+            fitting.count_words(wanted_words)
             fitting.train_networks()
             found = fitting.weights(weights, sum_to_one=validation is None)
         except (KeyboardInterrupt, DivergenceError):
             if all(member.__sklearn_is_fitted__() for member in members):
-                self._keep(members, start_weights)
+                self._keep(members, start_weights, None)
             raise
         finally:
             fitting.restore_parameters()
-        self._keep(members, found)
+        self._keep(members, found.weights, found.words)
         if saving is not None:
             saving.write_last(members, found)
         return self
@@ -371,7 +391,7 @@ class Mixture(LanguageModel):
         checkpoint_every: int | None = None,
         checkpoint_seconds: float | None = None,
     ) -> Self:
-        """Train all models further on another text; their weights stay as they are.
+        """Train all models further on another text; their weights and counts of words stay as they are.
 
         Networks continue and counts add the text, as in `CharRNN.partial_fit` and `CharNGram.partial_fit`, which also
         raise the same errors. The first call on an unfitted mixture is equivalent to `fit`. After an error or Ctrl-C
@@ -417,27 +437,30 @@ class Mixture(LanguageModel):
             checkpoint_interval(checkpoint_every, checkpoint_seconds),
             members,
             self.weights_,
+            self._words,
             {
                 "finished": False,
                 "fits_weights": held_out is not None,
                 "has_validation": held_out is not None,
+                "words": self._words is not None,
                 "max_seconds": self.max_seconds,
             },
         )
         fitting = _Fitting(self, members, Split(X, y, sample_weight, held_out), shared_time, saving)
+        fitting.keep_words(self._words)
         try:
             fitting.count(anew=False)
             fitting.train_networks(anew=False, epochs=epochs)
-            weights = self.weights_ if held_out is None else fitting.weights(None, sum_to_one=False)
+            found = fitting.weights(self.weights_ if held_out is None else None, sum_to_one=False)
         except (KeyboardInterrupt, DivergenceError):
             if fitting.all_have_learned:
-                self._keep(members, self.weights_)
+                self._keep(members, self.weights_, self._words)
             raise
         finally:
             fitting.restore_parameters()
-        self._keep(members, weights)
+        self._keep(members, found.weights, found.words)
         if saving is not None:
-            saving.write_last(members, weights)
+            saving.write_last(members, found)
         return self
 
     @classmethod
@@ -490,7 +513,8 @@ class Mixture(LanguageModel):
         100
         """
         path = checked_path("path", path)
-        parts, weights, document = model_file.read_mixture_run(path)
+        stored = model_file.read_mixture(path)
+        document = stored.fitting
         if document is None:
             raise InvalidInputError(
                 f"{path} contains a mixture, but no unfinished training run. Load it and call partial_fit."
@@ -505,27 +529,35 @@ class Mixture(LanguageModel):
         checked_int("verbose", verbose, 0)
         X = rereadable(X)
         split = split_held_out(X, validation, y=y) if document["fits_weights"] else Split(X, y, None, None)
-        members = models_of(parts, path)
+        members = models_of(stored.parts, path)
         mixture = cls(
-            [_unfitted(member) for member in members], max_seconds=document["max_seconds"], n_threads=n_threads
+            [_unfitted(member) for member in members],
+            words=document.get("words", False),
+            max_seconds=document["max_seconds"],
+            n_threads=n_threads,
         )
-        mixture._keep([*members], weights)
+        words = _words_of(stored, members, path)
+        mixture._keep([*members], stored.weights, words)
         if document["finished"]:
             return mixture
         mixture.verbose = verbose
-        saving = _Saving.of(path, Interval(), [*members], weights, document)
+        saving = _Saving.of(path, Interval(), [*members], stored.weights, words, document)
         assert saving is not None
         shared_time = SharedTime(document["max_seconds"], time.perf_counter())
         shared_time.has_limit = False  # the orders are tried without a limit
         fitting = _Fitting(mixture, [*members], split, shared_time, saving)
+        if words is not None:
+            fitting.keep_words(words)
+        elif stored.words is not None:
+            fitting.keep_counted_words(_word_counts_of(stored.words, members, path), document["words"])
         try:
-            fitting.resume_network(parts, path)
-            given = None if document["fits_weights"] else weights
+            fitting.resume_network(stored.parts, path)
+            given = None if document["fits_weights"] else stored.weights
             found = fitting.weights(given, sum_to_one=validation is None)
         finally:
             fitting.restore_parameters()
             mixture.verbose = 0
-        mixture._keep(fitting.members, found)
+        mixture._keep(fitting.members, found.weights, found.words)
         saving.write_last(fitting.members, found)
         return mixture
 
@@ -536,11 +568,36 @@ class Mixture(LanguageModel):
         _checked_seconds(self.max_seconds)
         checked_threads(self.n_threads)
         checked_int("verbose", self.verbose, 0)
+        if not isinstance(self.words, bool) and self.words != "auto":
+            raise InvalidInputError(f"words is {short_repr(self.words)}. Pass True, False or 'auto'.")
         return models, weights
 
-    def _keep(self, models: list[LanguageModel], weights: NDArray[np.float64]) -> None:
-        """Make models and weights the mixture's own, both at once."""
-        vars(self).update(models_=models, weights_=weights)
+    def _wanted_words(
+        self, models: list[LanguageModel], weights: NDArray[np.float64] | None, y: Any, sample_weight: Any
+    ) -> bool | Literal["auto"]:
+        """Return whether to count words: as the parameter says, but never if another argument rules it out."""
+        if self.words is False:
+            return False
+        reason = None
+        if weights is not None:
+            reason = "weights is given"
+        elif y is not None:
+            reason = "y is given"
+        elif sample_weight is not None:
+            reason = "sample_weight is given"
+        elif not any(isinstance(model, CharNGram) for model in models):
+            reason = "models has no CharNGram"
+        elif len(models) == MAX_MODELS:
+            reason = f"models has {MAX_MODELS} models already"
+        if reason is None:
+            return self.words
+        if self.words is True:
+            raise InvalidInputError(f"words is True, but {reason}. Pass words=False, or change the other argument.")
+        return False
+
+    def _keep(self, models: list[LanguageModel], weights: NDArray[np.float64], words: MixedWords | None) -> None:
+        """Make models, weights and counts of words the mixture's own, all at once."""
+        vars(self).update(models_=models, weights_=weights, _words=words)
 
     def fit_weights(self, X: TextLike, y: ArrayLike | None = None) -> Self:
         """Find the weights that best predict a held-out text.
@@ -573,14 +630,16 @@ class Mixture(LanguageModel):
         models = self._fitted("fit_weights")
         _check_members(models)
         held_out = held_out_documents(X, y, models[0].vocabulary_)
-        self.weights_ = fit_to_held_out(models, held_out, sum_to_one=False).weights
+        words = None if self._words is None else TriedWords(self._words.counts, required=True)
+        found = fit_to_held_out(models, held_out, sum_to_one=False, words=words)
+        self._keep(models, found.weights, found.words)
         return self
 
     def adapt(self, X: TextLike, **options: Any) -> Self:
         """Return a mixture whose models have adapted to a text; see `CharRNN.adapt` and `CharNGram.adapt`.
 
-        `X` and errors are as for these; `options` are those of `CharRNN.adapt`, for the networks. The weights are the
-        same. This mixture and its models stay unchanged.
+        `X` and errors are as for these; `options` are those of `CharRNN.adapt`, for the networks. The weights and the
+        counts of words are the same. This mixture and its models stay unchanged.
 
         Examples
         --------
@@ -627,7 +686,7 @@ class Mixture(LanguageModel):
         """
         seconds = checked_float("seconds", seconds, above=0.0)
         verbose = checked_int("verbose", verbose, 0)
-        of_mixture = {name: value for name, value in overrides.items() if name in ("weights", "max_seconds")}
+        of_mixture = {name: value for name, value in overrides.items() if name in OF_MIXTURE}
         of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
         taken = (*of_mixture, *OF_COUNTS_ALONE)
         of_network = {name: value for name, value in overrides.items() if name not in taken}
@@ -671,13 +730,8 @@ class Mixture(LanguageModel):
 
     @property
     def members_(self) -> list[str]:
-        """The names of the columns of `weights_`: network, counts or mixture, numbered if there are several."""
-        kinds = [_kind_of(model) for model in self._fitted("reading members_")]
-        names = []
-        for i, kind in enumerate(kinds):
-            number = kinds[: i + 1].count(kind)
-            names.append(kind if kinds.count(kind) == 1 else f"{kind} {number}")
-        return names
+        """The names of the columns of `weights_`: network, counts, mixture or words, numbered if there are several."""
+        return _member_names(self._fitted("reading members_"), has_words=self._words is not None)
 
     def _without_text(self) -> Self:
         return self._with_attributes(models_=[model._without_text() for model in self._fitted("_without_text")])
@@ -685,18 +739,20 @@ class Mixture(LanguageModel):
     def _file_content(self) -> bytes:
         models = self._fitted("save")
         _check_members(models)  # which may have been changed or fitted again
-        weights = _checked_rows("weights_", self.weights_, len(models))
-        return model_file.mixture_bytes([file_of(model, i) for i, model in enumerate(models)], weights)
+        words = self._words
+        weights = _checked_rows("weights_", self.weights_, len(models) + (words is not None))
+        parts = [file_of(model, i) for i, model in enumerate(models)]
+        return model_file.mixture_bytes(_stored(parts, weights, words))
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
-        parts, weights = model_file.read_mixture(path)
-        models = models_of(parts, path)
+        stored = model_file.read_mixture(path)
+        models = models_of(stored.parts, path)
         try:
             mixture = cls.from_fitted(models)
         except InvalidInputError as error:
             raise ModelFileError(f"model file {path_name(path)}: its models do not fit together: {error}") from error
-        mixture.weights_ = weights
+        mixture._keep(mixture.models_, stored.weights, _words_of(stored, models, path))
         return mixture
 
     # ------------------------------------------------------------- scikit-learn
@@ -775,9 +831,13 @@ class Mixture(LanguageModel):
         """Return the notebook display: the models and their weights."""
         if not self.__sklearn_is_fitted__():
             return super()._repr_html_()
-        shown = zip(self.models_, shown_weights(self), strict=True)
-        rows = "".join(f"<li>weight {weight}: {model._repr_html_()}</li>" for model, weight in shown)
-        return f"<div><b>Mixture</b> of {len(self.models_)} models<ol>{rows}</ol></div>"
+        members = [model._repr_html_() for model in self.models_]
+        words = shown_words(self)
+        if words is not None:
+            members.append(words)
+        shown = zip(members, shown_weights(self), strict=True)
+        rows = "".join(f"<li>weight {weight}: {member}</li>" for member, weight in shown)
+        return f"<div><b>Mixture</b> of {len(members)} models<ol>{rows}</ol></div>"
 
     def __getattr__(self, name: str) -> Any:
         """Raise AttributeError, which for a network's attribute says what to do instead."""
@@ -827,7 +887,10 @@ class Mixture(LanguageModel):
         self._require_no_labels(what)
         members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in models]
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
-        return MixedNetwork([network for network, _ in members], self.weights_, letters_of(vocabulary)), vocabulary
+        networks = [network for network, _ in members]
+        if self._words is not None:
+            networks.append(_words_network(self._words, networks, vocabulary))
+        return MixedNetwork(networks, self.weights_, letters_of(vocabulary)), vocabulary
 
     def _member(
         self, model: LanguageModel, what: str, *, one_row: bool, scoring: bool
@@ -838,13 +901,32 @@ class Mixture(LanguageModel):
             network = network._replace(n_threads=checked_threads(self.n_threads))
         return network, vocabulary
 
+    def without_words(self) -> Self:
+        """Return a mixture of the same models without the counts of words, with the weights found for it.
+
+        An exported file contains this mixture, since it cannot contain counts of words. The models are shared.
+
+        Examples
+        --------
+        >>> text = "to be or not to be, " * 50
+        >>> mixture = Mixture([CharNGram(order=2), CharNGram(order=4)], words=True).fit(text, validation=text[:40])
+        >>> mixture.members_, mixture.without_words().members_
+        (['counts 1', 'counts 2', 'words'], ['counts 1', 'counts 2'])
+        """
+        models = [*self._fitted("without_words")]
+        words = self._words
+        weights = self.weights_ if words is None else words.weights_without
+        return self._with_attributes(models_=models, weights_=weights.copy(), _words=None)
+
     def _exported_expression(self, *, int8: bool) -> str:
+        model = "model" if self._words is None else "model.without_words()"
         if not int8:
-            return "model"
-        return "crnn.Mixture.from_fitted([member.quantize() for member in model.models_], model.weights_)"
+            return model
+        return f"crnn.Mixture.from_fitted([member.quantize() for member in model.models_], {model}.weights_)"
 
     def _compact(self, *, int8: bool) -> Self:
-        return self._with_attributes(models_=[model._compact(int8=int8) for model in self._fitted("export")])
+        models = [model._compact(int8=int8) for model in self._fitted("export")]
+        return self.without_words()._with_attributes(models_=models)
 
     def _exported(self, what: str, *, int8: bool) -> ExportedMixture:
         from .export.models import ExportedMixture
@@ -853,7 +935,13 @@ class Mixture(LanguageModel):
         self._require_no_labels(what)
         models = self._fitted(what)
         _check_members(models)
-        return ExportedMixture.of([model._exported(what, int8=int8) for model in models], self.weights_)
+        if self._words is not None:
+            warn_caller(
+                "the mixture has counts of words, but an exported file cannot contain them. It has the other members, "
+                "with weights that were fitted without the words."
+            )
+        weights = self.without_words().weights_
+        return ExportedMixture.of([model._exported(what, int8=int8) for model in models], weights)
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[Reading, Vocabulary]:
         counts_alone = isinstance(adapt, str) and adapt == "counts"
@@ -871,6 +959,10 @@ class Mixture(LanguageModel):
                 members.append(model._adaptive_reading(what, of_counts, scoring=scoring))
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
         readings = [reading for reading, _ in members]
+        if self._words is not None:
+            fixed = [self._member(model, what, one_row=True, scoring=True)[0] for model in self._fitted(what)]
+            of_words = _words_network(self._words, fixed, vocabulary)
+            readings.append(FixedReading(of_words, of_words.zero_state(1)))
         weights = np.array(self.weights_, np.float64, ndmin=2)
         counting = [reading for reading in readings if isinstance(reading, AdaptiveCounts)]
         if counting and len(readings) < MAX_MODELS:
@@ -959,6 +1051,8 @@ class _Fitting:
         self._n_threads = mixture.n_threads
         self._held_out: HeldOutDocuments | None = None
         self._chosen: int | None = None  # the index of the counts whose order will be chosen
+        self._words: TriedWords | None = None
+        self._words_before: MixedWords | None = None  # those of a mixture that is trained further
         self._parameters = [
             {name: value for name, value in member.get_params(deep=False).items() if name in ("verbose", "max_seconds")}
             for member in members
@@ -1004,6 +1098,35 @@ class _Fitting:
             self._time.reserve(CHOICE * (self._time.elapsed - start))
         if of_counts:
             self._encode_held_out(self._members[of_counts[0]])
+
+    def count_words(self, wanted: bool | Literal["auto"]) -> None:
+        """Count the words of the text, after all counts, if that is wanted and may help."""
+        held_out = self._held_out
+        is_automatic = wanted == "auto"
+        if wanted is False or (is_automatic and (held_out is None or held_out.n_symbols < MIN_HELD_OUT_OF_WORDS)):
+            return
+        start = self._time.elapsed
+        counts = next(member for member in self._members if isinstance(member, CharNGram))
+        vocabulary = counts.vocabulary_
+        ids, _ = source_ids(text_source(self._split.X), vocabulary)
+        most = self._time.max_counted
+        ids = ids if most is None else ids[-most:]
+        if is_automatic and not has_words(ids, vocabulary):
+            return
+        max_memory = MAX_MEMORY if counts.max_memory is None else int(counts.max_memory)
+        self.keep_counted_words(WordCounts.of(ids, vocabulary, max_memory), wanted)
+        self._time.reserve(self._time.elapsed - start)
+
+    def keep_counted_words(self, counts: WordCounts, wanted: bool | Literal["auto"]) -> None:
+        """Try words that are counted already."""
+        self._words = TriedWords(counts, required=wanted is True)
+        if self._saving is not None:
+            self._saving.pending_words = counts
+
+    def keep_words(self, words: MixedWords | None) -> None:
+        """Keep the words of a mixture that is trained further."""
+        self._words = None if words is None else TriedWords(words.counts, required=True)
+        self._words_before = words
 
     def _longest(self, is_only_open_order: bool) -> int | None:
         """Return the order of counts without one: the longest, unless `CharNGram` should choose."""
@@ -1060,30 +1183,49 @@ class _Fitting:
         if self._held_out is None and self._split.held_out is not None:
             self._held_out = encode_held_out(self._split.held_out, member.vocabulary_)
 
-    def weights(self, given: NDArray[np.float64] | None, *, sum_to_one: bool) -> NDArray[np.float64]:
-        """Return the weights; the counts in `members` become shorter if that is as good."""
+    def weights(self, given: NDArray[np.float64] | None, *, sum_to_one: bool) -> FittedWeights:
+        """Return the weights, and the words if they help; the counts in `members` become shorter if that is as good."""
         _check_members(self._members)
+        n = len(self._members)
         if given is not None:
-            return given
+            return FittedWeights(self._members, given, self._words_before)
         if self._held_out is None:
-            return _checked_weights(None, len(self._members))
+            equal = _checked_weights(None, n)
+            if self._words is None:
+                return FittedWeights(self._members, equal, None)
+            words = MixedWords(self._words.counts, self._members[0].vocabulary_, equal)
+            return FittedWeights(self._members, _checked_weights(None, n + 1), words)
         fitted = fit_to_held_out(
-            self._members, self._held_out, sum_to_one=sum_to_one, chosen=self._chosen, shared_time=self._time
+            self._members,
+            self._held_out,
+            sum_to_one=sum_to_one,
+            chosen=self._chosen,
+            shared_time=self._time,
+            words=self._words,
         )
         self._members[:] = fitted.models
         if self._verbose:
             _print_losses(fitted)
-        return fitted.weights
+        return fitted
 
 
 class _Saving:
     """How a call of `fit` or `partial_fit` saves itself: the network's run together with the counts."""
 
-    def __init__(self, path: str, interval: Interval, weights: NDArray[np.float64], document: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str,
+        interval: Interval,
+        weights: NDArray[np.float64],
+        words: MixedWords | None,
+        document: Mapping[str, Any],
+    ) -> None:
         self._path = path
         self.interval = interval
         self._weights = weights
+        self._words = words
         self._document = document
+        self.pending_words: WordCounts | None = None  # which may join when the weights are found
 
     @classmethod
     def of(
@@ -1092,7 +1234,8 @@ class _Saving:
         interval: Interval,
         models: list[LanguageModel],
         weights: NDArray[np.float64],
-        document: dict[str, Any],
+        words: MixedWords | None,
+        document: Mapping[str, Any],
     ) -> Self | None:
         """Return how to save, or None without a path."""
         if path is None:
@@ -1103,7 +1246,7 @@ class _Saving:
                 "checkpoint needs a mixture of one CharRNN and any number of CharNGram. Omit checkpoint, or change "
                 "models."
             )
-        return cls(checked_path("checkpoint", path), interval, weights, document)
+        return cls(checked_path("checkpoint", path), interval, weights, words, document)
 
     def arguments(self, models: list[LanguageModel]) -> dict[str, Any]:
         """Return arguments of the network's `fit`, after the counts are complete."""
@@ -1129,16 +1272,20 @@ class _Saving:
         def content() -> bytes:
             network = ("CharRNN", run_bytes(state, run=run, parameters=parameters))
             parts = [network if part is None else part for part in counts]
-            return model_file.mixture_bytes(parts, self._weights, self._document)
+            stored = _stored(parts, self._weights, self._words)._replace(fitting=self._document)
+            if self.pending_words is not None:
+                stored = stored._replace(words=self.pending_words.arrays)
+            return model_file.mixture_bytes(stored)
 
         write_path(path, content)
 
-    def write_last(self, models: list[LanguageModel], weights: NDArray[np.float64]) -> None:
+    def write_last(self, models: list[LanguageModel], found: FittedWeights) -> None:
         """Write the final mixture, which `Mixture.resume` returns as it is."""
 
         def content() -> bytes:
             parts = [file_of(model, i) for i, model in enumerate(models)]
-            return model_file.mixture_bytes(parts, weights, self._document | {"finished": True})
+            stored = _stored(parts, found.weights, found.words)
+            return model_file.mixture_bytes(stored._replace(fitting={**self._document, "finished": True}))
 
         try:
             write_path(self._path, content)
@@ -1160,14 +1307,27 @@ class HeldOutDocuments(NamedTuple):
     vocabulary: Vocabulary  # of the models
     parts: list[tuple[Any, Ids, int]]  # the label, the ids, and how many of the first are not predicted
 
+    @property
+    def n_symbols(self) -> int:
+        """The number of symbols."""
+        return sum(len(ids) for _, ids, _ in self.parts)
+
+
+class TriedWords(NamedTuple):
+    """Counts of words that join a mixture: always if they are required, else if they help."""
+
+    counts: WordCounts
+    required: bool
+
 
 class FittedWeights(NamedTuple):
-    """The models with their weights, and the loss on the held-out text, in nats per symbol."""
+    """The models with their weights, and the loss on the held-out text, in nats per symbol, if there is one."""
 
     models: list[LanguageModel]
     weights: NDArray[np.float64]
-    loss: float
-    losses: list[float]  # of each model
+    words: MixedWords | None = None  # whose weights are the last column
+    loss: float = math.nan
+    losses: Sequence[float] = ()  # of each member
 
 
 def held_out_documents(X: TextLike, y: ArrayLike | None, vocabulary: Vocabulary) -> HeldOutDocuments:
@@ -1182,8 +1342,8 @@ def held_out_documents(X: TextLike, y: ArrayLike | None, vocabulary: Vocabulary)
 
 def _print_losses(fitted: FittedWeights) -> None:
     """Print the loss of each model and of the mixture on the held-out text."""
-    mixture = Mixture.from_fitted(fitted.models, fitted.weights)
-    parts = [f"{name} {loss:.3f}" for name, loss in zip(mixture.members_, fitted.losses, strict=True)]
+    names = _member_names(fitted.models, has_words=fitted.words is not None)
+    parts = [f"{name} {loss:.3f}" for name, loss in zip(names, fitted.losses, strict=True)]
     print(f"held-out loss in nats per symbol: {', '.join(parts)}, mixture {fitted.loss:.3f}", file=sys.stderr)
 
 
@@ -1226,36 +1386,125 @@ def fit_to_held_out(
     sum_to_one: bool,
     chosen: int | None = None,
     shared_time: SharedTime | None = None,
+    words: TriedWords | None = None,
 ) -> FittedWeights:
     """Fit the weights of models to a held-out text, and return both.
 
     The counts ``models[chosen]`` become shorter as long as the loss with newly fitted weights stays within `TOLERANCE`
-    of the best, and the time is not over. A sum of 1 is for a part of the training text: it is more like the rest of
-    that text than a new text is, and larger weights, which make the predictions surer, would fit it alone.
+    of the best, and the time is not over. Then `words` join, unless they help too little. A sum of 1 is for a part of
+    the training text: it is more like the rest of that text than a new text is, and larger weights, which make the
+    predictions surer, would fit it alone.
     """
     shared_time = SharedTime(None, 0.0) if shared_time is None else shared_time
     text = _held_out_text(len(models), held_out, shared_time.max_logits)
     rows = text.all_rows([_part_networks(model, held_out) for model in models])
     losses = [text.loss(of_model) for of_model in rows]
     weights, loss = text.fit(rows, sum_to_one=sum_to_one)
-    best = FittedWeights(models, weights, loss, losses)
-    if chosen is None:
-        return best
+    best = FittedWeights(models, weights, None, loss, losses)
+    if chosen is not None:
+        best = _with_best_order(best, chosen, held_out, text, rows, sum_to_one=sum_to_one, shared_time=shared_time)
+    return best if words is None else _with_words(best, words, held_out, text, rows, sum_to_one=sum_to_one)
+
+
+def _with_best_order(
+    best: FittedWeights,
+    chosen: int,
+    held_out: HeldOutDocuments,
+    text: HeldOutText,
+    rows: list[NDArray[np.float64]],
+    *,
+    sum_to_one: bool,
+    shared_time: SharedTime,
+) -> FittedWeights:
+    """Return the fit with the best order of the counts ``models[chosen]``, whose `rows` are replaced by theirs."""
+    models, losses = best.models, best.losses
     counts = models[chosen]
     assert isinstance(counts, CharNGram)
-    lowest = loss
+    lowest = best.loss
     for order in [order for order in SHORTER if order < counts.order_]:
         if not shared_time.allows_another_order():
             break
         counts = counts._shortened(order)
+        rows_before = rows[chosen]
         rows[chosen] = text.rows(_part_networks(counts, held_out))
         weights, loss = text.fit(rows, sum_to_one=sum_to_one)
         if loss > lowest + TOLERANCE:
+            rows[chosen] = rows_before
             break
         lowest = min(lowest, loss)
         losses = [*losses[:chosen], text.loss(rows[chosen]), *losses[chosen + 1 :]]
-        best = FittedWeights([*models[:chosen], counts, *models[chosen + 1 :]], weights, loss, losses)
+        best = FittedWeights([*models[:chosen], counts, *models[chosen + 1 :]], weights, None, loss, losses)
     return best
+
+
+def _with_words(
+    fitted: FittedWeights,
+    words: TriedWords,
+    held_out: HeldOutDocuments,
+    text: HeldOutText,
+    rows: list[NDArray[np.float64]],
+    *,
+    sum_to_one: bool,
+) -> FittedWeights:
+    """Return the fit with counts of words as another member, or the given one if they help too little."""
+    mixed = MixedWords(words.counts, held_out.vocabulary, fitted.weights)
+    counts = next(model for model in fitted.models if isinstance(model, CharNGram))
+    networks = [_words_network(mixed, [network], held_out.vocabulary) for network in _part_networks(counts, held_out)]
+    of_words = text.rows(networks)
+    weights, loss = text.fit([*rows, of_words], sum_to_one=sum_to_one)
+    if not words.required and not loss <= fitted.loss - MIN_GAIN_OF_WORDS:
+        return fitted
+    return FittedWeights(fitted.models, weights, mixed, loss, [*fitted.losses, text.loss(of_words)])
+
+
+def _words_network(words: MixedWords, networks: Sequence[InferenceNetwork], vocabulary: Vocabulary) -> InferenceNetwork:
+    """Return the network of counts of words, given those of the models."""
+    characters = next((network for network in networks if isinstance(network, CountsNetwork)), None)
+    if characters is None:
+        raise InvalidInputError("the mixture has counts of words, which need a CharNGram, but models_ has none.")
+    if vocabulary != words.vocabulary:
+        raise InvalidInputError(
+            "the models have other symbols than the mixture's counts of words. Use without_words(), or fit the mixture "
+            "again."
+        )
+    return WordsNetwork(words.counts, characters)
+
+
+def _stored(
+    parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64], words: MixedWords | None
+) -> model_file.StoredMixture:
+    """Return what a mixture's file contains."""
+    if words is None:
+        return model_file.StoredMixture(parts, weights)
+    return model_file.StoredMixture(parts, weights, words.counts.arrays, words.weights_without)
+
+
+def _words_of(
+    stored: model_file.StoredMixture, models: Sequence[LanguageModel], path: FilePath | BinaryIO
+) -> MixedWords | None:
+    """Return a file's counts of words; None without them, or if they have no weight yet."""
+    if stored.words is None or stored.weights_without_words is None:
+        return None
+    counts = _word_counts_of(stored.words, models, path)
+    return MixedWords(counts, models[0].vocabulary_, stored.weights_without_words)
+
+
+def _word_counts_of(
+    arrays: Mapping[str, NDArray[Any]], models: Sequence[LanguageModel], path: FilePath | BinaryIO
+) -> WordCounts:
+    """Return counts of words of a file; errors name it."""
+    vocabulary = models[0].vocabulary_
+    name = path_name(path)
+    if vocabulary.labels or not any(isinstance(model, CharNGram) for model in models):
+        raise ModelFileError(f"model file {name}: its counts of words need a CharNGram without labels")
+    if len(arrays["base"]) != len(vocabulary):
+        raise ModelFileError(
+            f"model file {name}: its counts of words have {len(arrays['base'])} symbols, its models {len(vocabulary)}"
+        )
+    try:
+        return WordCounts(arrays, vocabulary.boundary)
+    except InvalidInputError as error:
+        raise ModelFileError(f"model file {name}: {error}") from error
 
 
 def _network_seconds(X: TextLike, seconds: float) -> float:
@@ -1314,11 +1563,27 @@ def shown_weights(mixture: Mixture) -> list[str]:
     return ["/".join(f"{weight:.3f}" for weight in of_model) for of_model in np.atleast_2d(mixture.weights_).T]
 
 
+def shown_words(mixture: Mixture) -> str | None:
+    """Return a description of a mixture's counts of words, if it has some."""
+    words = mixture._words
+    return None if words is None else f"counts of words, {words.counts.n_grams:,} n-grams"
+
+
 def _kind_of(model: LanguageModel) -> str:
     """Return what a model is called among the members of a mixture."""
     if isinstance(model, CharRNN):
         return "network"
     return "counts" if isinstance(model, CharNGram) else "mixture"
+
+
+def _member_names(models: Sequence[LanguageModel], *, has_words: bool) -> list[str]:
+    """Return the names of the columns of a mixture's weights."""
+    kinds = [_kind_of(model) for model in models]
+    names = []
+    for i, kind in enumerate(kinds):
+        number = kinds[: i + 1].count(kind)
+        names.append(kind if kinds.count(kind) == 1 else f"{kind} {number}")
+    return [*names, WORDS] if has_words else names
 
 
 def _unfitted(model: LanguageModel) -> LanguageModel:

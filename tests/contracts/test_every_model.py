@@ -52,6 +52,11 @@ def mixture():
     return Mixture.from_fitted([network(), counts()], weights=[0.3, 0.8])
 
 
+def mixture_with_words():
+    models = [CharRNN(5, seq_length=5, max_steps=7, random_state=0), CharNGram(3)]
+    return Mixture(models, words=True).fit(TEXT, validation=TEXT[:50])
+
+
 MODELS = {
     "network": lambda: network(batch_size=2, validation_fraction=0.3),
     "network of documents": lambda: network(NAMES, cell="lstm", num_layers=2, optimizer="adam", dtype="float64"),
@@ -66,6 +71,7 @@ MODELS = {
     "counts of a text": lambda: counts(),
     "counts with labels": lambda: CharNGram(4, min_count=2, max_memory=1e8).fit(NAMES, y=[0.5, 0.25] * 3),
     "mixture": mixture,
+    "mixture with words": mixture_with_words,
     "classifier": lambda: TextClassifier(CharRNN(5, max_steps=7, random_state=0), class_weight={0: 2.0}).fit(
         NAMES, [0, 1] * 3
     ),

@@ -34,9 +34,10 @@ def mixture_file(weights, *, models=("CharNGram", "CharNGram"), **tensors):
 def test_mixtures_come_back():
     for weights in ([0.25, 0.75], [0, 1e-300], [1e30, 1e30], [0.0, 0.0], [[1, 2], [3, 4], [5, 6], [7, 8]]):
         content = mixture_file(weights)
-        parts, found = model_file.read_mixture(io.BytesIO(content))
-        assert (parts, found.tolist()) == (PARTS, weights)
-        assert model_file.mixture_bytes(PARTS, np.array(weights, np.float64)) == content
+        stored = model_file.read_mixture(io.BytesIO(content))
+        assert (stored.parts, stored.weights.tolist()) == (PARTS, weights)
+        assert stored.words is stored.weights_without_words is stored.fitting is None
+        assert model_file.mixture_bytes(stored) == content
 
 
 FOREIGN = np.frombuffer(saved(CharNGram(2).fit(["xy"])), np.uint8)

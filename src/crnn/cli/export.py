@@ -224,7 +224,7 @@ def _prune_model(model: CharRNN | CharNGram | Mixture, arguments: argparse.Names
         return model.prune(arguments.max_bytes)
     if isinstance(model, Mixture) and any(isinstance(each, CharNGram) for each in model.models_):
         members = [_prune_model(each, arguments) if isinstance(each, CharNGram) else each for each in model.models_]
-        return Mixture.from_fitted(members, model.weights_)
+        return Mixture.from_fitted(members, model.without_words().weights_)
     raise InvalidInputError("--max-bytes needs counts, but MODEL has none. Omit it, or pass --int8.")
 
 

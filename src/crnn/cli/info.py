@@ -13,7 +13,7 @@ from ..char_rnn import CharRNN
 from ..files.model_file import contains_text, holds_detector
 from ..files.network_file import has_training_state
 from ..loading import load_model
-from ..mixture import Mixture, shown_weights
+from ..mixture import Mixture, shown_weights, shown_words
 from ..model.layout import describe_parameters
 from ..runtime import build_info
 from ..text.id_cache import check
@@ -122,8 +122,12 @@ def _ngram_rows(model: CharNGram) -> dict[str, str]:
 
 def _mixture_rows(model: Mixture) -> dict[str, str]:
     rows = {"architecture": f"a mixture of {len(model.models_)} models"}
-    for i, (member, weight) in enumerate(zip(model.models_, shown_weights(model), strict=True)):
+    shown = shown_weights(model)
+    for i, (member, weight) in enumerate(zip(model.models_, shown, strict=False)):
         rows[f"models[{i}]"] = f"weight {weight}, {member!r}"
+    words = shown_words(model)
+    if words is not None:
+        rows["words"] = f"weight {shown[-1]}, {words}"
     return rows | _vocabulary_rows(model.vocabulary_)
 
 

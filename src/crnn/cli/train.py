@@ -21,7 +21,7 @@ from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..files.model_file import holds_detector, is_mixture, read_mixture, read_mixture_run
+from ..files.model_file import holds_detector, is_mixture, read_mixture
 from ..files.network_file import read_run
 from ..mixture import Mixture, fit_since, shown_weights
 from ..ngram.counts import checked_ngram_parameter
@@ -772,8 +772,7 @@ def contains_model(path: str, model: CharRNN | Mixture) -> bool:
 
 def _stored_network(path: str) -> CharRNN:
     """Return the network in a mixture's file, without the counts, which take longer to read."""
-    parts, _ = read_mixture(path)
-    (content,) = [content for kind, content in parts if kind == "CharRNN"]
+    (content,) = [content for kind, content in read_mixture(path).parts if kind == "CharRNN"]
     return CharRNN.load(io.BytesIO(content))
 
 
@@ -801,7 +800,7 @@ def _refuse_undelivered(checkpoint: str, output: str) -> None:
 
 def _refuse_undelivered_mixture(checkpoint: str, output: str) -> None:
     """Raise an error if a checkpoint has a model, or a run whose model is not in the output, and would be lost."""
-    document = read_mixture_run(checkpoint)[2]
+    document = read_mixture(checkpoint).fitting
     if document is None:
         raise InvalidInputError(f"{checkpoint} is a model, but a checkpoint would replace it. Move or rename it.")
     if not document["finished"]:

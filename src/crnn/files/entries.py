@@ -299,7 +299,8 @@ ENTRIES: dict[str, Check] = {
                 "null or a number above 0",
                 lambda value: value is None or (isinstance(value, int | float) and 0 < value < math.inf),
             ),
-        }
+        },
+        {"words": _must_be('true, false or "auto"', lambda value: isinstance(value, bool) or value == "auto")},
     ),
 }
 

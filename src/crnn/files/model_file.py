@@ -1,9 +1,11 @@
 """The files that contain other models' files: of a mixture, a classifier and a detector.
 
 A mixture and a classifier are sealed files (see `sealed_file`) whose entry ``models`` names the models' classes. The
-tensor ``weights`` has the weights, and ``models.0``, ``models.1`` and so on the bytes of each model's file. A
-classifier, which has a model for each direction of each estimator, also has the entry ``classifier``: its own
-parameters and the prior.
+tensor ``weights`` has the weights, and ``models.0``, ``models.1`` and so on the bytes of each model's file. A mixture
+may also have counts of words, the tensors ``words.lengths``, ``words.keys`` and so on: ``weights`` has one more column
+for them, and ``weights_without_words`` has the weights of the models alone. In a checkpoint of a call that has yet to
+find the weights, ``weights`` lacks that column. A classifier, which has a model for each direction of each estimator,
+also has the entry ``classifier``: its own parameters and the prior.
 
 A detector's file is that of its model, of whatever kind, with an entry ``detector``: the detector's parameters, how its
 scores are reduced, and its calibration. It loads as the model alone as well.
@@ -39,27 +41,52 @@ from .tensor_file import Declared
 
 CLASSES = 4  # rows of a mixture's weights that depend on the place within a word; otherwise they have one dimension
 Parts = Sequence[tuple[str, bytes]]  # each model's class, and the bytes of its file
+# The types of the arrays of counts of words; all of them have one dimension.
+WORDS = {
+    "lengths": "I64",
+    "keys": "U8",
+    "sizes": "U8",
+    "escapes": "U8",
+    "symbols": "U8",
+    "shares": "U8",
+    "base": "F64",
+    "letters": "U8",
+    "folds": "I32",
+}
 
 # ------------------------------------------------------- mixture and classifier
 
 
-def mixture_bytes(parts: Parts, weights: NDArray[np.float64], fitting: Mapping[str, Any] | None = None) -> bytes:
-    """Return the bytes of the file of a mixture, or of the checkpoint of a call that is `fitting` it."""
-    documents = {} if fitting is None else {"fitting": fitting}
-    return _bytes("mixture", parts, weights, {}, documents)
+class StoredMixture(NamedTuple):
+    """The contents of a mixture's file, or of the checkpoint of a call that is fitting it."""
+
+    parts: Parts
+    weights: NDArray[np.float64]  # of the models and the words, if any; of the models alone while these are pending
+    words: Mapping[str, Array] | None = None  # the arrays of counts of words, see `WordCounts`
+    weights_without_words: NDArray[np.float64] | None = None
+    fitting: Mapping[str, Any] | None = None  # how the call goes on; None for a mixture
 
 
-def read_mixture(path: Path) -> tuple[Parts, NDArray[np.float64]]:
-    """Return the models and weights of `mixture_bytes`; the models' bytes are not examined."""
-    parts, weights, _ = read_mixture_run(path)
-    return parts, weights
+def mixture_bytes(stored: StoredMixture) -> bytes:
+    """Return the bytes of the file of a mixture, or of a checkpoint."""
+    documents = {} if stored.fitting is None else {"fitting": stored.fitting}
+    tensors: dict[str, Array] = {}
+    if stored.words is not None:
+        tensors |= {f"words.{name}": stored.words[name] for name in WORDS}
+    if stored.weights_without_words is not None:
+        tensors["weights_without_words"] = stored.weights_without_words
+    return _bytes("mixture", stored.parts, stored.weights, documents=documents, more=tensors)
 
 
-def read_mixture_run(path: Path) -> tuple[Parts, NDArray[np.float64], dict[str, Any] | None]:
-    """Return the arguments of `mixture_bytes`; the models' bytes are not examined."""
+def read_mixture(path: Path) -> StoredMixture:
+    """Return the argument of `mixture_bytes`; neither the models' bytes nor the counts of words are examined."""
     with open_model(path, "mixture", _expected_tensors) as (entries, tensors):
         fitting = read_entry("fitting", tensors["fitting"].tobytes()) if "fitting" in tensors else None
-        return _parts(entries, tensors), _weights(tensors), fitting
+        words = None
+        if "words.base" in tensors:
+            words = {name: tensors[f"words.{name}"].copy() for name in WORDS}
+        without = _weights(tensors, "weights_without_words") if "weights_without_words" in tensors else None
+        return StoredMixture(_parts(entries, tensors), _weights(tensors), words, without, fitting)
 
 
 def is_mixture(path: Path) -> bool:
@@ -71,7 +98,7 @@ def contains_text(path: Path) -> bool:
     """Return whether a model's file contains the training text, which counts of long n-grams keep."""
     header = peek_header(path)
     if header.metadata["kind"] == "mixture":
-        return any(contains_text(io.BytesIO(content)) for _, content in read_mixture(path)[0])
+        return any(contains_text(io.BytesIO(content)) for _, content in read_mixture(path).parts)
     return "text" in header.declared
 
 
@@ -112,38 +139,65 @@ def _bytes(
     kind: str,
     parts: Parts,
     weights: NDArray[np.float64],
-    entries: Mapping[str, Any],
+    entries: Mapping[str, Any] | None = None,
+    *,
     documents: Mapping[str, Any] | None = None,
+    more: Mapping[str, Array] | None = None,
 ) -> bytes:
     """Write several models into one file, each as a tensor with the bytes of its file."""
-    tensors: dict[str, Array] = {"weights": weights}
+    tensors: dict[str, Array] = {"weights": weights, **(more or {})}
     for name, document in (documents or {}).items():
         tensors[name] = np.frombuffer(plain_json(document).encode("ascii"), np.uint8)
     tensors |= {f"models.{i}": np.frombuffer(content, np.uint8) for i, (_, content) in enumerate(parts)}
-    return model_bytes(kind, {"models": [name for name, _ in parts], **entries}, tensors, _expected_tensors)
+    return model_bytes(kind, {"models": [name for name, _ in parts], **(entries or {})}, tensors, _expected_tensors)
 
 
 def _expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Declared]:
     """Return the tensors that a file of several models must have; the models' sizes are those declared."""
     n = len(entries["models"])
-    shape = declared["weights"].shape if "weights" in declared and "classifier" not in entries else (n,)
-    expected = {"weights": Declared("F64", shape if shape == (CLASSES, n) else (n,))}
-    if "fitting" in declared and "classifier" not in entries:
-        expected["fitting"] = Declared("U8", declared["fitting"].shape[:1] or (0,))
+    expected = {"weights": Declared("F64", (n,))}
+    if "classifier" not in entries:
+        expected = _expected_of_mixture(n, declared)
     for i in range(n):
-        name = f"models.{i}"
-        expected[name] = Declared("U8", declared[name].shape[:1] or (0,) if name in declared else (0,))
+        expected[f"models.{i}"] = _one_dimension(f"models.{i}", "U8", declared)
     return expected
+
+
+def _expected_of_mixture(n: int, declared: Mapping[str, Declared]) -> dict[str, Declared]:
+    """Return what a mixture of n models contains in addition to them."""
+    expected: dict[str, Declared] = {}
+    has_words = any(name.startswith("words.") for name in declared)
+    columns = n
+    if has_words:
+        expected |= {f"words.{name}": _one_dimension(f"words.{name}", dtype, declared) for name, dtype in WORDS.items()}
+        columns = n if "weights_without_words" not in declared else n + 1
+    if "weights_without_words" in declared and has_words:
+        expected["weights_without_words"] = _declared_weights("weights_without_words", n, declared)
+    expected["weights"] = _declared_weights("weights", columns, declared)
+    if "fitting" in declared:
+        expected["fitting"] = _one_dimension("fitting", "U8", declared)
+    return expected
+
+
+def _declared_weights(name: str, columns: int, declared: Mapping[str, Declared]) -> Declared:
+    """Return one row of weights, or if so declared, a row for each class."""
+    is_by_class = name in declared and declared[name].shape == (CLASSES, columns)
+    return Declared("F64", (CLASSES, columns) if is_by_class else (columns,))
+
+
+def _one_dimension(name: str, dtype: str, declared: Mapping[str, Declared]) -> Declared:
+    """Return an array of any length."""
+    return Declared(dtype, declared[name].shape[:1] or (0,) if name in declared else (0,))
 
 
 def _parts(entries: Mapping[str, Any], tensors: Mapping[str, Array]) -> Parts:
     return [(name, tensors[f"models.{i}"].tobytes()) for i, name in enumerate(entries["models"])]
 
 
-def _weights(tensors: Mapping[str, Array]) -> NDArray[np.float64]:
-    weights = tensors["weights"].astype(np.float64)
+def _weights(tensors: Mapping[str, Array], name: str = "weights") -> NDArray[np.float64]:
+    weights = tensors[name].astype(np.float64)
     if not ((weights >= 0) & (weights <= MAX_SCALE)).all():
-        raise ModelFileError(f"its weights must be numbers from 0 to {MAX_SCALE:g}")
+        raise ModelFileError(f"its {name} must be numbers from 0 to {MAX_SCALE:g}")
     return weights
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._kernels.entry import core
 from .._kernels.entry.structures import DrawnTexts
+from .._kernels.ngram.words import WeightedRows
 from ..arrays import Array
 from ..errors import InvalidInputError
 from ..parameters.checks import MAX_SIZE, checked_int, generator, has_items
@@ -294,13 +295,25 @@ def symbol_draws(
         states = context.state
     packed = [k for k, member in enumerate(members) if isinstance(member, PackedNetwork)]
     fillers = [k for k, member in enumerate(members) if isinstance(member, RowFiller)]
-    if len(packed) + len(fillers) != len(members) or len(packed) > 1 or len(fillers) != 1:
+    if len(packed) + len(fillers) != len(members) or len(packed) > 1 or not fillers:
         return PythonDraws(network, context, uniforms, controls)
-    filler = members[fillers[0]]
-    assert isinstance(filler, RowFiller)
-    source, before = filler.row_source(states[fillers[0]])
-    before = max(before, states[-1][0].copy(), key=len)
+    sources = []
+    contexts = []
+    for k in fillers:
+        filler = members[k]
+        assert isinstance(filler, RowFiller)
+        source, before = filler.row_source(states[k])
+        sources.append(source)
+        contexts.append(before)
+    before = max(*contexts, states[-1][0].copy(), key=len)
+    source = sources[0]
     of_both = weights[:, [*packed, *fillers]] if packed else weights * [0, 1]
+    if len(fillers) > 1:
+        lengths = np.array([len(of_source) for of_source in contexts], np.intp)
+        of_fillers = np.ascontiguousarray(weights[:, fillers])
+        source = WeightedRows(sources, lengths, of_fillers, letters[:-1]).row_source()
+        of_network = weights[:, packed] if packed else np.zeros((len(weights), 1))
+        of_both = np.hstack([of_network, np.ones((len(weights), 1))])
     rows = core.MixedRows(np.ascontiguousarray(of_both), letters[:-1], source, before)
     if not packed:
         return RowDraws(rows, network.symbols, context, uniforms, controls)

@@ -1,0 +1,113 @@
+"""WordsNetwork: counts of words as a network, for mixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.ngram import words
+from ..inference.network import InferenceNetwork, Scratch, write_rows
+from ..text.vocabulary import Vocabulary
+from .counts_network import CountsNetwork
+from .word_counts import WordCounts
+
+State = NDArray[np.int32]  # (B, k): the last symbols of each stream, -1 before the start of the text
+
+
+class MixedWords(NamedTuple):
+    """Counts of words as a member of a mixture, whose last column of weights is theirs."""
+
+    counts: WordCounts
+    vocabulary: Vocabulary  # of the mixture's models
+    weights_without: NDArray[np.float64]  # of the models alone
+
+
+class WordsNetwork(InferenceNetwork):
+    """A network whose logits are the log-probabilities of counts of words.
+
+    Counts of characters, which have read the same text, tell a letter's cases apart.
+    """
+
+    def __init__(self, word_counts: WordCounts, characters: CountsNetwork) -> None:
+        self.word_counts, self.characters = word_counts, characters
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return WordsNetwork, (self.word_counts, self.characters)
+
+    @property
+    def symbols(self) -> int:
+        """The number of symbols, V."""
+        return self.characters.symbols
+
+    @property
+    def boundary(self) -> int | None:
+        """The symbol that ends a document."""
+        return self.characters.boundary
+
+    @property
+    def context_length(self) -> int:
+        """The number of latest symbols that predictions depend on."""
+        return max(words.WINDOW, self.characters.context_length)
+
+    def same_as(self, other: object) -> bool:
+        """Return whether another network has the same counts, possibly unpickled."""
+        return (
+            isinstance(other, WordsNetwork)
+            and other.word_counts.same_as(self.word_counts)
+            and other.characters.same_as(self.characters)
+        )
+
+    def zero_state(self, streams: int) -> State:
+        """Return the state at the start of a text."""
+        return np.full((streams, self.context_length), -1, np.int32)
+
+    def copy(self, state: State) -> State:
+        """Return an independent copy of a state."""
+        return state.copy()
+
+    def select(self, state: State, streams: NDArray[np.intp]) -> State:
+        """Return a copy of the given streams of a state, in the given order."""
+        return state.take(streams, axis=0)
+
+    def join(self, states: Sequence[State]) -> State:
+        """Return one state with the streams of several states."""
+        return np.concatenate(states)
+
+    def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
+        """Write the streams of each part into a state, in place."""
+        for places, part in zip(streams, parts, strict=True):
+            write_rows(state, places, part)
+        return state
+
+    def feed(self, x: NDArray[np.int32], state: State) -> None:
+        """Advance the states over symbols x (n, B) in place."""
+        k = state.shape[1]
+        state[:] = np.concatenate([state, x[max(0, len(x) - k) :].T], axis=1)[:, -k:]
+
+    def logits_after(self, state: State) -> NDArray[np.float64]:
+        """Return the logits (B, V) of the next symbols, which are log-probabilities."""
+        rows = self.characters.logits_after(self._of_characters(state))
+        return self.word_counts.spread(np.empty((0, len(state)), np.int32), state, rows[None]).reshape(rows.shape)
+
+    def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> NDArray[np.float64]:
+        """Return the logits (n, B, V) that predict each symbol x (n, B); advance the state in place."""
+        of_characters = self.characters.logits_before(x, self._of_characters(state), scratch)
+        rows = self.word_counts.spread(x, state, of_characters)
+        self.feed(x, state)
+        return rows
+
+    def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
+        """Return an object that fills rows of logits in a compiled loop, and the context of a state with one stream."""
+        source, _ = self.characters.row_source(self._of_characters(state))
+        return words.WordRows(self.word_counts.tables, source).row_source(), state[0].copy()
+
+    def rows_at_a_time(self, wanted: int) -> int:
+        """Return the number of logits rows to compute at once."""
+        return self.characters.rows_at_a_time(wanted)
+
+    def _of_characters(self, state: State) -> State:
+        """Return the state of the counts of characters."""
+        return np.array(state[:, state.shape[1] - self.characters.context_length :])
