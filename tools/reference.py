@@ -48,7 +48,7 @@ PAGES = {  # file: title, what it documents, a sentence
                "`crnn.BOUNDARY` is the symbol between documents, `crnn.UNKNOWN` the one for unknown characters."),
 }
 MEMBERS = {
-    "Train": "from_fitted recommended fit partial_fit fit_weights resume stop calibrate",
+    "Train": "from_fitted recommended fit partial_fit fit_weights without_words resume stop calibrate",
     "Generate": "sample stream beam_search enumerate_documents match_probability restore",
     "Score": "score score_samples score_batches bits_per_char perplexity surprisal word_surprisal rank "
              "guess_number decision_function explain",

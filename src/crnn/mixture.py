@@ -908,6 +908,7 @@ class Mixture(LanguageModel):
 
         Examples
         --------
+        >>> from crnn import CharNGram, Mixture
         >>> text = "to be or not to be, " * 50
         >>> mixture = Mixture([CharNGram(order=2), CharNGram(order=4)], words=True).fit(text, validation=text[:40])
         >>> mixture.members_, mixture.without_words().members_

@@ -80,6 +80,7 @@ INVALID = {
     # labels and weights
     "sample_weight": NOT_WEIGHTS,
     "weights": [*THINGS, 3, "ab", [1], [[1], [2]], [-1, 1], [math.nan, 1], [1e31, 1], ["1", "2"]],
+    "words": [*THINGS, None, 3, "yes", ["auto"]],
     "label": [*THINGS, 3, "z", ["a"]],
     # files
     "path": NOT_PATHS,
