@@ -680,6 +680,39 @@ class AnomalyDetector(Estimator):
         detector._learned = Learned(model, reduce, calibration, origin, held, mask=entry["mask"])
         return detector
 
+    def export_c(self, path: FilePath, *, int8: bool = False) -> None:
+        """Write the detector as one C99 file without dependencies; see ``docs/export.md``.
+
+        Its function ``crnn_detect`` gives a text's score and verdict, and the place of its least probable character; it
+        allocates no memory. The program judges the lines of standard input. The file applies the same mask, which may
+        only have built-in rules, and the same threshold. Verdicts are as for `export_js`.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.c``.
+        int8 : bool, default=False
+            Whether to store the model's numbers in 8 bits, like its `quantize`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid, or the mask has a pattern of your own, since C has no regular expressions.
+        OSError
+            If the file cannot be written; an existing file then stays.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> detector = AnomalyDetector(CharNGram(order=3), contamination=0.1).fit([f"job {i} done" for i in range(200)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     detector.export_c(f"{folder}/jobs.c")
+        """
+        from .export.c_file import export_detector_c
+
+        export_detector_c(self._exported("export_c", int8=int8), path)
+
     def export_js(self, path: FilePath, *, float16: bool = False, int8: bool = False) -> None:
         """Write the detector as a JavaScript module for browsers and Node.js; see ``docs/export.md``.
 

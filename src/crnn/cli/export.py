@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
         "runtime; OUT.html: a page that runs the model in any browser; OUT.js: a JavaScript module with "
         "functions that sample, score, predict and complete; OUT.arpa: a CharNGram's n-grams for KenLM. "
-        "Counts can be OUT.c, OUT.js, OUT.html or OUT.arpa, mixtures OUT.c, OUT.js or OUT.html, classifiers and "
-        "detectors OUT.js or OUT.html",
+        "Counts can be OUT.c, OUT.js, OUT.html or OUT.arpa, mixtures and detectors OUT.c, OUT.js or OUT.html, "
+        "classifiers OUT.js or OUT.html",
     )
     parser.add_argument(
         "--title", metavar="TEXT", help="for OUT.html: the page's title (default: the name of MODEL without its suffix)"
@@ -123,6 +123,9 @@ def run(arguments: argparse.Namespace) -> int:
     if suffix in (".js", ".html") and isinstance(found, TextClassifier | AnomalyDetector):
         _export_judge(found, arguments, suffix)
         return 0
+    if suffix == ".c" and isinstance(found, AnomalyDetector):
+        _export_judge(found, arguments, suffix)
+        return 0
     loaded = language_model_of(found)
     is_plain = "detector" not in kind
     if suffix == ".html":
@@ -181,7 +184,7 @@ def _compiling(path: str) -> str:
 
 
 def _export_judge(found: TextClassifier | AnomalyDetector, arguments: argparse.Namespace, suffix: str) -> None:
-    """Write a classifier or a detector as a page or a module, without the options that only language models have."""
+    """Write a classifier or a detector as a page, a module or C, without the options that only language models have."""
     for option in ("exclude", "max_bytes", "n_guess_samples"):
         if getattr(arguments, option) is not None:
             name = option.replace("_", "-")
@@ -190,6 +193,10 @@ def _export_judge(found: TextClassifier | AnomalyDetector, arguments: argparse.N
     if suffix == ".js":
         found.export_js(path, float16=arguments.float16, int8=arguments.int8)
         _say_written(path)
+    elif suffix == ".c":
+        assert isinstance(found, AnomalyDetector)
+        found.export_c(path, int8=arguments.int8)
+        _say_written(path, _compiling(path))
     else:
         found.export_html(path, float16=arguments.float16, int8=arguments.int8, title=_title(arguments))
         _say_written(path, OPEN_HINT)

@@ -11,28 +11,51 @@ from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
 from .c_parts import c_array, c_codes, c_source
 from .counts_c import counts_tables, counts_types
+from .detector_c import detector_code, detector_sizes
 from .guess_table import Table
 from .mixture_c import mixture_code, mixture_state
-from .models import Exported, ExportedCounts, ExportedMixture, ExportedNetwork
+from .models import Exported, ExportedCounts, ExportedDetector, ExportedMixture, ExportedNetwork
 from .network_c import cell_numbers, network_sizes, network_tables, renamed_for_network
 from .weights import NOTICE
 
-COMMON_CODE = ("random_numbers.c", "symbols.c", "texts.c", "program.c")  # in c_source
+COMMON_CODE = ("random_numbers.c", "symbols.c", "texts.c")  # in c_source
 POSITION = "/* The position in a text. To continue a text in two ways, copy the state. */\n"
 
 
 def export_c(model: Exported, path: FilePath, *, guesses: Table | None = None) -> None:
     """Write a language model as one C99 file; see `crnn.CharRNN.export_c`."""
     name = checked_path("path", path)
+    more_code = [c_source("program.c"), *_guess_code(guesses)]
+    source = _source_of(model, model.summary, macros={}, declarations="", more_code=more_code)
+    write_atomically(name, source)
+
+
+def export_detector_c(model: ExportedDetector, path: FilePath) -> None:
+    """Write a detector as one C99 file; see `crnn.AnomalyDetector.export_c`."""
+    name = checked_path("path", path)
+    source = _source_of(
+        model.model,
+        model.summary,
+        macros=detector_sizes(model),
+        declarations=c_source("detector_declarations.h"),
+        more_code=list(detector_code(model)),
+    )
+    write_atomically(name, source)
+
+
+def _source_of(
+    model: Exported, summary: str, *, macros: dict[str, object], declarations: str, more_code: Sequence[str]
+) -> bytes:
+    """Return a C file of a language model, with further macros, declarations and code at the end."""
     flat = model.flattened() if isinstance(model, ExportedMixture) else model
     members = flat.members if isinstance(flat, ExportedMixture) else [flat]
     networks = [member for member in members if isinstance(member, ExportedNetwork)]
     counts = [member for member in members if isinstance(member, ExportedCounts)]
     parts = [
-        f"/* {model.summary}, written by crnn {__version__}. */\n/* {NOTICE} */\n",
-        _macros(_vocabulary_sizes(model.vocabulary)),
+        f"/* {summary}, written by crnn {__version__}. */\n/* {NOTICE} */\n",
+        _macros(_vocabulary_sizes(model.vocabulary) | macros),
         *_network_states(networks),
-        c_source("declarations.h").replace("{state}", POSITION + _state_of(flat)),
+        c_source("declarations.h").replace("{state}", POSITION + _state_of(flat)) + declarations,
         "#ifndef CRNN_HEADER\n",
         c_codes(model.vocabulary),
         c_source("arithmetic.c"),
@@ -40,10 +63,10 @@ def export_c(model: Exported, path: FilePath, *, guesses: Table | None = None) -
         *_counts_code(counts),
         *_model_code(flat),
         *(c_source(part) for part in COMMON_CODE),
-        *_guess_code(guesses),
+        *more_code,
         "#endif /* CRNN_HEADER */",
     ]
-    write_atomically(name, "\n".join(parts).encode("ascii") + b"\n")
+    return "\n".join(parts).encode("ascii") + b"\n"
 
 
 def _state_of(model: Exported) -> str:

@@ -20,7 +20,8 @@ size_t crnn_symbol(int id, char out[4]) {
     return (size_t)more + 1;
 }
 
-size_t crnn_read(const char *text, size_t size, int *id) {
+/* Read the first code point or byte of a text; return its number of bytes, or 0. */
+static size_t crnn_read_code(const char *text, size_t size, uint32_t *out) {
     const uint32_t least[4] = {0, 0x80, 0x800, 0x10000}; /* longer encodings of smaller code points are invalid */
     const unsigned first = size > 0 ? (unsigned char)text[0] : 0;
     const size_t more = CRNN_BYTES || first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
@@ -35,6 +36,14 @@ size_t crnn_read(const char *text, size_t size, int *id) {
     }
     if (code < least[more] || code > 0x10FFFF)
         return 0;
-    *id = crnn_id(code);
+    *out = code;
     return more + 1;
+}
+
+size_t crnn_read(const char *text, size_t size, int *id) {
+    uint32_t code;
+    const size_t read = crnn_read_code(text, size, &code);
+    if (read > 0)
+        *id = crnn_id(code);
+    return read;
 }
