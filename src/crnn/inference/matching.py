@@ -581,7 +581,7 @@ def trials_of(
         state = Context.after(network, encoded_prime(prime, vocabulary)).state
         lookahead = None
         if isinstance(network, HasLookahead):
-            lookahead = network.lookahead(goal, state, controls.numbers["temperature"], bias)
+            lookahead = network.lookahead(goal, state, temperature=controls.numbers["temperature"], bias=bias)
         return PrefixTree(network, goal, state, controls) if lookahead is None else lookahead, goal.shortest
 
     trials, shortest = cached_per_model(owner, network, key, make)
@@ -600,7 +600,7 @@ def guide_of(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, patt
         lookahead = None
         if isinstance(network, HasLookahead) and goal.start < len(goal.table):
             state = Context.after(network, encoded_prime(prime, vocabulary)).state
-            lookahead = network.lookahead(goal, state, 1.0, None, maximum=True)
+            lookahead = network.lookahead(goal, state, temperature=1.0, bias=None, maximum=True)
         return Guide(goal, lookahead)
 
     return cached_per_model(owner, network, (pattern, prime, "guide"), make)
