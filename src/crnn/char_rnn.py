@@ -17,7 +17,7 @@ from .errors import NotFittedError
 from .export.weights import require_package
 from .files import network_file
 from .files.network_file import unfinished_run, write_run
-from .files.sealed_file import write_path
+from .files.sealed_file import FilePart, write_path
 from .inference import string_scores
 from .inference.network import LabelNetworks
 from .inference.packed_network import NetworkCache, PackedNetwork
@@ -1249,3 +1249,8 @@ class CharRNN(LanguageModel):
 
     def _curves_svg(self) -> str:
         return curves_of(self.history_)
+
+
+def is_of_step(path: FilePath | FilePart, network: CharRNN) -> bool:
+    """Return whether a file is of a network's last step; see `network_file.is_of_step`."""
+    return network_file.is_of_step(path, network._fitted("save"))

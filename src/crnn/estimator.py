@@ -130,7 +130,7 @@ class Estimator:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     CharNGram(order=5).fit("hello world, " * 20).save(f"{folder}/hello.crnn")
         """
-        write_path(path, self._file_content)
+        write_path(path, self._file_parts)
 
     @classmethod
     def load(cls, path: FilePath | BinaryIO) -> Self:
@@ -165,6 +165,10 @@ class Estimator:
     def _file_content(self) -> bytes:
         """Return the bytes of the model's file, after checking what goes into it."""
         raise InvalidInputError(f"{type(self).__name__} cannot be saved. Use pickle.")
+
+    def _file_parts(self) -> list[memoryview]:
+        """Return the bytes of `_file_content` in parts, which a file of models need not copy."""
+        return [memoryview(self._file_content())]
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:

@@ -737,12 +737,15 @@ class Mixture(LanguageModel):
         return self._with_attributes(models_=[model._without_text() for model in self._fitted("_without_text")])
 
     def _file_content(self) -> bytes:
+        return b"".join(self._file_parts())
+
+    def _file_parts(self) -> list[memoryview]:
         models = self._fitted("save")
         _check_members(models)  # which may have been changed or fitted again
         words = self._words
         weights = _checked_rows("weights_", self.weights_, len(models) + (words is not None))
         parts = [file_of(model, i) for i, model in enumerate(models)]
-        return model_file.mixture_bytes(_stored(parts, weights, words))
+        return model_file.mixture_parts(_stored(parts, weights, words))
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
@@ -1270,23 +1273,23 @@ class _Saving:
     ) -> None:
         """Write a checkpoint while the network trains."""
 
-        def content() -> bytes:
+        def content() -> list[memoryview]:
             network = ("CharRNN", run_bytes(state, run=run, parameters=parameters))
             parts = [network if part is None else part for part in counts]
             stored = _stored(parts, self._weights, self._words)._replace(fitting=self._document)
             if self.pending_words is not None:
                 stored = stored._replace(words=self.pending_words.arrays)
-            return model_file.mixture_bytes(stored)
+            return model_file.mixture_parts(stored)
 
         write_path(path, content)
 
     def write_last(self, models: list[LanguageModel], found: FittedWeights) -> None:
         """Write the final mixture, which `Mixture.resume` returns as it is."""
 
-        def content() -> bytes:
+        def content() -> list[memoryview]:
             parts = [file_of(model, i) for i, model in enumerate(models)]
             stored = _stored(parts, found.weights, found.words)
-            return model_file.mixture_bytes(stored._replace(fitting={**self._document, "finished": True}))
+            return model_file.mixture_parts(stored._replace(fitting={**self._document, "finished": True}))
 
         try:
             write_path(self._path, content)

@@ -12,11 +12,13 @@ from crnn.files.entries import KINDS
 from crnn.files.sealed_file import (
     DAMAGED_REMEDY,
     FORMAT_VERSION,
+    FilePart,
     file_kind,
     open_file,
     path_name,
     read_header,
     read_sealed_tensors,
+    read_tensor,
     read_tensors,
     require_kind,
     sealed_bytes,
@@ -50,6 +52,26 @@ def test_every_bit_is_sealed():
     for i in range(8, len(data)):
         with pytest.raises(ModelFileError):
             contents(data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :], "ngram")
+
+
+def test_a_part_of_a_file_is_a_file(tmp_path):
+    data = content()
+    path = tmp_path / "files"
+    path.write_bytes(b"before" + data + b"behind")
+    with open(path, "rb") as stream:
+        part = FilePart(stream, 6, len(data))
+        assert part.name == repr(str(path)) or part.name == str(path)
+        assert part.read() == data
+        assert part.read(1) == b""
+        assert part.seek(-3, 2) == len(data) - 3 == part.tell()
+        assert part.read(9) == data[-3:]
+        assert part.seek(2) + part.seek(1, 1) == 5
+        with open_file(part) as (opened, size):
+            header = read_header(opened, size)
+            for name, array in TENSORS.items():
+                assert np.array_equal(read_tensor(opened, header, name), array)
+            with pytest.raises(ModelFileError, match="it has no tensor 'c'"):
+                read_tensor(opened, header, "c")
 
 
 def test_refuses_other_files():

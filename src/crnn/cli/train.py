@@ -19,9 +19,9 @@ import numpy as np
 
 from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
-from ..char_rnn import CharRNN
+from ..char_rnn import CharRNN, is_of_step
 from ..errors import InvalidInputError
-from ..files.model_file import holds_detector, is_mixture, read_mixture
+from ..files.model_file import holds_detector, is_mixture, open_network, read_mixture
 from ..files.network_file import read_run
 from ..mixture import Mixture, fit_since, shown_weights
 from ..ngram.counts import checked_ngram_parameter
@@ -514,7 +514,7 @@ def save_network(
         say(f"crnn: {reason}; there was nothing to save yet")
         return code
     taken = f"{steps:,} steps in {ending.seconds:.1f} s"
-    in_checkpoint = bool(code) and checkpoint is not None and contains_model(checkpoint, model)
+    in_checkpoint = bool(code) and checkpoint is not None and is_in_checkpoint(checkpoint, model)
     remedy = f"; add --resume to continue from {checkpoint}" if in_checkpoint and code != ERROR else ""
     if code and checkpoint is not None and os.path.exists(output):
         after = f"crnn: {reason}; the model after step {network.n_steps_:,} is"
@@ -768,6 +768,20 @@ def contains_model(path: str, model: CharRNN | Mixture) -> bool:
         and stored.params_.keys() == model.params_.keys()
         and all(np.array_equal(stored.params_[name], array) for name, array in model.params_.items())
     )
+
+
+def is_in_checkpoint(path: str, model: CharRNN | Mixture) -> bool:
+    """Return whether the checkpoint of this call is of the model's last step.
+
+    Unlike `contains_model`, this reads next to nothing: after a signal, the command should end soon.
+    """
+    try:
+        if isinstance(model, Mixture):
+            with open_network(path) as network:
+                return is_of_step(network, network_of(model))
+        return is_of_step(path, model)
+    except (OSError, ValueError):
+        return False
 
 
 def _stored_network(path: str) -> CharRNN:

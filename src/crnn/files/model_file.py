@@ -14,7 +14,8 @@ scores are reduced, and its calibration. It loads as the model alone as well.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,9 +26,10 @@ from ..errors import ModelFileError
 from ..parameters.checks import MAX_SCALE
 from .entries import WITH_DETECTOR, plain_json, read_entry
 from .sealed_file import (
+    FilePart,
     NamedBytes,
     Path,
-    model_bytes,
+    model_parts,
     open_file,
     open_model,
     path_name,
@@ -69,13 +71,18 @@ class StoredMixture(NamedTuple):
 
 def mixture_bytes(stored: StoredMixture) -> bytes:
     """Return the bytes of the file of a mixture, or of a checkpoint."""
+    return b"".join(mixture_parts(stored))
+
+
+def mixture_parts(stored: StoredMixture) -> list[memoryview]:
+    """Return the bytes of `mixture_bytes` in parts, which share the memory of the models' files."""
     documents = {} if stored.fitting is None else {"fitting": stored.fitting}
     tensors: dict[str, Array] = {}
     if stored.words is not None:
         tensors |= {f"words.{name}": stored.words[name] for name in WORDS}
     if stored.weights_without_words is not None:
         tensors["weights_without_words"] = stored.weights_without_words
-    return _bytes("mixture", stored.parts, stored.weights, documents=documents, more=tensors)
+    return _file_parts("mixture", stored.parts, stored.weights, documents=documents, more=tensors)
 
 
 def read_mixture(path: Path) -> StoredMixture:
@@ -87,6 +94,18 @@ def read_mixture(path: Path) -> StoredMixture:
             words = {name: tensors[f"words.{name}"].copy() for name in WORDS}
         without = _weights(tensors, "weights_without_words") if "weights_without_words" in tensors else None
         return StoredMixture(_parts(entries, tensors), _weights(tensors), words, without, fitting)
+
+
+@contextmanager
+def open_network(path: Path) -> Iterator[FilePart]:
+    """Open the file of the first network in a mixture's file, of which only the header is checked."""
+    with open_file(path) as (stream, size):
+        header = require_kind(read_header(stream, size), "mixture")
+        models = read_entry("models", header.metadata.get("models"))
+        name = f"models.{models.index('CharRNN')}" if "CharRNN" in models else ""
+        if header.layout is None or name not in header.declared:
+            raise ModelFileError("it has no network")
+        yield FilePart(stream, *header.layout.place(name))
 
 
 def is_mixture(path: Path) -> bool:
@@ -120,7 +139,7 @@ def classifier_bytes(stored: StoredClassifier) -> bytes:
         document["class_weight"] = [*document["class_weight"].items()]
     document |= {"directions": stored.directions, "listed": stored.listed, "prior": stored.prior}
     weights = np.repeat(stored.weights, len(stored.directions))
-    return _bytes("classifier", stored.parts, weights, {"classifier": document})
+    return b"".join(_file_parts("classifier", stored.parts, weights, {"classifier": document}))
 
 
 def read_classifier(path: Path) -> StoredClassifier:
@@ -135,7 +154,7 @@ def read_classifier(path: Path) -> StoredClassifier:
         return StoredClassifier(parts, _weights(tensors)[::n], np.array(prior), tuple(directions), listed, document)
 
 
-def _bytes(
+def _file_parts(
     kind: str,
     parts: Parts,
     weights: NDArray[np.float64],
@@ -143,13 +162,13 @@ def _bytes(
     *,
     documents: Mapping[str, Any] | None = None,
     more: Mapping[str, Array] | None = None,
-) -> bytes:
-    """Write several models into one file, each as a tensor with the bytes of its file."""
+) -> list[memoryview]:
+    """Return the parts of a file of several models, each a tensor with the bytes of its file."""
     tensors: dict[str, Array] = {"weights": weights, **(more or {})}
     for name, document in (documents or {}).items():
         tensors[name] = np.frombuffer(plain_json(document).encode("ascii"), np.uint8)
     tensors |= {f"models.{i}": np.frombuffer(content, np.uint8) for i, (_, content) in enumerate(parts)}
-    return model_bytes(kind, {"models": [name for name, _ in parts], **(entries or {})}, tensors, _expected_tensors)
+    return model_parts(kind, {"models": [name for name, _ in parts], **(entries or {})}, tensors, _expected_tensors)
 
 
 def _expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Declared]:

@@ -72,7 +72,18 @@ from ..text.vocabulary import Vocabulary
 from ..training.checkpoints import DIVERGED, RUNNING, RunState
 from ..training.processes import processes_of
 from .entries import checked_configuration, plain_json, read_entry, vocabulary_document
-from .sealed_file import Path, model_bytes, open_model, path_name, peek_header, write_path
+from .sealed_file import (
+    Path,
+    model_bytes,
+    open_file,
+    open_model,
+    path_name,
+    peek_header,
+    read_header,
+    read_tensor,
+    require_kind,
+    write_path,
+)
 from .tensor_file import DTYPES, Declared
 
 MAX_NEW_HIDDEN = 4 << 20  # maximum bytes of a hidden state made for a file of weights alone, for its batch size
@@ -203,6 +214,25 @@ def state_from_bytes(content: bytes) -> ModelState:
 def has_training_state(path: Path) -> bool:
     """Return whether the file of a network has its training state, without checking the rest of the file."""
     return "training" in peek_header(path).declared
+
+
+def is_of_step(path: Path, state: ModelState) -> bool:
+    """Return whether the file of a network, or of its run's best step, is of a state: as many steps, the same biases.
+
+    Every step changes the biases. Nothing else is read, so that this takes milliseconds; the checksum is not compared.
+    """
+    with open_file(path) as (stream, size):
+        header = require_kind(read_header(stream, size), "network")
+        has_best = "best" in header.declared
+        part = "best" if has_best else "training"
+        prefix = "best." if has_best else ""
+        document = read_entry(part, read_tensor(stream, header, part).tobytes())
+        if document["n_steps"] != state.n_steps:
+            return False
+        for name, array in _torch_tensors(state.layout, state.params).items():
+            if array.ndim == 1 and not np.array_equal(read_tensor(stream, header, prefix + name), array):
+                return False
+    return True
 
 
 def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: FilePath) -> None:

@@ -21,7 +21,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .entries import KINDS, MAX_JSON, plain_json, read_entry, read_json
-from .tensor_file import DTYPES, Declared, Layout, read_arrays, read_layout, tensor_bytes
+from .tensor_file import DTYPES, Declared, Layout, read_array, read_arrays, read_layout, stored_bytes, tensor_parts
 
 FORMAT_VERSION = 1
 """The format version that this library writes; files of a higher version are refused."""
@@ -38,7 +38,7 @@ FORMAT_VERSION = 1
 DAMAGED_REMEDY = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
 METADATA = "crnn"  # the only entry of safetensors' metadata
 
-Path = FilePath | BinaryIO  # a file, or a stream that is read to its end or written
+Path: TypeAlias = "FilePath | BinaryIO | FilePart"  # a file, or a stream that is read to its end or written
 
 
 class Header(NamedTuple):
@@ -71,6 +71,10 @@ def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     stream = _stream(path)
     name = path_name(path)
     try:
+        if isinstance(path, FilePart):
+            path.seek(0)
+            yield cast("BinaryIO", path), path.size
+            return
         if stream is not None:
             content = stream.read()
             yield io.BytesIO(content), len(content)
@@ -177,11 +181,19 @@ def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
     return read_arrays(stream, header.layout)
 
 
+def read_tensor(stream: BinaryIO, header: Header, name: str) -> Array:
+    """Read one tensor of a file with this header, without comparing the checksum."""
+    assert header.layout is not None
+    if name not in header.declared:
+        raise ModelFileError(f"it has no tensor {name!r}")
+    return read_array(stream, header.layout, name)
+
+
 # --------------------------------------------------------------------- write
 
 
-def write_path(path: Path, content: Callable[[], bytes]) -> None:
-    """Write a file, all or nothing, or a stream; `content` checks and returns its bytes."""
+def write_path(path: Path, content: Callable[[], bytes | list[memoryview]]) -> None:
+    """Write a file, all or nothing, or a stream; `content` checks and returns its bytes, in one or in several parts."""
     name = path_name(path)
     try:
         data = content()
@@ -192,29 +204,47 @@ def write_path(path: Path, content: Callable[[], bytes]) -> None:
     if stream is None:
         write_atomically(checked_path("path", path), data)
         return
-    stream.write(data)
+    stream.write(data if isinstance(data, bytes) else b"".join(data))
 
 
 def model_bytes(kind: str, entries: Mapping[str, Any], tensors: Mapping[str, Array], expected: Expected) -> bytes:
     """Return the bytes of a model file; what `open_model` would refuse is refused."""
+    return b"".join(model_parts(kind, entries, tensors, expected))
+
+
+def model_parts(
+    kind: str, entries: Mapping[str, Any], tensors: Mapping[str, Array], expected: Expected
+) -> list[memoryview]:
+    """Return the bytes of `model_bytes` in parts, which share the memory of contiguous tensors."""
     documents = {name: plain_json(document) for name, document in entries.items()}
     metadata = {"format": "crnn", "format_version": str(FORMAT_VERSION), "kind": kind, **documents}
     declared = {name: Declared(DTYPES.get(a.dtype.name, a.dtype.name), a.shape) for name, a in tensors.items()}
     checked_entries(Header(metadata, declared), kind, expected)
-    return sealed_bytes(metadata, tensors)
+    return sealed_parts(metadata, tensors)
 
 
 def sealed_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bytes:
     """Return the bytes of a file, with the checksum."""
-    return file_bytes({**metadata, "checksum": _checksum(metadata, tensors)}, tensors)
+    return b"".join(sealed_parts(metadata, tensors))
+
+
+def sealed_parts(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> list[memoryview]:
+    """Return the bytes of `sealed_bytes` in parts."""
+    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}  # transposed at most once
+    return file_parts({**metadata, "checksum": _checksum(metadata, contiguous)}, contiguous)
 
 
 def file_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bytes:
     """Return the bytes of a file that `read_header` reads."""
+    return b"".join(file_parts(metadata, tensors))
+
+
+def file_parts(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> list[memoryview]:
+    """Return the bytes of `file_bytes` in parts."""
     text = plain_json(dict(metadata))
     if len(text) + 200 * len(tensors) > MAX_JSON:
         raise ModelFileError(f"its description has {len(text)} bytes of JSON, more than crnn reads")
-    return tensor_bytes({METADATA: text}, tensors)
+    return tensor_parts({METADATA: text}, tensors)
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
@@ -230,12 +260,43 @@ def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(json.dumps([name, tensor.dtype.name, tensor.shape]).encode())
-        little_endian = np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<"))
-        digest.update(little_endian.reshape(-1).view(np.uint8).data)
+        digest.update(stored_bytes(tensor))
     return digest.hexdigest()
 
 
 # ---------------------------------------------------------- paths and streams
+
+
+class FilePart(io.RawIOBase):
+    """A file within an open file, `size` bytes from `start`, which is read without reading the rest."""
+
+    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
+        self.name = path_name(stream)
+        self.size = size
+        self._stream = stream
+        self._start = start
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to a byte, from the start, the current place or the end."""
+        self._position = offset + (0, self._position, self.size)[whence]
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Read at most as many bytes as fit in a buffer, and return their number."""
+        self._stream.seek(self._start + self._position)
+        left = max(0, self.size - self._position)
+        n: int = self._stream.readinto(memoryview(buffer)[:left])  # type: ignore[attr-defined]
+        self._position += n
+        return n
 
 
 class NamedBytes(io.BytesIO):

@@ -63,6 +63,15 @@ class Layout(NamedTuple):
     start: int  # of the first tensor
     size: int  # of the file
 
+    def place(self, name: str) -> tuple[int, int]:
+        """Return where a tensor starts in the file, and its bytes."""
+        start = self.start
+        for other, tensor in self.declared.items():
+            if other == name:
+                break
+            start += tensor.nbytes
+        return start, self.declared[name].nbytes
+
 
 def read_layout(stream: BinaryIO, size: int) -> tuple[Any, Layout]:
     """Read the header of an open file of `size` bytes: its metadata, unchecked, and the places of its tensors."""
@@ -122,12 +131,21 @@ def read_arrays(stream: BinaryIO, layout: Layout) -> dict[str, Array]:
     if stream.seek(0, 2) != layout.size:
         raise ModelFileError("it changed while it was being read")
     stream.seek(layout.start)
-    arrays = {}
-    for name, tensor in layout.declared.items():
-        array = np.empty(tensor.shape, DTYPE_OF_TAG[tensor.dtype].newbyteorder("<"))
-        _read_into(stream, array.reshape(-1).view(np.uint8).data)
-        arrays[name] = array
+    arrays = {name: _read_next(stream, tensor) for name, tensor in layout.declared.items()}
     return {name: arrays[name] for name in sorted(arrays)}
+
+
+def read_array(stream: BinaryIO, layout: Layout, name: str) -> Array:
+    """Read one tensor behind a header, as `read_arrays` does."""
+    start, _ = layout.place(name)
+    stream.seek(start)
+    return _read_next(stream, layout.declared[name])
+
+
+def _read_next(stream: BinaryIO, tensor: Declared) -> Array:
+    array = np.empty(tensor.shape, DTYPE_OF_TAG[tensor.dtype].newbyteorder("<"))
+    _read_into(stream, array.reshape(-1).view(np.uint8).data)
+    return array
 
 
 def _read_into(stream: BinaryIO, buffer: memoryview) -> None:
@@ -142,12 +160,16 @@ def _read_into(stream: BinaryIO, buffer: memoryview) -> None:
 
 def tensor_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bytes:
     """Return the bytes of a file; equal contents have equal bytes, whatever the order of the names."""
+    return b"".join(tensor_parts(metadata, tensors))
+
+
+def tensor_parts(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> list[memoryview]:
+    """Return the bytes of a file in parts, which share the memory of contiguous tensors."""
     header: dict[str, Any] = {METADATA: {name: metadata[name] for name in sorted(metadata)}} if metadata else {}
-    parts = list[Any]()
+    parts = list[memoryview]()
     end = 0
     for name in sorted(tensors, key=lambda name: _place_of(name, tensors[name])):
         array = tensors[name]
-        little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         start = end
         end += array.nbytes
         header[name] = {
@@ -155,10 +177,16 @@ def tensor_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> b
             "shape": list(array.shape),
             "data_offsets": [start, end],
         }
-        parts.append(little_endian.reshape(-1).view(np.uint8).data)
+        parts.append(stored_bytes(array))
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % ALIGNMENT)
-    return b"".join([struct.pack("<Q", len(text)), text, *parts])
+    return [memoryview(struct.pack("<Q", len(text))), memoryview(text), *parts]
+
+
+def stored_bytes(array: Array) -> memoryview:
+    """Return the bytes of a tensor in a file, without a copy if its elements are contiguous."""
+    little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return little_endian.reshape(-1).view(np.uint8).data
 
 
 def _place_of(name: str, array: Array) -> tuple[int, str]:
