@@ -12,6 +12,7 @@ import pytest
 from examples import saved
 from texts import LONG_TEXT as TEXT
 from texts import NAMES_OF_FEW_LETTERS as NAMES
+from threadpoolctl import threadpool_limits
 
 from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Mixture, NotFittedError, train
 from crnn import mixture as module
@@ -941,6 +942,17 @@ def test_weights_of_many_symbols_are_fitted_to_the_likeliest():
     assert scores[0] != scores[1]
     assert scores[0] == pytest.approx(scores[1], abs=0.002)
     assert scores[1] > max(model.score(text[25_000:25_600]) for model in models)
+
+
+def test_fitted_weights_have_the_same_bits_for_every_number_of_blas_threads():
+    rng = np.random.default_rng(0)
+    text = "".join(chr(0x4E00 + i) for i in np.minimum(rng.zipf(1.3, 20_000), 3000))
+    models = [CharNGram(order, vocabulary=text).fit(text[:10_000]) for order in (1, 3)]
+    fitted = []
+    for n_threads in (1, 2, 1):
+        with threadpool_limits(n_threads):
+            fitted.append(Mixture.from_fitted(models).fit_weights(text[10_000:]).weights_.tolist())
+    assert fitted[0] == fitted[1] == fitted[2]
 
 
 def test_fitted_weights_below_a_sum_of_1_are_raised_to_it():

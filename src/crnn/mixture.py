@@ -22,7 +22,7 @@ from .files import model_file
 from .files.entries import MAX_MODELS
 from .files.network_file import run_bytes, unfinished_run
 from .files.sealed_file import NamedBytes, path_name, write_path
-from .inference.mixed_network import CLASSES, HeldOutText, MixedNetwork, letters_of
+from .inference.mixed_network import CLASSES, HeldOutText, MixedNetwork, import_minimizer, letters_of
 from .inference.network import InferenceNetwork, LabelNetworks
 from .inference.packed_network import PackedNetwork
 from .inference.text_scores import source_ids
@@ -1088,6 +1088,8 @@ class _Fitting:
         open_orders = [i for i in of_counts if _is_open_order(self._members[i])]
         may_choose = anew and split.held_out is not None and split.y is None and len(open_orders) == 1
         self._chosen = open_orders[0] if may_choose else None
+        if self._time.has_limit and split.held_out is not None:
+            import_minimizer()  # now, since the time that is left for the networks should not include it
         start = self._time.elapsed
         for i in of_counts:
             counts = self._members[i]
