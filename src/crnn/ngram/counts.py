@@ -139,16 +139,17 @@ class Counts:
 
         `times` (n,) are how often the document of each symbol is counted; None: once.
         """
-        ids = _int32(ids)
+        ids = np.asarray(ids)
         before = self._before(ids, context)
         done = 0
         while done < len(ids):
             check_canceled()
-            block = slice(done, min(done + CALL_SYMBOLS, len(ids)))
-            counted = ngrams.count(self.trie, ids[block], before, None if times is None else times[block])
-            before = self._after(before, ids[done : done + counted])
+            end = min(done + CALL_SYMBOLS, len(ids))
+            block = _int32(ids[done:end])  # not all at once: of bytes, that takes four times their memory
+            counted = ngrams.count(self.trie, block, before, None if times is None else times[done:end])
+            before = self._after(before, block[:counted])
             done += counted
-            if done < block.stop:
+            if done < end:
                 self._grow()
         if self._base is None:
             self.update_discounts()
@@ -243,7 +244,7 @@ class Counts:
             return before
         self._reserve_text(len(ids))
         end = self._end
-        self._end = self._last_known(np.concatenate([before, ids]))
+        self._end = self._last_known(np.concatenate([before, _int32(ids[-self.order :])]))
         return None if end is not None and np.array_equal(end, self._last_known(before)) else before
 
     def _after(self, before: NDArray[np.int32] | None, counted: NDArray[np.int32]) -> NDArray[np.int32] | None:
