@@ -14,7 +14,7 @@ pytestmark = needs_sources
 # The public classes and their bases: one unit.
 FACADE = [
     "anomaly_detector", "estimator", "language_model", "char_ngram", "char_rnn", "loading", "mixture",
-    "text_classifier",
+    "tables", "text_classifier",
 ]  # fmt: skip
 
 # From the lowest layer to the highest. A module belongs to its longest prefix here. A layer may import those below it

@@ -43,7 +43,8 @@ PAGES = {  # file: title, what it documents, a sentence
                 "crnn.inference.text_scores.WordSurprisal crnn.inference.guess_numbers.GuessNumbers "
                 "crnn.training.gradients.TextGradient crnn.text.copies.Copy crnn.text.vocabulary.Vocabulary",
                 "Tuples with named fields, and the symbols of a model."),
-    "errors": ("Functions and errors", "crnn.load_model crnn.longest_copies crnn.learn_confusions crnn.show_config "
+    "errors": ("Functions and errors", "crnn.load_model crnn.longest_copies crnn.learn_confusions crnn.dirty_cells "
+               "crnn.tables.DirtyCell crnn.show_config "
                "crnn.InvalidInputError crnn.NotFittedError crnn.DivergenceError crnn.ModelFileError",
                "`crnn.BOUNDARY` is the symbol between documents, `crnn.UNKNOWN` the one for unknown characters."),
 }

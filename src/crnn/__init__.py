@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .loading import load_model
     from .mixture import Mixture, train
     from .runtime.build_info import show_config
+    from .tables import dirty_cells
     from .text.copies import longest_copies
     from .text.text_files import Lines, TextFile
     from .text.vocabulary import BOUNDARY, UNKNOWN
@@ -38,6 +39,7 @@ __all__ = [
     "TextClassifier",
     "TextFile",
     "__version__",
+    "dirty_cells",
     "learn_confusions",
     "load_model",
     "longest_copies",
@@ -60,6 +62,7 @@ _HOMES = {
     "NotFittedError": "errors",
     "TextClassifier": "text_classifier",
     "TextFile": "text.text_files",
+    "dirty_cells": "tables",
     "learn_confusions": "inference.learned_confusions",
     "load_model": "loading",
     "longest_copies": "text.copies",

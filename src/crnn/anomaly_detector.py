@@ -294,7 +294,7 @@ class AnomalyDetector(Estimator):
             found = whole.texts
             weights = whole.weights
             repeated = whole.all_repeated
-            fitted, scores = _count(whole, model, options, rng)
+            fitted, scores = count_out_of_fold(whole, model, options, rng)
             new = tuple(zip(found, weights.astype(int).tolist(), scores.tolist(), strict=True))
             # As many as if they had been held out, so that they do not outweigh the new texts of `partial_fit`.
             limit = math.ceil(options.calibration_fraction * float(weights.sum()))
@@ -895,7 +895,7 @@ def _warn_of_new_symbols(model: CharRNN | CharNGram, texts: CleanTexts) -> None:
         )
 
 
-def _count(
+def count_out_of_fold(
     whole: Whole, model: CharNGram | None, options: Options, rng: np.random.Generator
 ) -> tuple[CharNGram, NDArray[np.float64]]:
     """Count texts with a copy of a model, or with the default model; return it and each text's score.

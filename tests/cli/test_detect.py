@@ -225,3 +225,23 @@ def test_the_recipe_for_domains_finds_generated_names_although_the_list_has_odd_
     assert cli.main([*train.split(), "--random-state", "1"]) == 0
     assert cli.main(detect.split()) == 0
     assert verdicts(capsys.readouterr().out)[1].count("anomaly") > 480
+
+
+def test_a_table_is_judged_in_place(folder, capsys):
+    values = ["Ashton", "Oakville", "Millfield"] * 40
+    table = ["id,city", *(f"{i},{city}" for i, city in enumerate([*values, "Millfeild"]))]
+    (folder / "a.csv").write_text("\n".join(table))
+    assert cli.main(["detect", "--in-place", "a.csv", "--contamination", "0.004"]) == 0
+    header, cell = capsys.readouterr().out.splitlines()
+    assert header == "row,column,value,score,reason"
+    assert cell.startswith("120,city,Millfeild,-")
+    assert cell.endswith(",\"'millfeild' occurs once, 'millfield' 40 times\"")
+    assert cli.main(["detect", "--in-place", "a.csv", "--contamination", "0.004", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["row"] == 120
+
+
+def test_options_of_lines_are_refused_for_a_table(folder, capsys):
+    (folder / "a.csv").write_text("a\nb\n")
+    with pytest.raises(SystemExit):
+        cli.main(["detect", "--in-place", "a.csv", "--reduce", "sum"])
+    assert "--reduce: not allowed with a table" in capsys.readouterr().err

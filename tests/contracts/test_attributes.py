@@ -86,6 +86,7 @@ FITTED = {  # what it is: how to make it, given a folder
     "a gradient of an LSTM": lambda _: network(cell="lstm").fit(TEXT).gradient("to be"),
     "min-char-rnn": lambda _: MinCharRNN(5, seq_length=3, random_state=0).train(TEXT, 2),
     "a copy": lambda _: crnn.longest_copies(["to be"], TEXT)[0],
+    "a dirty cell": lambda _: crnn.dirty_cells({"a": ["ab", "ab", "ac"]})[0],
     "a found unit": lambda _: found_units(),
     "norms of gradients": lambda _: gradient_norms("rnn"),
     "norms of gradients of an LSTM": lambda _: gradient_norms("lstm"),

@@ -71,6 +71,8 @@ def reals(*beyond, none=False):
 INVALID = {
     "X": NOT_SOURCES,
     "text": NOT_TEXTS,
+    "frame": [*THINGS, {}, {"a": [1]}, {"a": ["b"], "c": []}, None, 3, "ab", ["ab"]],
+    "columns": (),
     "prefixes": NOT_LISTS,
     "batches": [*THINGS, None, 3],
     "validation": [("a", "b", "c"), (), *(value for value in NOT_SOURCES if value is not None)],
@@ -270,6 +272,8 @@ INVALID_HERE = {
     "CharRNN.resume-n_threads": integers(1, none=True),
     "CharRNN.resume-verbose": integers(0, none=True),
     "write_report-X": [*THINGS, 3],
+    "dirty_cells-contamination": reals(0, 0.0, 0.6, "auto"),
+    "dirty_cells-columns": ["a", b"a", [], 3, ["b"]],
     "write_report-y": [["a"]],  # a network has no classes
     "TextClassifier-class_weight": [*THINGS, 3, "magic"],
 }
@@ -281,6 +285,7 @@ SHOWN = {
 
 # What a parameter without a default gets when another one is tried.
 USUAL = {
+    "frame": {"a": ["b", "c"]},
     "X": NAMES, "prefixes": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
     "n_documents": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
@@ -304,7 +309,7 @@ USUAL_HERE = {
 UNFITTED = (AnomalyDetector, CharNGram, CharRNN, TextClassifier)
 ESTIMATORS = [*UNFITTED, Mixture]
 FUNCTIONS = [getattr(plot, name) for name in plot.__all__ if name.islower()] + [
-    load_model, write_report, Lines, TextFile,
+    load_model, write_report, Lines, TextFile, crnn.dirty_cells,
 ]  # fmt: skip
 INHERITED = {"get_params", "set_params"}  # checked with scikit-learn's own tests
 

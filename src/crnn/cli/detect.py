@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
+import io
 import json
 import shlex
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
@@ -22,6 +25,8 @@ from ..files.model_file import holds_detector
 from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_float
+from ..tables import DirtyCell, dirty_cells
+from ..text.tables import is_table_file
 from .errors import error_message, say, say_warnings
 from .files import STANDARD_STREAM, check_writable, line_scores, load_source, model_source, read_documents, read_lines
 from .options import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, refuse_two_standard_inputs, value_type
@@ -53,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action=_InPlace,
         help="find the anomalies among the lines of this file, which is only read, in place of MODEL and FILE: each "
-        "line is judged by the n-grams of the other lines, and the fraction --contamination of the lines is an anomaly",
+        "line is judged by the n-grams of the other lines, and the fraction --contamination of the lines is an "
+        "anomaly. A file whose name ends in .csv or .tsv is a table: its strangest cells are written as CSV, with row "
+        "(from 0), column, value, score and reason",
     )
     parser.add_argument(
         "--calibrate",
@@ -203,15 +210,39 @@ def _write_verdicts(scores: NDArray[np.float64], normal: NDArray[np.bool_]) -> N
 
 def _detect_in_place(arguments: argparse.Namespace, errors: Errors) -> int:
     """Write scores and verdicts for the lines of a file, each judged by the others."""
-    for name in ("model", "calibrate", "learn", "label", "json"):
+    is_table = is_table_file(arguments.in_place)
+    for name in ("model", "calibrate", "learn", "label", *(() if is_table else ("json",))):
         if getattr(arguments, name) not in (None, False):
             shown = "MODEL" if name == "model" else f"argument --{name}"
             arguments.parser.error(f"argument --in-place: not allowed with {shown}")
+    if is_table:
+        return _detect_in_table(arguments)
     detector = AnomalyDetector(**threshold_options(arguments), unique=arguments.unique, random_state=0)
     lines = [*chain.from_iterable(read_lines(arguments.in_place, as_bytes=False, errors=errors))]
     with _errors_of(arguments.in_place):
         normal = detector.fit_predict(lines) == 1
     _write_verdicts(detector.outlier_scores_, normal)
+    return 0
+
+
+def _detect_in_table(arguments: argparse.Namespace) -> int:
+    """Write the strangest cells of a table."""
+    options = threshold_options(arguments)
+    for name in ("mask", "reduce", "unique", "errors"):
+        if getattr(arguments, name) not in (None, False):
+            arguments.parser.error(f"argument --{name}: not allowed with a table, whose columns are judged one by one")
+    try:
+        cells = dirty_cells(Path(arguments.in_place), random_state=0, **options)
+    except ValueError as error:
+        raise InvalidInputError(error_message(error, {"frame": arguments.in_place})) from error
+    if arguments.json:
+        write("".join(json.dumps(cell._asdict()) + "\n" for cell in cells))
+        return 0
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(DirtyCell._fields)
+    writer.writerows(cell._replace(score=round(cell.score, 6)) for cell in cells)
+    write(table.getvalue())
     return 0
 
 
