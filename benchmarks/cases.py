@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import GATES, Arrays, Peer, peer_class
 from crnn import CharRNN
+
+if TYPE_CHECKING:
+    from crnn.classic import MinCharRNN
 
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
 LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps
@@ -158,6 +161,13 @@ def crnn_steps(model: CharRNN, text: str) -> float:
     return model.smooth_loss_ / (1 - 0.999**model.max_steps)
 
 
+def classic_steps(model: MinCharRNN, case: Case) -> float:
+    """Let the compiled gist take the case's steps once more; return their loss as `smoothed` does."""
+    model.smooth_loss = 0.0
+    model.train(case.text, case.steps)
+    return model.smooth_loss / (1 - 0.999**case.steps)
+
+
 def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
     """Return a function that takes the case's K steps once more and returns their loss, in nats per chunk.
 
@@ -166,13 +176,18 @@ def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
     Parameters
     ----------
     contender : str
-        "crnn", "crnn-float64", "crnn-bfloat16", "numpy", "torch", "torch-bfloat16" (autocast), "jax" (gradient by
-        automatic differentiation) or "jax-by-hand".
+        "crnn", "crnn-float64", "crnn-bfloat16", "classic", "classic-float64" (`crnn.classic`), "numpy", "torch",
+        "torch-bfloat16" (autocast), "jax" (gradient by automatic differentiation) or "jax-by-hand".
     """
     if contender.startswith("crnn"):
         dtype = "float64" if "float64" in contender else "float32"
         model = crnn_model(case, dtype=dtype, n_threads=n_threads, bfloat16="bfloat16" in contender)
         return partial(crnn_steps, model, case.text)
+    if contender.startswith("classic"):
+        from crnn.classic import MinCharRNN  # which older versions lack
+
+        dtype = "float64" if "float64" in contender else "float32"
+        return partial(classic_steps, MinCharRNN.from_char_rnn(crnn_model(case, dtype=dtype)), case)
     peer = peer_of(contender, case, n_threads)
     inputs, targets = case.chunks
     return lambda: smoothed(peer.train(inputs, targets))
