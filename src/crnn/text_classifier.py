@@ -439,6 +439,38 @@ class TextClassifier(Estimator):
         small._prior = self._prior.copy()
         return small
 
+    def export_c(self, path: FilePath, *, int8: bool = False) -> None:
+        """Write the classifier as one C99 file without dependencies; see ``docs/export.md``.
+
+        Its function ``crnn_classify`` gives the labels and probabilities of `predict_proba`, up to rounding, and
+        allocates no memory. The program writes the label of each line of standard input.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.c``.
+        int8 : bool, default=False
+            Whether to store the 8-bit numbers of `quantize`. A quantized classifier always does.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid, or a label contains a NUL character.
+        OSError
+            If the file cannot be written; an existing file then stays.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from crnn import CharNGram, TextClassifier
+        >>> model = TextClassifier(CharNGram(order=3)).fit(["anna", "eva", "bob", "tom"], ["f", "f", "m", "m"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_c(f"{folder}/names.c")
+        """
+        from .export.c_file import export_classifier_c
+
+        export_classifier_c(self._exported("export_c", int8=int8), path)
+
     def export_js(self, path: FilePath, *, float16: bool = False, int8: bool = False) -> None:
         """Write the classifier as a JavaScript module for browsers and Node.js; see ``docs/export.md``.
 

@@ -252,6 +252,8 @@ def test_a_classifier_and_a_detector_become_modules(tmp_path, monkeypatch, capsy
         size = (tmp_path / f"{name}.js").stat().st_size
         assert capsys.readouterr().err == f"crnn: wrote {name}.js: {size:,} bytes\n"
         assert f"export function {function}(" in (tmp_path / f"{name}.js").read_text("utf-8")
+    assert main(["export", "labels.crnn", "labels.c"]) == 0
+    assert "int crnn_classify(" in (tmp_path / "labels.c").read_text("ascii")
     assert main(["export", "lines.crnn", "lines.c"]) == 0
     assert "cc -O3 -march=native lines.c -o lines" in capsys.readouterr().err
     assert "crnn_verdict crnn_detect(" in (tmp_path / "lines.c").read_text("ascii")

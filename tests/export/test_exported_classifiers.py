@@ -1,7 +1,10 @@
 """Exported classifiers give Python's labels and probabilities."""
 
+import ctypes
+
 import numpy as np
 import pytest
+from compiled_models import available, compiled, output
 from node import in_node, needs_node
 
 from crnn import CharNGram, CharRNN, InvalidInputError, TextClassifier
@@ -75,4 +78,46 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
         large.export_js(tmp_path / "model.js", float16=True)
     with pytest.raises(InvalidInputError, match="float16=True stores 16-bit weights"):
         fitted(network()).export_js(tmp_path / "model.js", float16=True, int8=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("compiler", available("gcc", "clang"))
+def test_c_gives_the_labels_and_probabilities_of_python(classifier, compiler, tmp_path):
+    as_bytes = classifier.vocabulary_.kind == "bytes"
+    texts = [text for text in NEW if not (as_bytes and text == "\ud800")] + X[::7]
+    given = [text.encode() for text in texts] if as_bytes else texts
+    flags = ["-DCRNN_NO_MAIN", "-shared", "-fPIC", "-fsanitize=undefined"]
+    functions = ctypes.CDLL(str(compiled(classifier, tmp_path, compiler, *flags)))
+    functions.crnn_label.restype = ctypes.c_char_p
+    labels = classifier.classes_.tolist()
+    assert [functions.crnn_label(k).decode() for k in range(len(labels))] == list(map(str, labels))
+    p = np.empty(len(labels))
+    wanted = classifier.predict_proba(given)
+    for text, row in zip(given, wanted, strict=True):
+        encoded = text if as_bytes else text.encode("utf-8", "surrogatepass")
+        best = functions.crnn_classify(encoded, ctypes.c_size_t(len(encoded)), p.ctypes.data_as(ctypes.c_void_p))
+        np.testing.assert_allclose(p, row, rtol=0, atol=1e-5)
+        assert best == row.argmax()
+    if not as_bytes:
+        assert functions.crnn_classify(b"a\xff", ctypes.c_size_t(2), p.ctypes.data_as(ctypes.c_void_p)) == -1
+
+
+@pytest.mark.parametrize("compiler", available("gcc"))
+def test_c_program_labels_lines(compiler, tmp_path):
+    classifier = CLASSIFIERS["both"]()
+    program = compiled(classifier, tmp_path, compiler, "-fsanitize=address,undefined")
+    found = [
+        line.split("\t") for line in output(program, given="ab\r\n\nbc\U0001f600".encode()).decode().split("\n")[:-1]
+    ]
+    lines = ["ab", "", "bc\U0001f600"]
+    # A line separator of Unicode may be in a label.
+    assert [label for label, _ in found] == classifier.predict(lines).tolist()
+    shares = classifier.predict_proba(lines).max(axis=1)
+    np.testing.assert_allclose([float(p) for _, p in found], shares, rtol=0, atol=1e-5)
+
+
+def test_a_label_with_nul_is_refused_in_c(tmp_path):
+    model = fitted(CharNGram(2), ["a\0c", "b"] * 30)
+    with pytest.raises(InvalidInputError, match=r"the label 'a\\x00c' has a NUL character"):
+        model.export_c(tmp_path / "model.c")
     assert list(tmp_path.iterdir()) == []

@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
         "runtime; OUT.html: a page that runs the model in any browser; OUT.js: a JavaScript module with "
         "functions that sample, score, predict and complete; OUT.arpa: a CharNGram's n-grams for KenLM. "
-        "Counts can be OUT.c, OUT.js, OUT.html or OUT.arpa, mixtures and detectors OUT.c, OUT.js or OUT.html, "
-        "classifiers OUT.js or OUT.html",
+        "Counts can be OUT.c, OUT.js, OUT.html or OUT.arpa, mixtures, classifiers and "
+        "detectors OUT.c, OUT.js or OUT.html",
     )
     parser.add_argument(
         "--title", metavar="TEXT", help="for OUT.html: the page's title (default: the name of MODEL without its suffix)"
@@ -120,10 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     refuse_two_standard_inputs(arguments, model="MODEL", exclude="--exclude")
     found, kind = load_whole(arguments.model, arguments.label)
-    if suffix in (".js", ".html") and isinstance(found, TextClassifier | AnomalyDetector):
-        _export_judge(found, arguments, suffix)
-        return 0
-    if suffix == ".c" and isinstance(found, AnomalyDetector):
+    if suffix in (".c", ".js", ".html") and isinstance(found, TextClassifier | AnomalyDetector):
         _export_judge(found, arguments, suffix)
         return 0
     loaded = language_model_of(found)
@@ -194,7 +191,6 @@ def _export_judge(found: TextClassifier | AnomalyDetector, arguments: argparse.N
         found.export_js(path, float16=arguments.float16, int8=arguments.int8)
         _say_written(path)
     elif suffix == ".c":
-        assert isinstance(found, AnomalyDetector)
         found.export_c(path, int8=arguments.int8)
         _say_written(path, _compiling(path))
     else:

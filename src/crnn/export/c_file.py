@@ -10,15 +10,23 @@ from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
 from .c_parts import c_array, c_codes, c_source
+from .classifier_c import classifier_code, classifier_sizes, labeled_counts_code, labeled_network_code
 from .counts_c import counts_tables, counts_types
 from .detector_c import detector_code, detector_sizes
 from .guess_table import Table
 from .mixture_c import mixture_code, mixture_state
-from .models import Exported, ExportedCounts, ExportedDetector, ExportedMixture, ExportedNetwork
+from .models import (
+    Exported,
+    ExportedClassifier,
+    ExportedCounts,
+    ExportedDetector,
+    ExportedMixture,
+    ExportedNetwork,
+)
 from .network_c import cell_numbers, network_sizes, network_tables, renamed_for_network
 from .weights import NOTICE
 
-COMMON_CODE = ("random_numbers.c", "symbols.c", "texts.c")  # in c_source
+COMMON_CODE = ("random_numbers.c", "code_points.c", "symbols.c", "texts.c")  # in c_source
 POSITION = "/* The position in a text. To continue a text in two ways, copy the state. */\n"
 
 
@@ -41,6 +49,36 @@ def export_detector_c(model: ExportedDetector, path: FilePath) -> None:
         more_code=list(detector_code(model)),
     )
     write_atomically(name, source)
+
+
+def export_classifier_c(model: ExportedClassifier, path: FilePath) -> None:
+    """Write a classifier as one C99 file; see `crnn.TextClassifier.export_c`."""
+    name = checked_path("path", path)
+    networks: list[ExportedNetwork] = []
+    counts: list[ExportedCounts] = []
+    for readers in model.readers:
+        for reader in readers:
+            if isinstance(reader.model, ExportedNetwork):
+                networks.append(reader.model)
+            else:
+                counts += reader.model
+    parts = [
+        f"/* {model.summary}, written by crnn {__version__}. */\n/* {NOTICE} */\n",
+        _macros(classifier_sizes(model)),
+        c_source("classifier_declarations.h"),
+        "#ifndef CRNN_HEADER\n",
+        *_network_states(networks),
+        c_source("arithmetic.c"),
+        c_source("code_points.c"),
+        c_source("classifier.c"),
+        *_network_code(networks),
+        *(labeled_network_code(number) for number in range(1, 1 + len(networks))),
+        *_counts_code(counts),
+        *([labeled_counts_code(counts)] if counts else []),
+        *classifier_code(model),
+        "#endif /* CRNN_HEADER */",
+    ]
+    write_atomically(name, "\n".join(parts).encode("ascii") + b"\n")
 
 
 def _source_of(

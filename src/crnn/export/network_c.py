@@ -33,6 +33,7 @@ def network_sizes(model: ExportedNetwork) -> dict[str, object]:
         "CRNN_NET_INT8": int(weights.scales is not None),
         "CRNN_NET_COLUMNS": COLUMNS,
         "CRNN_NET_SYMBOLS": len(model.vocabulary),
+        "CRNN_NET_OUTPUTS": len(model.vocabulary) - len(model.vocabulary.labels),
         "CRNN_NET_BOUNDARY": "(-1)" if model.vocabulary.boundary is None else model.vocabulary.boundary,
     }
 

@@ -141,7 +141,7 @@ static void crnn_net_logits(const crnn_net_state *state, float y[CRNN_NET_SYMBOL
     memcpy(y, crnn_net_output_bias, V * sizeof *y);
     crnn_net_multiply_state(V, state->h[CRNN_NET_LAYERS - 1], crnn_net_output, crnn_net_output_scale, y);
     largest = y[0];
-    for (int i = 1; i < V; i++) largest = y[i] > largest ? y[i] : largest;
+    for (int i = 1; i < CRNN_NET_OUTPUTS; i++) largest = y[i] > largest ? y[i] : largest; /* labels are not predicted */
     for (int i = 0; i < V; i++) y[i] -= largest;
 }
 
