@@ -23,6 +23,7 @@ first 90 %, the next 5 % and the last 5 % of your file, ``--split ptb`` takes a 
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import itertools
 import math
@@ -94,7 +95,7 @@ def read(kind: str, path: Path | None) -> Split:
 
 def row(name: str, model: Any, nats: float, seconds: float, steps: int = 0) -> str:
     """Return a line of the table."""
-    networks = [m for m in getattr(model, "models", [model]) if isinstance(m, CharRNN)]
+    networks = [m for m in getattr(model, "models_", [model]) if isinstance(m, CharRNN)]
     weights = sum(weights.size for network in networks for weights in network.params_.values())
     symbols = max((steps * m.batch_size * m.seq_length for m in networks), default=0)
     shown = (f"{weights:,}", f"{steps:,}", f"{symbols / 1e6:.1f}") if networks else ("–", "–", "–")
@@ -110,11 +111,12 @@ def ngrams(split: Split, orders: Sequence[int]) -> Iterator[str]:
 
 def mixtures(split: Split, mixed: list[Mixture], seconds: float) -> Iterator[str]:
     """Yield the rows of mixtures and their parts, means over the seeds."""
-    fitted = [Mixture.from_fitted(model.models_).fit_weights(split.validation) for model in mixed if split.validation]
+    fitted = [copy.copy(model).fit_weights(split.validation) for model in mixed if split.validation]
     for name, kinds in (
         ("its network", [model.models_[0] for model in mixed]),
         ("its counts", [model.models_[1] for model in mixed]),
         ("mixture, equal weights", [Mixture.from_fitted(model.models_) for model in mixed]),
+        ("mixture without words", [model.without_words() for model in mixed]),
         ("**mixture, by default**", mixed),
         *([("mixture, weights fitted to the validation part", fitted)] if fitted else []),
     ):

@@ -13,6 +13,7 @@ from texts import LONG_TEXT as TEXT
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, ModelFileError
 from crnn import mixture as module
+from crnn.cli import main as cli
 from crnn.files import model_file
 from crnn.inference.mixed_network import letters_of
 from crnn.inference.network import log_softmax
@@ -385,6 +386,26 @@ def test_exports_contain_the_mixture_without_words(mixed, tmp_path):
     with pytest.warns(UserWarning, match="has counts of words"):
         mixed.export_html(tmp_path / "with.html")
     assert "without_words()" in (tmp_path / "with.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("ending", ["js", "c", "html"])
+def test_the_command_says_that_it_leaves_the_words_out(mixed, tmp_path, capsys, ending):
+    mixed.save(tmp_path / "model.crnn")
+    assert cli.main(["info", str(tmp_path / "model.crnn")]) == 0
+    row = r"words +weight 0\.600/0\.300/0\.200/0\.700, counts of words, [0-9,]+ n-grams"
+    assert re.search(row, capsys.readouterr().out)
+    for options in ([], ["--max-bytes", "2k"]):
+        assert cli.main(["export", str(tmp_path / "model.crnn"), str(tmp_path / f"page.{ending}"), *options]) == 0
+        assert capsys.readouterr().err.count("counts of words") == 1
+
+
+def test_the_command_trains_a_mixture_with_words(long_enough, tmp_path, capsys, monkeypatch):
+    (tmp_path / "text.txt").write_text(NOVEL, encoding="utf-8")
+    model = str(tmp_path / "model.crnn")
+    monkeypatch.setattr(module, "MIN_GAIN_OF_WORDS", -9.0)
+    assert cli.main(["train", str(tmp_path / "text.txt"), "-o", model, "--seconds", "0.5s", "--random-state", "0"]) == 0
+    assert ", counts and words, weights " in capsys.readouterr().err
+    assert Mixture.load(model).members_ == ["network", "counts", "words"]
 
 
 def test_letters_of_the_mixture_are_those_of_the_words(mixed):

@@ -126,10 +126,12 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = language_model_of(found)
     is_plain = "detector" not in kind
     if suffix == ".html":
-        _export_page(loaded, arguments)
+        with say_warnings():
+            _export_page(loaded, arguments)
         return 0
     if suffix in (".c", ".js") and isinstance(loaded, CharNGram | Mixture) and is_plain:
-        _export_source(loaded, arguments, suffix)
+        with say_warnings():
+            _export_source(loaded, arguments, suffix)
         return 0
     if arguments.max_bytes is not None:
         arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js, OUT.html or OUT.arpa")
@@ -227,6 +229,8 @@ def _prune_model(model: CharRNN | CharNGram | Mixture, arguments: argparse.Names
         return model.prune(arguments.max_bytes)
     if isinstance(model, Mixture) and any(isinstance(each, CharNGram) for each in model.models_):
         members = [_prune_model(each, arguments) if isinstance(each, CharNGram) else each for each in model.models_]
+        if "words" in model.members_:
+            say("crnn: an exported file cannot contain counts of words; it has the other members")
         return Mixture.from_fitted(members, model.without_words().weights_)
     raise InvalidInputError("--max-bytes needs counts, but MODEL has none. Omit it, or pass --int8.")
 

@@ -529,7 +529,8 @@ def save_network(
         summary = f"{taken}, {_losses(network)} per symbol"
     if isinstance(model, Mixture):
         weights = ", ".join(shown_weights(model))
-        summary = f"a network after {taken} and counts, weights {weights}"
+        others = ", counts and words" if "words" in model.members_ else " and counts"
+        summary = f"a network after {taken}{others}, weights {weights}"
     code = _save_and_report(model, output, summary, ending, verbose)
     if not code and checkpoint is not None:  # the model is on the disk, under its final name
         _remove_checkpoint(checkpoint)
