@@ -158,7 +158,7 @@ def write_report(
         body=body,
         style="\n".join([assets(EXPORT, STYLES), assets(__package__, ["report.css"])]),
         engine=assets(EXPORT, [*script.files, *ENGINE]),
-        script="\n".join([assets(EXPORT, INTERFACE), assets(__package__, SCRIPTS)]),
+        script="\n".join([assets(EXPORT, [*INTERFACE, "axes.js"]), assets(__package__, SCRIPTS)]),
         data=live_data(exported, script, "model.quantize()" if exported.is_rounded else "model") | report_data(subject),
         weights=script.encoded,
     )
