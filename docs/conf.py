@@ -26,6 +26,7 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_title = "crnn"
 html_static_path = ["_static"]
+html_extra_path = ["play.html"]  # the page that `crnn play` writes
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False

@@ -28,7 +28,7 @@ LAYERS = [
     ["training"],
     ["adaptation", "detection", "files", "export"],
     FACADE,
-    ["classic", "plot", "report"],
+    ["classic", "play", "plot", "report"],
     ["cli", "__main__", ""],  # the last is the package itself, which imports the public names
 ]
 RANKS = {prefix: rank for rank, layer in enumerate(LAYERS) for prefix in layer}

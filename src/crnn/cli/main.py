@@ -1,4 +1,4 @@
-"""The command ``crnn``: train, sample, score, detect, restore, report, export, info, demo.
+"""The command ``crnn``: train, sample, score, detect, restore, report, export, info, play, demo.
 
 Exit codes: 0; 1 for an error, reported in one line; 2 for wrong usage; 130 for Ctrl-C.
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._version import __version__
-from . import demo, detect, export, info, output, report, restore, sample, score, train
+from . import demo, detect, export, info, output, play, report, restore, sample, score, train
 from .errors import ERROR, INTERRUPTED, error_message, say
 from .files import STANDARD_STREAM, check_writable
 
@@ -25,6 +25,7 @@ COMMANDS = {
     "report": (report, "Write a web page about a model: curves, surprisal, units, and the running network."),
     "export": (export, "Export a model as C source, an ONNX file or a web page."),
     "info": (info, "Describe a model file, or this build of crnn."),
+    "play": (play, "Train min-char-rnn in a web page: write the page and open it."),
     "demo": (demo, "Watch a network learn English from Python's own documentation."),
 }
 

@@ -23,7 +23,7 @@ class UnitsView {
   // The grid that fits the width: columns, side of a square, rows per layer.
   measure() {
     const width = this.canvas.parentNode.clientWidth;
-    const side = this.model.hidden > 300 ? 9 : this.model.hidden > 100 ? 12 : 16;
+    const side = this.model.side || (this.model.hidden > 300 ? 9 : this.model.hidden > 100 ? 12 : 16);
     const columns = Math.max(1, Math.min(this.model.hidden, Math.floor(width / side)));
     return { side, columns, rows: Math.ceil(this.model.hidden / columns) };
   }
