@@ -1,7 +1,8 @@
-"""Run the experiments of the page of ``crnn play`` in Node.js, and print their losses (``python tools/measure_play.py``).
+"""Run the experiments of ``crnn play`` in Node.js, and print their losses (``python tools/measure_play.py``).
 
-The page tells these figures. They are nats per character, as ranges over the seeds: the first loss, the highest smoothed
-loss, then after the steps the smoothed training loss and the held-out loss, and the lowest held-out loss with its step.
+The page tells these figures. They are nats per character, as ranges over the seeds: the first loss, the highest
+smoothed loss, then after the steps the smoothed training loss and the held-out loss, and the lowest held-out loss with
+its step.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ for (const name of names.length ? names : Object.keys(EXPERIMENTS)) {
     const { ids, codes, held } = EXPERIMENTS[name].own === undefined ? text : prepareText(EXPERIMENTS[name].own);
     const { hidden, length, scale } = settings;
     const options = trainingOptions(settings);
-    const model = new MinCharRNN({ ids, symbols: codes.length, hidden, length, scale, random: new Uniforms(seed, 0), options });
+    const random = new Uniforms(seed, 0);
+    const model = new MinCharRNN({ ids, symbols: codes.length, hidden, length, scale, random, options });
     const result = { name, seed, highest: 0, lowest: null, at: 0 };
     while (model.steps < steps) {
       const loss = model.step() / model.T;

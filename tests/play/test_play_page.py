@@ -119,7 +119,7 @@ def test_every_experiment_has_a_button_and_a_sentence(page):
         page.execute_script("byId(arguments[0]).click()", name)
         assert page.execute_script(PRESSED) == [name]
         wait(page, "return Number(document.body.dataset.steps) > 30")
-    assert page.execute_script("return document.querySelectorAll('#reach-chart .bar').length") == 1
+    wait(page, "return document.querySelectorAll('#reach-chart .bar').length === 1")
     assert faults(page) == ([], [])
 
 

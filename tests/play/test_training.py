@@ -19,8 +19,8 @@ SYMBOLS = sorted(set(TEXT))
 IDS = [SYMBOLS.index(c) for c in TEXT]
 V, H, T = len(SYMBOLS), 13, 11
 EXPORTED = ["MinCharRNN", "Uniforms", "modelFile", "sha256", "trainFrom", "randomFile"]
-# Train from the states of another program before each step, or on from the first one; return the losses. Wxh has one row
-# for each symbol here.
+# Train from the states of another program before each step, or on from the first one; return the losses. In the page,
+# Wxh has one row for each symbol.
 HELPERS = """
 function setState(model, { params, memory, h, position }) {
   const flat = (name, rows) => name === "Wxh" ? rows[0].flatMap((_, j) => rows.map((row) => row[j])) : rows.flat();
@@ -42,7 +42,8 @@ function trainFrom({ ids, symbols, hidden, length, options, states, steps }) {
   return { losses, smoothLoss: model.smoothLoss };
 }
 function randomFile({ ids, codes, hidden, length, options, steps }) {
-  const model = new MinCharRNN({ ids, symbols: codes.length, hidden, length, scale: 0.1, random: new Uniforms(3, 0), options });
+  const random = new Uniforms(3, 0);
+  const model = new MinCharRNN({ ids, symbols: codes.length, hidden, length, scale: 0.1, random, options });
   for (let i = 0; i < steps; i++) model.step();
   const bytes = modelFile(model, codes, 0.1);
   const { smoothLoss } = model;
