@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..play import write_play_page
 from .errors import say
-from .files import STANDARD, check_writable, whole_text
+from .files import STANDARD_STREAM, check_writable, whole_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page and open it; return the exit code."""
-    if arguments.output == STANDARD:
+    if arguments.output == STANDARD_STREAM:
         arguments.parser.error("argument -o/--output: name a file, since the page is for a browser")
     check_writable(arguments.output)
     if arguments.file is None:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         text = whole_text(arguments.file, as_bytes=False)
         assert isinstance(text, str)
-        name = "your text" if arguments.file == STANDARD else os.path.basename(arguments.file)
+        name = "your text" if arguments.file == STANDARD_STREAM else os.path.basename(arguments.file)
         write_play_page(arguments.output, text, name)
     size = os.path.getsize(arguments.output)
     is_open = False
