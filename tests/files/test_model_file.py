@@ -22,7 +22,7 @@ def sealed(kind, parts, weights, tensors=(), **entries):
     """Return the bytes of a file with these parts, under a true checksum."""
     files = {f"models.{i}": np.frombuffer(content, np.uint8) for i, (_, content) in enumerate(parts)}
     entries = {"models": plain_json([name for name, _ in parts]), **entries}
-    metadata = {"format": "crnn", "format_version": "1", "kind": kind, **entries}
+    metadata = {"format": "crnn", "format_version": "2", "kind": kind, **entries}
     return sealed_bytes(metadata, {"weights": np.array(weights, np.float64), **files, **dict(tensors)})
 
 

@@ -206,7 +206,7 @@ def test_metadata_is_as_described(path):
     names = {"format", "format_version", "kind", "configuration", "architecture", "vocabulary", "checksum"}
     assert metadata.keys() == names
     assert metadata["format"] == "crnn"
-    assert metadata["format_version"] == "1"
+    assert metadata["format_version"] == "2"
     assert metadata["kind"] == "network"
     assert json.loads(metadata["vocabulary"]) == {"kind": "characters", "codes": [97, 0xD800]}
 

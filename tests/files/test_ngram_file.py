@@ -33,7 +33,7 @@ def learned():
 def sealed(learned, tensors=(), **metadata):
     """The bytes of a file with other tensors or metadata, under a true checksum."""
     documents = {"configuration": "{}", "vocabulary": vocabulary(*learned.vocabulary.codes.tolist())}
-    own = {"format": "crnn", "format_version": "1", "kind": "ngram", **documents, **metadata}
+    own = {"format": "crnn", "format_version": "2", "kind": "ngram", **documents, **metadata}
     arrays = {**packed(learned.counts), **dict(tensors)}
     kept = {name: array for name, array in arrays.items() if array is not None}
     return sealed_bytes({key: value for key, value in own.items() if value is not None}, kept)
@@ -77,7 +77,7 @@ def labeled_file(learned, *, remove=(), labels=("f", "m"), **tensors):
     """The bytes of a labeled model's file, with some tensors exchanged or removed."""
     own = {f"{k}.{name}": array for k, part in enumerate(learned.labeled.parts) for name, array in packed(part).items()}
     own = {**own, "frequencies": learned.labeled.frequencies, **tensors}
-    metadata = {"format": "crnn", "format_version": "1", "kind": "ngram", "configuration": "{}"}
+    metadata = {"format": "crnn", "format_version": "2", "kind": "ngram", "configuration": "{}"}
     metadata["vocabulary"] = vocabulary(97, 98, boundary=True, labels=list(labels))
     return sealed_bytes(metadata, {name: own[name] for name in own if name not in remove})
 

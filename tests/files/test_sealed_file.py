@@ -29,7 +29,7 @@ TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([7],
 
 
 def content(kind="ngram", **metadata):
-    return sealed_bytes({"format": "crnn", "format_version": "1", "kind": kind, "own": "word", **metadata}, TENSORS)
+    return sealed_bytes({"format": "crnn", "format_version": "2", "kind": kind, "own": "word", **metadata}, TENSORS)
 
 
 def contents(data, *kinds):
@@ -79,12 +79,13 @@ def test_refuses_other_files():
         ({"kind": "network"}, "it contains a CharRNN; load it with CharRNN.load"),
         ({"kind": "poem"}, "its kind is 'poem', but this crnn reads only network, "),
         ({"format": "tf"}, "not from crnn"),
-        ({"format_version": "2"}, "format version 2, .* upgrade crnn"),
+        ({"format_version": "3"}, "written by a later crnn: its format version is 3, .* upgrade crnn"),
+        ({"format_version": "1"}, "written by an earlier crnn: its format version is 1, .* train it again"),
         ({"format_version": "two"}, "is not a number"),
     ):
         with pytest.raises(ModelFileError, match=message):
             contents(content(**metadata), "ngram", "classifier")
-    assert FORMAT_VERSION == 1
+    assert FORMAT_VERSION == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -3,7 +3,7 @@
 `tensor_file` reads and writes the tensors.
 
 The ``__metadata__`` have one entry ``crnn``, a JSON object of strings: ``format``, the word ``crnn``;
-``format_version``, ``1``; ``kind``, one of `KINDS`; ``checksum``, the SHA-256 of everything else in hexadecimal; and
+``format_version``, ``2``; ``kind``, one of `KINDS`; ``checksum``, the SHA-256 of everything else in hexadecimal; and
 the entries of the kind, see `entries`.
 
 The checksum covers the values, not the file's bytes: the JSON list of the other metadata as sorted [key, value] pairs,
@@ -32,8 +32,11 @@ from ..runtime.atomic_file import write_atomically
 from .entries import KINDS, MAX_JSON, plain_json, read_entry, read_json
 from .tensor_file import DTYPES, Declared, Layout, read_array, read_arrays, read_layout, stored_bytes, tensor_parts
 
-FORMAT_VERSION = 1
-"""The format version that this library writes; files of a higher version are refused."""
+FORMAT_VERSION = 2
+"""The format version that this library writes, and the only one that it reads.
+
+Version 1 is that of the commits before the first release, whose parameters have other names.
+"""
 
 DAMAGED_REMEDY = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
 METADATA = "crnn"  # the only entry of safetensors' metadata
@@ -133,8 +136,13 @@ def require_kind(header: Header, *kinds: str) -> Header:
         raise ModelFileError(f"its format version {short_repr(version)} is not a number")
     if int(version) > FORMAT_VERSION:
         raise ModelFileError(
-            f"it has format version {version}, but this crnn reads versions up to {FORMAT_VERSION}",
+            f"it was written by a later crnn: its format version is {version}, but this crnn reads {FORMAT_VERSION}",
             remedy="upgrade crnn",
+        )
+    if int(version) < FORMAT_VERSION:
+        raise ModelFileError(
+            f"it was written by an earlier crnn: its format version is {version}, but this crnn reads {FORMAT_VERSION}",
+            remedy="train it again",
         )
     if kind not in KINDS:
         raise ModelFileError(f"its kind is {short_repr(kind)}, but this crnn reads only {', '.join(KINDS)}")
