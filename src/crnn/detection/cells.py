@@ -66,6 +66,7 @@ def collapsed_shape(text: str) -> str:
 
     Examples
     --------
+    >>> from crnn.detection.cells import collapsed_shape
     >>> collapsed_shape("Saint  Hartton 17b")
     'Aa Aa 0a'
     """
@@ -111,6 +112,7 @@ def masked_digits(text: str, *, runs: bool = False) -> str:
 
     Examples
     --------
+    >>> from crnn.detection.cells import masked_digits
     >>> masked_digits("GB42-7"), masked_digits("42.17", runs=True)
     ('GB00-0', '0.0')
     """
@@ -183,6 +185,7 @@ def is_one_typo_away(word: str, other: str) -> bool:
 
     Examples
     --------
+    >>> from crnn.detection.cells import is_one_typo_away
     >>> is_one_typo_away("hartton", "harton"), is_one_typo_away("hartno", "harton"), is_one_typo_away("art", "rto")
     (True, True, False)
     """
@@ -228,6 +231,8 @@ def weighted_quantile(values: NDArray[np.float64], counts: NDArray[np.intp], q: 
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from crnn.detection.cells import weighted_quantile
     >>> weighted_quantile(np.array([1.0, 3.0, 2.0]), np.array([1, 1, 3]), 0.5)
     2.0
     """
