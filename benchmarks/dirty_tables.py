@@ -91,7 +91,7 @@ def damage(old: str, other: str, rng: random.Random) -> str:
     Examples
     --------
     >>> damage("Millville", "asdf", random.Random(3))
-    'Milllville'
+    'Mil lville'
     """
     i = rng.randrange(max(1, len(old) - 1))
     return (
