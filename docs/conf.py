@@ -43,6 +43,7 @@ def setup(app):
 
 
 def lead_to_page(source):
-    """Change the links in a page's text."""
+    """Change the links in a page's text. Sphinx would make play.html a download, so links to it become HTML."""
     place = r"\]\((\.\./)?((?:\.\./)*)CONTRIBUTING\.md"
     source[0] = re.sub(place, lambda link: f"]({link[2] if link[1] else 'docs/'}contributing.md", source[0])
+    source[0] = re.sub(r"\[([^]]+)\]\((play\.html[^)]*)\)", r'<a href="\2">\1</a>', source[0])

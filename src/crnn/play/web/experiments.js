@@ -4,7 +4,7 @@
 const EXPERIMENTS = {
   gist: {
     settings: {},
-    says: "The gist's settings. The loss starts at ln V, jumps above it, and falls: after 5,000 steps to 1.73–1.84 nats per character in training and 1.68–1.77 on the held-out tenth. Words come after some 1,500 steps; the shape of the play, with names, colons and short lines, comes earlier.",
+    says: "The gist's settings. The loss starts at ln V, jumps above it, and falls: after 5,000 steps to 1.73–1.84 nats per character in training and 1.68–1.77 on the held-out tenth. Watch what it learns first: letters, line ends and names, words.",
   },
   "rate-1": {
     settings: { rate: 1 },
@@ -52,7 +52,7 @@ const EXPERIMENTS = {
   },
   "chunks-of-100": {
     settings: { length: 100 },
-    says: "Each step reads four times as many characters and takes about four times as long: 1.44–1.67 nats after 5,000 steps. The gradient could reach 99 characters back, but look at the plot: little is left after 20. Longer chunks help by a less noisy gradient, not by a longer memory.",
+    says: "Each step reads four times as many characters and takes about four times as long: 1.44–1.67 nats after 5,000 steps. The gradient could reach 99 characters back, but look at the plot: after 20, about a ten-thousandth is left. Longer chunks help by a less noisy gradient, not by a longer memory.",
   },
   "units-10": {
     settings: { hidden: 10 },
@@ -60,7 +60,7 @@ const EXPERIMENTS = {
   },
   "units-200": {
     settings: { hidden: 200 },
-    says: "More is not better at this rate: 200 units are at 2.10–2.26 nats after 5,000 steps, 100 at 1.73–1.84, and 25 at 1.61–1.62. Each unit receives the first steps of 0.1 from twice as many others, and saturates. A larger network needs a smaller rate: set 0.03.",
+    says: "More is not better at this rate: 200 units are at 2.10–2.26 nats after 5,000 steps, 100 at 1.73–1.84, and 25 at 1.61–1.62. Each unit receives the first steps of 0.1 from twice as many others, and saturates. Try rate 0.03.",
   },
   stop: {
     settings: { rate: 0.03 },
