@@ -33,7 +33,7 @@ from .entries import KINDS, MAX_JSON, plain_json, read_entry, read_json
 from .tensor_file import DTYPES, Declared, Layout, read_array, read_arrays, read_layout, stored_bytes, tensor_parts
 
 FORMAT_VERSION = 2
-"""The format version that this library writes, and the only one that it reads.
+"""The format version that this library writes, and the only one that it reads; `play/web/model_file.js` writes it, too.
 
 Version 1 is that of the commits before the first release, whose parameters have other names.
 """

@@ -119,7 +119,7 @@ function modelFile(model, codes, scale) {
     architecture: JSON.stringify(architecture),
     configuration: JSON.stringify(configuration),
     format: "crnn",
-    format_version: "1",
+    format_version: "2",
     kind: "network",
     vocabulary: JSON.stringify({ kind: "characters", codes }),
   };
