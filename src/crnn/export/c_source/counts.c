@@ -4,7 +4,7 @@
  * bit e of extended forms a context, numbered in the order of the entries from 1; context 0 is empty, and keeps all
  * symbols. The kept symbols of a context divide 1 / (1 + odds) by their shares; the others share the rest in
  * proportion to their probabilities after a shorter context. A stored number stands for the product of a high and a
- * low part. */
+ * low part. crnn's docs/design.md describes the layout under "Frozen counts". */
 typedef struct crnn_counts {
     int order, symbols, boundary;
     uint32_t shorter;              /* entries of n-grams below the order */

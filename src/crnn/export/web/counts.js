@@ -1,6 +1,7 @@
 // Counts of n-grams with stored probabilities, read one symbol at a time.
 // The kept symbols of a context divide 1 / (1 + odds) by their shares; the others share the rest in proportion to their
-// probabilities after a shorter context. So the probabilities always sum to one.
+// probabilities after a shorter context. So the probabilities always sum to one. crnn's docs/design.md describes the
+// layout under "Frozen counts".
 
 // Packed numbers: seven bits per byte, the lowest first; all bytes of a number but the last have the eighth bit set.
 function unpacked(bytes) {
