@@ -117,7 +117,7 @@ def main() -> None:
     for name, given in (
         ('`confusions="ocr", typos=0.02`', {"confusions": "ocr", "typos": 0.02}),
         ('`confusions=["ocr", learned], typos=0.02`', {"confusions": ["ocr", learned], "typos": 0.02}),
-        ("the same, `min_gain=6`", {"confusions": ["ocr", learned], "typos": 0.02, "min_gain": 6}),
+        ("the same, `least=6`", {"confusions": ["ocr", learned], "typos": 0.02, "least": 6}),
     ):
         print(row(name, test, lambda scans, given=given: [model.restore(scan, **given) for scan in scans]), flush=True)
     clean = [Chunk(chunk.truth, chunk.truth) for chunk in test]

@@ -106,8 +106,8 @@ def methods(learned: str, known: list[tuple[str, str]]) -> dict[str, Restore]:
         found["straight quotes, SymSpell"] = lambda scans: speller([page.translate(STRAIGHT) for page in scans])
     else:
         print("SymSpell is left out: symspellpy is not installed")
-    found['restore(typos=0.02, confusions="ocr", min_gain=0)'] = lambda scans: model.restore(
-        scans, typos=0.02, confusions="ocr", min_gain=0
+    found['restore(typos=0.02, confusions="ocr", least=0)'] = lambda scans: model.restore(
+        scans, typos=0.02, confusions="ocr", least=0
     )
     found['restore(typos=0.02, confusions="ocr")'] = lambda scans: model.restore(scans, typos=0.02, confusions="ocr")
     own = learn_confusions(known)

@@ -139,7 +139,7 @@ def scan_table(learned: str, pages: list[str]) -> None:
     rng = random.Random(0)
     scans = [scanned(page, rng) for page in pages]
     damaged = [scan for scan, _ in scans]
-    options: dict[str, Any] = {"typos": 0.02, "confusions": "ocr", "case": 0.001, "min_gain": 3.0}
+    options: dict[str, Any] = {"typos": 0.02, "confusions": "ocr", "case": 0.001, "least": 3.0}
     usual = {"typos": 0.02, "spaces": True, "case": True}
     methods: dict[str, Restore] = {"nothing": lambda texts: texts}
     if find_spec("symspellpy"):

@@ -81,14 +81,14 @@ class Rules:
         one, other = chr(code), chr(self.codes[i])
         accents, case = one.lower() != other.lower(), one.isupper() != other.isupper()
         case = case or not accents
-        toll = self.damage.min_gain["accents"] * accents + self.damage.min_gain["case"] * case
+        toll = self.damage.least["accents"] * accents + self.damage.least["case"] * case
         return (math.log(self.damage.case) if case and self.damage.case else 0.0) - toll
 
     def confusions(self, x, p):
         """Yield what the symbols from p on may have been: how many there are, the ids of those, the cost with toll."""
         if self.damage.confusions is None:
             return
-        toll = self.damage.min_gain["confusions"]
+        toll = self.damage.least["confusions"]
         if x[p] != self.damage.gap and x[p] not in self.codes and not chr(x[p]).isspace():
             alone = chr(x[p]).isalnum() or (self.vocabulary.kind == "bytes" and x[p] > 127)
             rate = math.log(0.01 if alone else 0.5)
@@ -128,7 +128,7 @@ class Rules:
 
 def originals(rules, text):
     """Return every original that the damage allows, with the largest log-probability of the damage."""
-    damage, known, letters, codes, least = rules.damage, rules.known, rules.letters, rules.codes, rules.damage.min_gain
+    damage, known, letters, codes, least = rules.damage, rules.known, rules.letters, rules.codes, rules.damage.least
     x = codes_of(text)
     marked, rate, allowed = [*map(rules.is_marked, x)], damage.typos / 4, [*map(rules.candidates, x)]
     found: dict[tuple[int, ...], float] = {}
@@ -218,7 +218,7 @@ def case(i, folder):
     gap = "_" if isinstance(symbols[0], str) else b"_"
     options = {"case": [False, True, 0.1][rng.integers(3)], "accents": bool(rng.integers(2)),
                "spaces": [False, True, 0.1][rng.integers(3)], "gaps": [None, gap][rng.integers(2)],
-               "typos": [None, 0.05, 0.5, 0.9][rng.integers(4)], "min_gain": [0.0, 0.5, 3.0, 20.0][rng.integers(4)],
+               "typos": [None, 0.05, 0.5, 0.9][rng.integers(4)], "least": [0.0, 0.5, 3.0, 20.0][rng.integers(4)],
                "confusions": confusions(rng, symbols)}  # fmt: skip
     text = damaged(rng, symbols, int(rng.integers(4 if options["typos"] else 14)))
     prime = type(text)().join(rng.choice(np.array(symbols, object), rng.integers(3)))
@@ -255,9 +255,9 @@ def fault_of(model, text, prime, options):
     few = model.restore([text, text[:1], text[:0]], prime=prime, **options)
     if few[0] != model.restore(text, prime=prime, **options) or few[0] not in found or len(few) != 3:
         return f"in a list: {few!r} for {what}"
-    for n_beams in (BEAMS, None, 1) if options["min_gain"] else ():
+    for n_beams in (BEAMS, None, 1) if options["least"] else ():
         _, changes = model.restore(text, n_beams=n_beams, prime=prime, changes=True, **options)
-        small = [change for change in changes if change.before != gap and change.log_odds < options["min_gain"] - 1e-4]
+        small = [change for change in changes if change.before != gap and change.log_odds < options["least"] - 1e-4]
         if small:
             return f"{small} gain too little with {n_beams} beams: {what}"
     return None

@@ -272,7 +272,7 @@ REFUSED = [
         (Mixture.from_fitted([CharNGram(2).fit(NAMES)]), r"fit cannot train\. Call calibrate\(X\)"))),
     (lambda d: d.set_params(estimator="lstm").calibrate(NAMES), r"estimator must be None, a CharRNN, .* not 'lstm'"),
     *((lambda d, wrong=wrong: d.set_params(**wrong).save("never.crnn"), f"{next(iter(wrong))} must be")
-      for wrong in ({"contamination": 0.6}, {"n_folds": 1}, {"random_state": -1})),
+      for wrong in ({"contamination": 0.6}, {"folds": 1}, {"random_state": -1})),
     *((lambda d, X=X: d.fit(X), words) for X, words in (
         ([], "at least 2 different texts.*it is empty"), (["same"] * 50, "all 50 texts are equal"),
         ("a text", "Put a single text in a list"), (["a", 3], r"X\[1\] must be str or bytes, not int"),
@@ -356,7 +356,7 @@ def test_each_text_is_judged_by_the_counts_of_the_other_folds(folds, reduce, mon
         return without(model, part, times)
 
     monkeypatch.setattr(CharNGram, "_without", note)
-    detector = AnomalyDetector(counts(5), 0.02, reduce, n_folds=folds, random_state=0)
+    detector = AnomalyDetector(counts(5), 0.02, reduce, folds=folds, random_state=0)
     found = dict(zip(X, detector.fit_predict(X), strict=True))
     scores = dict(zip(X, detector.outlier_scores_.tolist(), strict=True))
     assert len(parts) == folds
@@ -405,7 +405,7 @@ def test_outliers_by_networks(monkeypatch):
     fit = CharRNN.fit
     monkeypatch.setattr(CharRNN, "fit", lambda self, X: trained.append([*X]) or fit(self, X))
     with pytest.warns(UserWarning, match="^these texts have been judged by each other, but .*calibration texts"):
-        verdicts = AnomalyDetector(network, 0.01, "mean", n_folds=3, random_state=0).fit_predict(X)
+        verdicts = AnomalyDetector(network, 0.01, "mean", folds=3, random_state=0).fit_predict(X)
     assert len(trained) == 4
     assert sum("zzzzqzz" in part for part in trained[1:]) == 2
     assert np.flatnonzero(verdicts == -1)[-3:].tolist() == [300, 301, 302]

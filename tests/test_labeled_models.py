@@ -180,9 +180,7 @@ def test_reductions_and_missing_texts_of_a_model_with_labels():
     model = small().fit(["ab", "ba", "aab"] * 5, y=["x", "y", "x"] * 5)
     texts, labels = ["ab", None, "b"], ["y", "x", "x"]
     scores = model.score_samples(texts, y=labels, reduce="min", errors="skip")
-    least = [
-        -model.for_label(label).surprisal(text, include_end=True).max() for label, text in (("y", "ab"), ("x", "b"))
-    ]
+    least = [-model.for_label(label).surprisal(text, end=True).max() for label, text in (("y", "ab"), ("x", "b"))]
     np.testing.assert_array_equal(scores, [least[0], np.nan, least[1]])
     mean = model.score_samples([*texts, "z"], reduce="mean", errors="replace")
     np.testing.assert_allclose(mean[[0, 2]], model.score_samples(["ab", "b"]) / [3, 2])

@@ -510,7 +510,7 @@ def test_adaptive_surprisal_has_the_sum_of_the_adaptive_score(namers):
     counts = CharNGram(order=3).fit(NAMES)
     mixture = Mixture.from_fitted([namers[0], counts])
     for model, adapt in [(counts, True), (mixture, True), (mixture, "counts"), (namers[0], True)]:
-        found = model.surprisal("nabo", include_end=True, adapt=adapt)
+        found = model.surprisal("nabo", end=True, adapt=adapt)
         assert found[0] == pytest.approx(model.surprisal("nabo")[0], rel=1e-12)  # nothing to learn from yet
         assert -found.mean() == pytest.approx(model.score(["nabo"], adapt=adapt), rel=1e-12)
 

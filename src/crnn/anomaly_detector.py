@@ -67,7 +67,7 @@ class Options(NamedTuple):
     reduce: Reduce
     calibration_fraction: float
     mask: tuple[Rule, ...] | None
-    n_folds: int
+    folds: int
     unique: bool
     max_seconds: float
     keep_texts: bool
@@ -143,7 +143,7 @@ class AnomalyDetector(Estimator):
         its replacement, and names of built-in ones, each of which replaces by ``0``: "digits" (each run of digits),
         "hex" (numbers with 0x, and from 6 hexadecimal digits with a letter and a digit among them), "uuid", "ip",
         "time". Pairs come first. The file contains the mask. A pattern that may take exponential time is refused.
-    n_folds : int, default=10
+    folds : int, default=10
         Counts score the texts of `fit` in so many parts, each with the counts of the other parts; `fit_predict` trains
         so many networks.
     unique : bool, default=False
@@ -201,7 +201,7 @@ class AnomalyDetector(Estimator):
         calibration_fraction: float = CALIBRATION_FRACTION,
         *,
         mask: Any = None,
-        n_folds: int = 10,
+        folds: int = 10,
         unique: bool = False,
         max_seconds: float = 60,
         keep_texts: bool = True,
@@ -213,7 +213,7 @@ class AnomalyDetector(Estimator):
         self.reduce = reduce
         self.calibration_fraction = calibration_fraction
         self.mask = mask
-        self.n_folds = n_folds
+        self.folds = folds
         self.unique = unique
         self.max_seconds = max_seconds
         self.keep_texts = keep_texts
@@ -290,7 +290,7 @@ class AnomalyDetector(Estimator):
                     f"calibration_fraction={options.calibration_fraction:g} has no effect on fit with counts, whose "
                     "threshold is set by all texts. Omit it."
                 )
-            whole = texts.whole(options.n_folds, rng)
+            whole = texts.whole(options.folds, rng)
             found = whole.texts
             weights = whole.weights
             repeated = whole.all_repeated
@@ -481,7 +481,7 @@ class AnomalyDetector(Estimator):
         """Find the anomalies among the texts themselves, and fit the detector on all of them.
 
         Each text is judged without itself: by the counts of all others but some, see `fit`, or by a network trained on
-        the other folds, so a network is trained ``n_folds + 1`` times. The share `contamination` of the texts, those
+        the other folds, so a network is trained ``folds + 1`` times. The share `contamination` of the texts, those
         with the lowest scores, is flagged; of texts with equal scores, all or none. Of a text that occurs several
         times, the other occurrences stay, unless `unique` is True. Afterwards, `predict` judges new texts. The
         parameters, errors and warnings are as in `fit`.
@@ -518,7 +518,7 @@ class AnomalyDetector(Estimator):
     ) -> Judged:
         """Return the texts with their scores by a network for each fold, trained on the other texts."""
         model = self._trainable()
-        whole = texts.whole(options.n_folds, rng)
+        whole = texts.whole(options.folds, rng)
         assert model is not None
 
         def score(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:

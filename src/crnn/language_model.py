@@ -528,7 +528,7 @@ class LanguageModel(Estimator):
         gaps: str | bytes | None = None,
         typos: float | None = None,
         confusions: Any = None,
-        min_gain: float | Mapping[str, float] | None = None,
+        least: float | Mapping[str, float] | None = None,
         n_beams: int | None = None,
         among: Any = None,
         prime: str | bytes = "",
@@ -566,9 +566,9 @@ class LanguageModel(Estimator):
             what these may have been, as a string, a list of strings or a dict with their rates. The rate is 0.01 if
             none is given; ``""`` means that nothing stood there. "ocr" has the confusions of scanned text
             (``docs/restore.md``). In a list, later rates replace earlier ones.
-        min_gain : float or dict, default=None
+        least : float or dict, default=None
             The nats that each change must gain: the restored text has the largest log-probability, that of the damage
-            included, after `min_gain` is subtracted for each change. Undoing one change therefore loses at least as
+            included, after `least` is subtracted for each change. Undoing one change therefore loses at least as
             much. A dict has numbers for "case", "spaces", "accents", "typos" and "confusions". Gaps are always filled.
             None: 3 with `typos` or `confusions`, a factor of 20, but 0 for ``case=True``, ``spaces=True`` and accents,
             where the text says nothing; 0 without both.
@@ -596,9 +596,9 @@ class LanguageModel(Estimator):
             The restored text, or a list of restored texts. With `changes`, a tuple ``(text, changes)`` for each text;
             each change is a tuple ``(start, stop, before, after, log_odds)``: the place and the text before, the text
             after, and how much more probable, in nats, the whole text is with the change than without it, whatever
-            `min_gain` is. For a gap, the comparison is with all other symbols. With `among`, a text has at most one
+            `least` is. For a gap, the comparison is with all other symbols. With `among`, a text has at most one
             change, from the first to the last difference; its log-odds compare the text with the next best of the
-            list, both with `min_gain` subtracted.
+            list, both with `least` subtracted.
 
         Examples
         --------
@@ -614,7 +614,7 @@ class LanguageModel(Estimator):
         ['London', 'Lima']
         """
         options: Any = {"case": case, "accents": accents, "spaces": spaces, "gaps": gaps, "typos": typos}
-        options |= {"confusions": confusions, "min_gain": min_gain}
+        options |= {"confusions": confusions, "least": least}
         if label is not None:
             rest: Any = {"n_beams": n_beams, "among": among, "prime": prime, "changes": changes}
             return self.for_label(label).restore(X, **rest, **options)
@@ -884,13 +884,13 @@ class LanguageModel(Estimator):
         network, vocabulary = self._text_network("next_proba", one_row=False, scoring=True)
         return string_scores.next_probabilities(network, vocabulary, prefixes, checked_threads(self.n_threads))
 
-    def surprisal(self, text: Text, *, include_end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:
+    def surprisal(self, text: Text, *, end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:
         """Return the surprisal of each character, float64 (len(text),): -log P given the previous ones, in nats.
 
         Parameters
         ----------
         text : str or bytes
-        include_end : bool, default=False
+        end : bool, default=False
             Whether to append the surprisal of the document's end, which shows if a text is incomplete.
         adapt : bool, dict or "counts", default=False
             As for `score`.
@@ -905,10 +905,10 @@ class LanguageModel(Estimator):
         --------
         >>> from crnn import CharNGram
         >>> names = CharNGram(order=4).fit(["Anna", "Bob"])
-        >>> names.surprisal("Ann", include_end=True).argmax()  # the end, since an a is missing
+        >>> names.surprisal("Ann", end=True).argmax()  # the end, since an a is missing
         np.int64(3)
         """
-        return self._surprisal("surprisal", text, end=checked_bool("include_end", include_end), adapt=adapt)
+        return self._surprisal("surprisal", text, end=checked_bool("end", end), adapt=adapt)
 
     def _surprisal(self, method: str, text: Text, *, end: bool, adapt: Adapt) -> NDArray[np.float64]:
         """Return the surprisal of each character for a public method, which errors name."""

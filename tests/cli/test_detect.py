@@ -77,7 +77,7 @@ def test_from_clean_lines_to_verdicts(clean, capsys):
 
 
 def test_other_options_of_training(clean, capsys):
-    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--seconds", "7s", "--bytes"]) == 0
+    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--time", "7s", "--bytes"]) == 0
     assert capsys.readouterr().err == ""
     detector = AnomalyDetector.load("log.crnn")
     assert (detector.reduce_, detector.max_seconds) == ("sum", 7.0)

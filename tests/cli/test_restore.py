@@ -45,7 +45,7 @@ def test_lines_are_restored_among_those_of_a_list(model, folder, capfd):
 )
 def test_changes_have_their_places(model, folder, capfd, words, changes):
     (folder / "text.txt").write_bytes(b"The\nthe functi0n\n")
-    assert cli.main(["restore", "counts.crnn", "text.txt", "--ocr", "--min-gain", "0", "--changes", words]) == 0
+    assert cli.main(["restore", "counts.crnn", "text.txt", "--ocr", "--least", "0", "--changes", words]) == 0
     assert [row.split("\t")[:3] for row in capfd.readouterr().out.splitlines()] == changes
 
 
@@ -57,7 +57,7 @@ def test_scanned_files_are_restored_into_a_folder(model, folder, capfd):
         "a.txt",
         "b.txt",
         "--ocr",
-        "--min-gain",
+        "--least",
         "3",
         "--case",
         "0.001",

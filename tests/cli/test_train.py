@@ -59,7 +59,7 @@ def test_model_is_not_shown_on_a_terminal(folder, capsys, monkeypatch):
         (["--model", "network"], CharRNN, "fit", "there was nothing to save yet"),
         (["--model", "ngram"], Builder, "build", "nothing is saved, because the text was counted only in part"),
         ([], CharNGram, "_fit", "there was nothing to save yet"),
-        (["--model", "mixture", "--seconds", "1s"], CharRNN, "fit", "there was nothing to save yet"),
+        (["--model", "mixture", "--time", "1s"], CharRNN, "fit", "there was nothing to save yet"),
         (["--model", "detector"], AnomalyDetector, "fit", "there was nothing to save yet"),
     ],
 )
@@ -388,7 +388,7 @@ def test_several_processes_need_mpi4py(folder, capsys, monkeypatch, name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--seconds 3s", "argument --seconds: not allowed with several processes"),
+        ("--time 3s", "argument --time: not allowed with several processes"),
         ("--model ngram", "argument --model: n-grams are counted by one process"),
         ("--validation -", "argument FILE: several processes cannot share standard input"),
     ],

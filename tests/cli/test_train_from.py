@@ -65,7 +65,7 @@ def test_time_option_is_in_seconds_minutes_or_hours(folder, monkeypatch, time, s
     seen = []
     monkeypatch.setattr(training.TrainingRun, "run", lambda self: seen.append(self._plan.budget))
     monkeypatch.setattr(train_command.NetworkJob, "save", lambda self, ending: 0)
-    cli.main(["train", "text.txt", "-o", "new.crnn", "--seconds", time, "--model", "network", *origin])
+    cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, "--model", "network", *origin])
     assert [budget.seconds for budget in seen] == [seconds]
     assert [budget.n_steps for budget in seen] == [None if origin else MIN_STEPS]  # for so short a text
 
@@ -76,7 +76,7 @@ def test_given_parameters_replace_recommended_ones(folder, capsys):
         "text.txt",
         "-o",
         "new.crnn",
-        "--seconds",
+        "--time",
         "0.05s",
         "--model",
         "network",
@@ -100,7 +100,7 @@ def test_recommendation_depends_on_given_parameters(folder, monkeypatch):
     monkeypatch.setattr(
         machine_speed, "measured_speed", lambda n, precisions: asked.append(precisions) or Speed(1e11, precisions[0])
     )
-    command = ["train", "text.txt", "-o", "new.crnn", "--seconds", "0.05s", "--model", "network"]
+    command = ["train", "text.txt", "-o", "new.crnn", "--time", "0.05s", "--model", "network"]
     command += ["--seq-length", "36", "--n-threads", "1"]
     assert cli.main([*command, "--matmul-precision", "bfloat16"]) == 0
     model = CharRNN.load("new.crnn")

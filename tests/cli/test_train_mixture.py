@@ -16,7 +16,7 @@ TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
 
 
 def test_a_network_and_counts_are_saved_together(folder, capsys):
-    assert cli.main([*TRAIN, "--seconds", "0.3s", "--random-state", "0", "--order", "4", "--cell", "gru"]) == 0
+    assert cli.main([*TRAIN, "--time", "0.3s", "--random-state", "0", "--order", "4", "--cell", "gru"]) == 0
     err, mixture = capsys.readouterr().err, Mixture.load("both.crnn")
     network, counts = mixture.models_
     assert (network.cell, network.random_state, counts.order_) == ("gru", 0, 4)
@@ -28,7 +28,7 @@ def test_a_network_and_counts_are_saved_together(folder, capsys):
 
 def test_a_validation_text_chooses_the_weights(folder):
     (folder / "validation.txt").write_text("not to be, to be", encoding="utf-8")
-    assert cli.main([*TRAIN, "--seconds", "0.3s", "--validation", "validation.txt", "-q"]) == 0
+    assert cli.main([*TRAIN, "--time", "0.3s", "--validation", "validation.txt", "-q"]) == 0
     mixture = Mixture.load("both.crnn")
     assert mixture.weights_.tolist() != [0.5, 0.5]
     assert mixture.score("not to be, to be") >= Mixture.from_fitted(mixture.models_).score("not to be, to be")
@@ -44,7 +44,7 @@ def test_an_interrupted_or_diverging_network_is_saved_as_it_was(folder, capsys, 
         raise ending
 
     monkeypatch.setattr(CharRNN, "fit", ended)
-    assert cli.main([*TRAIN, "--seconds", "1s"]) == code
+    assert cli.main([*TRAIN, "--time", "1s"]) == code
     assert "saving the model after step 7" in capsys.readouterr().err
     mixture = Mixture.load("both.crnn")
     assert mixture.models_[0].n_steps_ == 7
@@ -58,7 +58,7 @@ def test_a_signal_while_weights_are_fitted_ends_the_command(folder, capsys, monk
         raise AssertionError  # never reached
 
     monkeypatch.setattr(HeldOutText, "fit", interrupted)
-    assert cli.main([*TRAIN, "--seconds", "0.3s", "--validation", "text.txt"]) == 143
+    assert cli.main([*TRAIN, "--time", "0.3s", "--validation", "text.txt"]) == 143
     assert "stopped by SIGTERM; saving the model after step" in capsys.readouterr().err
     assert Mixture.load("both.crnn").weights_.tolist() == [0.5, 0.5]
 
@@ -66,7 +66,7 @@ def test_a_signal_while_weights_are_fitted_ends_the_command(folder, capsys, monk
 @POSIX
 def test_an_interrupted_mixture_is_finished_by_resume(folder, capsys, monkeypatch):
     train = ["train", "text.txt", "-o", "both.crnn", "-q"]
-    options = ["--model", "mixture", "--max-steps", "20", "--random-state", "0", "--seconds", "20s", "--order", "3"]
+    options = ["--model", "mixture", "--max-steps", "20", "--random-state", "0", "--time", "20s", "--order", "3"]
     # Otherwise these would depend on the time that is left, and on the machine's speed at that moment.
     options += ["--hidden-size", "5", "--schedule", "constant", "--warmup-fraction", "none"]
     options += ["--matmul-precision", "float32"]
@@ -94,7 +94,7 @@ def test_training_goes_on_with_both_models(folder):
         "-q",
         "--model",
         "mixture",
-        "--seconds",
+        "--time",
         "0.3s",
         "-o",
         "both.crnn",
@@ -105,7 +105,7 @@ def test_training_goes_on_with_both_models(folder):
     before = Mixture.load("both.crnn")
     (folder / "more.txt").write_text("to be or not")
     more = ["train", "more.txt", "-q", "--from", "both.crnn", "-o", "more.crnn"]
-    for options, steps in ([], None), (["--max-steps", "4"], 4), (["--seconds", "0.1s"], None):
+    for options, steps in ([], None), (["--max-steps", "4"], 4), (["--time", "0.1s"], None):
         assert cli.main([*more, *options]) == 0
         mixture = Mixture.load("more.crnn")
         assert mixture.models_[0].n_steps_ > before.models_[0].n_steps_
@@ -119,7 +119,7 @@ def test_labels_reach_both_models(folder):
     (folder / "lines.txt").write_text("anna\nbob\n" * 9)
     (folder / "labels.txt").write_text("f\nm\n" * 9)
     labels = ["--lines", "--labels", "labels.txt"]
-    assert cli.main(["train", "lines.txt", "-q", "-o", "names.crnn", *labels, "--seconds", "0.3s", "--order", "3"]) == 0
+    assert cli.main(["train", "lines.txt", "-q", "-o", "names.crnn", *labels, "--time", "0.3s", "--order", "3"]) == 0
     assert [model.labels_.tolist() for model in Mixture.load("names.crnn").models_] == [["f", "m"]] * 2
 
 
@@ -130,8 +130,8 @@ def test_a_minute_is_the_default(folder, capsys, monkeypatch):
     monkeypatch.setattr(Mixture, "recommended", lambda X, s, **rest: asked.append(s) or recommended(X, s, **rest))
     assert cli.main(["train", "text.txt", "-o", "new.crnn"]) == 0
     assert asked == [0.2]
-    assert capsys.readouterr().err.endswith("--seconds 10m would make a better one\n")
-    for options in (["--epochs", "1"], ["--max-steps", "3"], ["--model", "network", "--seconds", "0.1s"]):
+    assert capsys.readouterr().err.endswith("--time 10m would make a better one\n")
+    for options in (["--epochs", "1"], ["--max-steps", "3"], ["--model", "network", "--time", "0.1s"]):
         assert cli.main(["train", "text.txt", "-q", "-o", "network.crnn", *options]) == 0
         assert type(load_model("network.crnn")) is CharRNN
     assert asked == [0.2]

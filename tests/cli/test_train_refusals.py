@@ -6,12 +6,12 @@ from command_line import error, usage_error
 from crnn import CharNGram
 from crnn.parameters.settings import PARAMETERS
 
-VALUES = {"--resume": [], "--from": ["model.crnn"], "--seconds": ["3s"],
+VALUES = {"--resume": [], "--from": ["model.crnn"], "--time": ["3s"],
           "--checkpoint-seconds": ["5m"], "--checkpoint-every": ["5"], "--cache": ["."],
           "--order": ["3"], "--max-memory": ["1e9"]}  # fmt: skip
 LABELS = ("--resume", "--labels", "--validation-labels", "--checkpoint-seconds", "--checkpoint-every")
 REFUSED = {
-    "ngram": ("--seconds", "--validation", *(option for option in LABELS if option != "--labels")),
+    "ngram": ("--time", "--validation", *(option for option in LABELS if option != "--labels")),
     "detector": ("--validation", "--cache", "--order", "--max-memory", *LABELS),
 }
 

@@ -91,11 +91,11 @@ WRONG = [
     (f"{TRAIN} --random-state -1", "--random-state"),
     (f"{TRAIN} --cell grue", "--cell"),
     (
-        f"{TRAIN} --seconds soon",
-        "--seconds: a time must be above 0, in seconds or with a unit, like 10s, 3m or 1h, not 'soon'",
+        f"{TRAIN} --time soon",
+        "--time: a time must be above 0, in seconds or with a unit, like 10s, 3m or 1h, not 'soon'",
     ),
-    (f"{TRAIN} --seconds 0s", "--seconds"),
-    (f"{TRAIN} --seconds 3m --max-seconds 5", "--seconds and --max-seconds mean the same"),
+    (f"{TRAIN} --time 0s", "--time"),
+    (f"{TRAIN} --time 3m --max-seconds 5", "--time and --max-seconds mean the same"),
     (f"{TRAIN} --restore-best maybe", "maybe"),
     (f"{TRAIN} --errors replace", "--errors needs --lines"),
     (f"{TRAIN} --hidden 5", "--hidden"),  # no abbreviations: a later parameter could make them ambiguous

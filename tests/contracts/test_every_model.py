@@ -288,7 +288,7 @@ LANGUAGE_MODELS = [name for name in MODELS if not name.startswith(("classifier",
 def test_all_ways_to_score_agree(name):
     model = MODELS[name]()
     text = texts_of(model)[0] * 30
-    end = {} if model.vocabulary_.boundary is None else {"include_end": True}
+    end = {} if model.vocabulary_.boundary is None else {"end": True}
     surprisal = model.surprisal(text, **end)
     assert model.score_samples([text])[0] == pytest.approx(-surprisal.sum(), rel=1e-5)
     assert model.score([text] if end else text) == pytest.approx(-surprisal.mean(), rel=1e-5)

@@ -116,7 +116,7 @@ QUIET = {
     "matching": lambda path: counts(NAMES).sample(matching="a.*", random_state=0),
     "guess number": lambda path: counts(NAMES).guess_number(["anna"], 50, random_state=0),
     "command": lambda path: cli.main(
-        ["train", str(path), "-o", f"{path}.crnn", "--seconds", "0.5", "-q", "--random-state", "0"]
+        ["train", str(path), "-o", f"{path}.crnn", "--time", "0.5", "-q", "--random-state", "0"]
     ),
     "network's command": lambda path: cli.main(
         [
@@ -127,7 +127,7 @@ QUIET = {
             f"{path}.crnn",
             "--model",
             "network",
-            "--seconds",
+            "--time",
             "0.5",
             "--verbose",
             "0",

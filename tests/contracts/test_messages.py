@@ -254,7 +254,7 @@ REFUSED = [
     ("text", lambda m: m.score_samples([b"to"]), r"^X\[0\] is bytes, but the symbols of this model are characters"),
     ("bytes", lambda m: m.score_samples([b"a", "b"]), r"^X\[1\] is text, but the symbols of this model are bytes"),
     ("bytes", lambda m: m.score_samples(b"ab"), r"^X is of type bytes\. Pass a list or another iterable of bytes"),
-    ("text", lambda m: m.surprisal("to", include_end=True), "^include_end=True needs document ends"),
+    ("text", lambda m: m.surprisal("to", end=True), "^end=True needs document ends"),
     ("text", lambda m: m.hidden_states("to", cells=True),
      "^cells=True needs LSTM layers, but the model has cell='rnn'"),
     ("documents", lambda m: m.partial_fit(["bob", "z"]), r"X contains 'z' \(U\+007A\) at position 3"),

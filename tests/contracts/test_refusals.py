@@ -111,7 +111,7 @@ INVALID = {
     "gaps": [*THINGS, {}, 3, "", "ab", b"a", ["a"]],
     "typos": reals(0, 0.0, 1, 1.0, none=True),
     "confusions": [*THINGS, 3, "ocd", b"ocr", {"": "a"}, {"a": "a"}, {"a": 3}, {"a": {"b": 2}}, {b"a": "b"}],
-    "min_gain": [*(value for value in reals() if value not in ({}, None)), {"caps": 1}, {"case": -1}, {"case": "a"}],
+    "least": [*(value for value in reals() if value not in ({}, None)), {"caps": 1}, {"case": -1}, {"case": "a"}],
     "changes": NOT_BOOLS,
     "random_state": NOT_SEEDS,
     "which": [*THINGS, {}, "a", b"a", 1.5, 3, True, np.array(0), [3], [0, 0], [0, -3], [0.5], [True], [[0]], [[0], 1]],
@@ -135,7 +135,7 @@ INVALID = {
     "errors": NOT_CHOICES,
     "exact": NOT_BOOLS,
     "adapt": [*THINGS, None, 0, 1, "yes", [], {"learning_rat": 1}, {"learning_rate": -1}],
-    "include_end": NOT_BOOLS,
+    "end": NOT_BOOLS,
     "cells": NOT_BOOLS,
     "pooling": NOT_CHOICES,
     "at": integers(-3, none=True),
@@ -215,7 +215,7 @@ INVALID = {
     "estimator": [*THINGS, {}, "model", 3, CharRNN],
     "contamination": reals(0, 0.6),
     "calibration_fraction": reals(0, 1),
-    "n_folds": integers(2),
+    "folds": integers(2),
     "class_weight": [*THINGS, 3, "magic", {"a": -1}],
     "directions": NOT_CHOICES,
     "min_steps": integers(0),
@@ -291,7 +291,7 @@ USUAL = {
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
     "max_bytes": 10**6,
 }  # fmt: skip
-AFTER_DAMAGE = ("X", "min_gain", "n_beams", "among", "prime", "changes", "label")
+AFTER_DAMAGE = ("X", "least", "n_beams", "among", "prime", "changes", "label")
 USUAL_HERE = {
     "TextStates.feed": {"X": ["a", "b", "e"]},
     "CharRNN.resume": {"path": "run", "X": TEXT},

@@ -13,7 +13,7 @@ from crnn.detection.explanation import Explanation, explain
 @pytest.mark.parametrize("model", [CharNGram(3).fit(NAMES), CharRNN(5, max_steps=50, random_state=0).fit(NAMES)])
 def test_surprisal_and_alternatives(model):
     symbols, surprisal, alternatives = explain(model.vocabulary_, model.start(), "hann", 2)
-    np.testing.assert_allclose(surprisal, model.surprisal("hann", include_end=True), rtol=1e-6)
+    np.testing.assert_allclose(surprisal, model.surprisal("hann", end=True), rtol=1e-6)
     assert symbols == ["h", "a", "n", "n", BOUNDARY]
     for i, best in enumerate(alternatives):
         (p,) = model.next_proba(["hann"[:i]])

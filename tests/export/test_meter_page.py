@@ -67,7 +67,7 @@ def test_guess_numbers_and_colors_are_those_of_python(page_of, kind):
         wanted = min(math.log10(found.estimate[0]), log10_exhaustive(password))
         shown = float(driver.execute_script("return document.getElementById('guesses').dataset.log10"))
         assert shown == pytest.approx(wanted, abs=0.01)
-        bits = model.surprisal(text, include_end=True) / math.log(2)
+        bits = model.surprisal(text, end=True) / math.log(2)
         if kind == "bytes":
             lengths = [len(character.encode()) for character in [*password, " "]]
             bits = np.add.reduceat(bits, np.cumsum([0, *lengths[:-1]]))

@@ -182,7 +182,7 @@ CRAFTED = [
         ("held", HELD, "a", *([row] for row in (
             ["a", 0, -1.5], ["a", 1, 0.5], ["a", 1, "-1"], ["a", 1, float("nan")], ["a", 1], [1, 1, None],
             ["a", "b", None]))),
-        ("n_folds", "n_folds must be", 1),
+        ("folds", "folds must be", 1),
         ("rank", "rank must be", 0.5, "1"),
         ("rank", "rank exceeds n_texts", 1e6),
         ("chosen", "chosen must be True or False", 1),

@@ -69,7 +69,7 @@ def test_weights_of_the_fit_decide_between_equally_near_texts():
 def test_costs_are_those_of_restore_without_a_list(counts):
     """The odds of two originals, by hand: a substitution is one of all other letters of the same case."""
     rate = 0.05
-    [change] = counts.restore("Lixa", typos=rate, min_gain=0, changes=True, among=["Lima", "Lidia"]).changes
+    [change] = counts.restore("Lixa", typos=rate, least=0, changes=True, among=["Lima", "Lidia"]).changes
     assert change[:4] == (2, 3, "x", "m")
     text = "".join(c for c in counts.vocabulary_ if isinstance(c, str)) + "x"
     others = sum(c.islower() for c in set(text)) - 1
@@ -77,8 +77,8 @@ def test_costs_are_those_of_restore_without_a_list(counts):
     substituted = 3 * np.log1p(-rate) + np.log(rate / 4 / others)
     substituted_and_missing = substituted + np.log(rate / 4)
     assert change.log_odds == pytest.approx(lima + substituted - lidia - substituted_and_missing)
-    restored = counts.restore("Lixa", typos=rate, min_gain=0, changes=True)
-    lixa = counts.restore("Lixa", typos=rate, min_gain=0, changes=True, among=["Lixa", "Lima"])
+    restored = counts.restore("Lixa", typos=rate, least=0, changes=True)
+    lixa = counts.restore("Lixa", typos=rate, least=0, changes=True, among=["Lixa", "Lima"])
     assert restored.text == lixa.text == "Lima"
 
 

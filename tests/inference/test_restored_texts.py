@@ -49,7 +49,7 @@ def network():
     ],
 )
 def test_each_kind_of_damage(counts, damaged, options, original):
-    restored = counts.restore(damaged, min_gain=0, **options)
+    restored = counts.restore(damaged, least=0, **options)
     if original is not None:
         assert restored == original
     else:
@@ -88,7 +88,7 @@ def test_the_first_of_equally_probable_originals_is_taken():
 
 
 def test_equal_letters_are_not_swapped():
-    assert CharNGram(3).fit(["aa", "bb"] * 5).restore("aa", typos=0.9, min_gain=0) == "bb"
+    assert CharNGram(3).fit(["aa", "bb"] * 5).restore("aa", typos=0.9, least=0) == "bb"
 
 
 def test_unknown_letters_are_swapped_replaced_and_left_out():
@@ -177,15 +177,14 @@ def test_the_most_probable_of_all_sources_is_found(network):
             if set(text) <= known:
                 best[text] = max(cost, best.get(text, -math.inf))
         scores = network.score_samples([*best]) + np.array([*best.values()])
-        found = network.restore(damaged, case=case, confusions=confusions, min_gain=least, n_beams=4096)
+        found = network.restore(damaged, case=case, confusions=confusions, least=least, n_beams=4096)
         assert found == [*best][scores.argmax()]
 
 
 def test_symbols_that_the_model_lacks_are_replaced_and_dropped(counts):
-    assert counts.restore("The functi^n returns", typos=0.05, min_gain=0) == "The function returns"
+    assert counts.restore("The functi^n returns", typos=0.05, least=0) == "The function returns"
     assert (
-        counts.restore("Th^ function ^returns a 7ist", confusions={"zz": "z"}, min_gain=0)
-        == "The function returns a list"
+        counts.restore("Th^ function ^returns a 7ist", confusions={"zz": "z"}, least=0) == "The function returns a list"
     )
     assert counts.restore("Th^ function ^returns", case=True) == "Th^ function ^returns"
     assert counts.restore("a list\n", confusions="ocr", typos=0.05) == "a list\n"
@@ -203,18 +202,18 @@ def test_a_change_must_gain_so_many_nats(counts):
     assert gains.keys() == {"T", "i", "", " "}
     for after, kind in {"T": "case", "i": "confusions", "": "confusions", " ": "spaces"}.items():
         for least in (gains[after] - 1e-3, gains[after] + 1e-3):
-            kept = counts.restore(damaged, min_gain={kind: least}, **options).changes
+            kept = counts.restore(damaged, least={kind: least}, **options).changes
             assert (after in {change.after for change in kept}) == (least < gains[after])
-    assert counts.restore("th_ functlon", gaps="_", min_gain=99, confusions="ocr") == "the functlon"
-    assert counts.restore("the functoin", min_gain={"typos": 99}, typos=0.1) == "the functoin"
-    assert counts.restore("mer, deja", min_gain={"accents": 99}, accents=True) == "mer, deja"
+    assert counts.restore("th_ functlon", gaps="_", least=99, confusions="ocr") == "the functlon"
+    assert counts.restore("the functoin", least={"typos": 99}, typos=0.1) == "the functoin"
+    assert counts.restore("mer, deja", least={"accents": 99}, accents=True) == "mer, deja"
 
 
 @pytest.mark.parametrize(("X", "damaged", "options"), [
-    ("aBcde fgh. " * 9, "ab", {"case": 1e-9, "min_gain": 20}),
-    ("THE QUICK BROWN FOX. " * 9, "the Quick", {"case": 1e-6, "min_gain": 50}),
-    (["ax", "ay", "az", "aw", "aB", "aB"], "ab", {"case": 0.001, "min_gain": 30}),
-    ("un cafe au lait " * 9, "un café", {"accents": True, "min_gain": 50}),
+    ("aBcde fgh. " * 9, "ab", {"case": 1e-9, "least": 20}),
+    ("THE QUICK BROWN FOX. " * 9, "the Quick", {"case": 1e-6, "least": 50}),
+    (["ax", "ay", "az", "aw", "aB", "aB"], "ab", {"case": 0.001, "least": 30}),
+    ("un cafe au lait " * 9, "un café", {"accents": True, "least": 50}),
 ])  # fmt: skip
 @pytest.mark.parametrize("min_count", [1, 2])
 def test_letters_that_the_model_lacks_stay_unless_a_change_gains_enough(X, damaged, options, min_count):
@@ -231,7 +230,7 @@ def test_letters_that_the_model_lacks_stay_unless_a_change_gains_enough(X, damag
 def test_changes_by_typos_and_confusions_gain_3_nats_by_default(counts, options, least):
     damaged = "the functlon re turns alist 0f strngs. ete a 1a mer"
     assert counts.restore(damaged, changes=True, **options) == counts.restore(
-        damaged, changes=True, min_gain=least, **options
+        damaged, changes=True, least=least, **options
     )
 
 
@@ -258,7 +257,7 @@ def test_every_change_gains_enough_however_few_hypotheses_are_kept(n_beams):
     texts = ["abcabd" * 3, "dbacab" * 3]
     model = CharRNN(7, max_steps=100, random_state=0).fit(["".join(text) for text in itertools.permutations("abcd")])
     for least in (0.5, 3.0):
-        for text, changes in model.restore(texts, typos=0.5, min_gain=least, n_beams=n_beams, changes=True):
+        for text, changes in model.restore(texts, typos=0.5, least=least, n_beams=n_beams, changes=True):
             assert set(text) <= set("abcd")
             assert min([change.log_odds for change in changes], default=least) >= least
 

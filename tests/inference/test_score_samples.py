@@ -66,7 +66,7 @@ def test_scores_have_the_bits_of_surprisals_and_states(dtype, n_threads, rows, m
     monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
     monkeypatch.setattr("crnn.inference.packed_network.CALL_SYMBOLS", 40)
     texts = random_strings(50, symbols=SYMBOLS[:-1])
-    surprisals = [model.surprisal(text, include_end=True) for text in texts]
+    surprisals = [model.surprisal(text, end=True) for text in texts]
     least, sums = zip(*((-part.max(), -np.cumsum(part)[-1]) for part in surprisals), strict=True)
     np.testing.assert_array_equal(model.score_samples(texts, reduce="min"), least)
     np.testing.assert_array_equal(model.score_samples(texts), sums)  # `sum` rounds otherwise from Python 3.12 on

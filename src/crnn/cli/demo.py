@@ -87,7 +87,7 @@ The model is saved in {arguments.output} ({os.path.getsize(arguments.output):,} 
   Let it write:               {crnn} sample {path} --length 500 --prime "The " --temperature 0.6
   See what it has learned:    {crnn} report {path} -o report.html
   See what is in the file:    {crnn} info {path}
-  Train your own:             {crnn} train YOUR.txt -o your.crnn --seconds 3m
+  Train your own:             {crnn} train YOUR.txt -o your.crnn --time 3m
 
 YOUR.txt is any UTF-8 text; a megabyte is a good start. In Python:
 

@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--gaps", metavar="CHARACTER", help="the character that stands for one unknown character")
     add("--typos", metavar="RATE", type=rate, help="correct typos, at this share of letters, such as 0.05")
     add(
-        "--min-gain",
+        "--least",
         metavar="NATS",
-        type=value_type(partial(checked_float, "min_gain", minimum=0)),
+        type=value_type(partial(checked_float, "least", minimum=0)),
         help="make only changes that gain at least so many nats (default: 3 with --typos or --ocr, otherwise 0)",
     )
     add(
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     model = load(arguments.model, arguments.label)
     as_bytes = model.vocabulary_.kind == "bytes"
-    options: Any = {name: getattr(arguments, name) for name in (*DAMAGE, "min_gain", "n_beams", "prime", "changes")}
+    options: Any = {name: getattr(arguments, name) for name in (*DAMAGE, "least", "n_beams", "prime", "changes")}
     options["confusions"] = "ocr" if options.pop("ocr") else None
     if arguments.among is not None:
         options["among"] = [line for lines in read_lines(arguments.among, as_bytes=as_bytes) for line in lines]

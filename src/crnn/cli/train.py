@@ -81,7 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="MODEL", required=True, help="where to save the model; - for standard output"
     )
     parser.add_argument(
-        "--seconds",
+        "--time",
+        dest="seconds",
         metavar="TIME",
         type=text_type(duration),
         help="training time, including reading FILE, such as 10s, 3m or 1h. A new model gets the best parameters for "
@@ -300,7 +301,7 @@ def _kind(arguments: argparse.Namespace, origin: Origin | None, *, several: bool
 def _refuse_for_several(arguments: argparse.Namespace) -> None:
     """Stop if an option is given that several processes do not support."""
     if arguments.seconds is not None:
-        arguments.parser.error("argument --seconds: not allowed with several processes. Start one.")
+        arguments.parser.error("argument --time: not allowed with several processes. Start one.")
     if arguments.model_kind not in (None, "network"):
         arguments.parser.error("argument --model: n-grams are counted by one process. Start one.")
     if STANDARD_STREAM in (*path_list(arguments.file), arguments.validation):
@@ -343,7 +344,7 @@ def _refuse_options_of_others(arguments: argparse.Namespace, kind: str) -> None:
             else:
                 is_given = getattr(arguments, name, None) not in (None, False, default)
             if is_given and name not in KINDS[kind].options:
-                option = {"origin": "--from"}.get(name) or option_of(name)
+                option = {"seconds": "--time", "origin": "--from"}.get(name) or option_of(name)
                 is_default = arguments.model_kind is None and kind in ("network", "mixture")
                 reason = f"needs --model {other}" if is_default else f"not allowed with --model {kind}"
                 arguments.parser.error(f"argument {option}: {reason}")
@@ -375,11 +376,11 @@ def _given_parameters(arguments: argparse.Namespace, model: CharRNN | CharNGram)
 
 
 def _network_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the given parameters of a network, with ``--seconds`` as `max_seconds`."""
+    """Return the given parameters of a network, with ``--time`` as `max_seconds`."""
     parameters = _given_parameters(arguments, CharRNN())
     if arguments.seconds is not None:
         if parameters.get("max_seconds") is not None:
-            arguments.parser.error("--seconds and --max-seconds mean the same. Pass one of them.")
+            arguments.parser.error("--time and --max-seconds mean the same. Pass one of them.")
         parameters["max_seconds"] = arguments.seconds
     return parameters
 
@@ -686,7 +687,7 @@ class MixtureJob(Job):
             mixture, self._output, ending, first=self._first, checkpoint=self._checkpoint, verbose=self._verbose
         )
         if self._has_default_time and self._verbose and not code:
-            say("crnn: it was trained for a minute; --seconds 10m would make a better one")
+            say("crnn: it was trained for a minute; --time 10m would make a better one")
         return code
 
 

@@ -218,7 +218,7 @@ DETECTOR_PARAMETERS: dict[str, Check] = {
     "reduce": lambda _, value: checked_reduce(value),
     "calibration_fraction": partial(checked_float, above=0.0, below=1.0),
     "mask": checked_mask,
-    "n_folds": partial(checked_int, minimum=2, maximum=MAX_SIZE),
+    "folds": partial(checked_int, minimum=2, maximum=MAX_SIZE),
     "unique": checked_bool,
     "max_seconds": partial(checked_float, above=0.0),
     "keep_texts": checked_bool,

@@ -99,7 +99,7 @@ class DamageTables:
         self.any_substitution = self.any_excess = -math.inf
         if damage.typos:
             rate = damage.typos / TYPO_KINDS
-            toll = damage.min_gain["typos"]
+            toll = damage.least["typos"]
             self.any_substitution = math.log(rate / max(V, 1)) - toll
             self.any_excess = math.log(rate / (V + 1)) - toll
             self.inserts = np.maximum(self.inserts, math.log(rate) - toll)

@@ -141,15 +141,15 @@ def checked_confusions(
     return checked
 
 
-def checked_min_gain(min_gain: Any) -> dict[str, float]:
+def checked_least(least: Any) -> dict[str, float]:
     """Return the nats that a change must gain, by kind."""
-    if not isinstance(min_gain, Mapping):
-        return dict.fromkeys(CHANGE_KINDS, checked_float("min_gain", min_gain, minimum=0))
-    for kind in min_gain:
+    if not isinstance(least, Mapping):
+        return dict.fromkeys(CHANGE_KINDS, checked_float("least", least, minimum=0))
+    for kind in least:
         if kind not in CHANGE_KINDS:
             known = ", ".join(CHANGE_KINDS)
-            raise InvalidInputError(f"min_gain has the key {short_repr(kind)}, but the kinds of changes are {known}")
-    return {k: checked_float(f"min_gain[{k!r}]", min_gain.get(k, 0.0), minimum=0) for k in CHANGE_KINDS}
+            raise InvalidInputError(f"least has the key {short_repr(kind)}, but the kinds of changes are {known}")
+    return {k: checked_float(f"least[{k!r}]", least.get(k, 0.0), minimum=0) for k in CHANGE_KINDS}
 
 
 # ---------------------------------------------------------------- damage
@@ -172,7 +172,7 @@ class Damage(NamedTuple):
     gap: int | None  # the code of the character that stands for an unknown one
     typos: float  # the rate; 0 without typos
     confusions: dict[Codes, dict[Codes, float]] | None = None
-    min_gain: Mapping[str, float] = dict.fromkeys(CHANGE_KINDS, 0.0)
+    least: Mapping[str, float] = dict.fromkeys(CHANGE_KINDS, 0.0)
     is_scan: bool = False  # whether the confusions are those of scanned text, too
 
     @classmethod
@@ -186,7 +186,7 @@ class Damage(NamedTuple):
         gaps: Any = None,
         typos: Any = None,
         confusions: Any = None,
-        min_gain: Any = None,
+        least: Any = None,
     ) -> Damage:
         """Return the damage if the arguments are valid, and ask for what a model of these symbols can restore."""
         rate = 0.0 if typos is None else checked_float("typos", typos, above=0, below=1)
@@ -198,11 +198,11 @@ class Damage(NamedTuple):
         space_rate = checked_rate("spaces", spaces)
         known = set(vocabulary.codes.tolist())
         table = None if confusions is None else checked_confusions(confusions, of_bytes, known)
-        if min_gain is None:
+        if least is None:
             usual = USUAL_LEAST if rate or table else 0.0
-            min_gain = dict.fromkeys(("typos", "confusions"), usual)
-            min_gain["case"] = 0.0 if case_rate == 1 else usual
-            min_gain["spaces"] = 0.0 if space_rate == 1 else usual
+            least = dict.fromkeys(("typos", "confusions"), usual)
+            least["case"] = 0.0 if case_rate == 1 else usual
+            least["spaces"] = 0.0 if space_rate == 1 else usual
         damage = cls(
             case=case_rate,
             accents=checked_bool("accents", accents),
@@ -210,7 +210,7 @@ class Damage(NamedTuple):
             gap=None if gaps is None else ord(gaps),
             typos=rate,
             confusions=table,
-            min_gain=checked_min_gain(min_gain),
+            least=checked_least(least),
             is_scan=includes_ocr(confusions) and not of_bytes,
         )
         if not any((damage.case, damage.accents, damage.spaces, gaps is not None, rate, damage.confusions)):
@@ -240,7 +240,7 @@ class Damage(NamedTuple):
 
     def cost(self, rate: float, *kinds: str) -> Cost:
         """Return the cost of a change at this rate."""
-        return math.log(rate), sum(self.min_gain[kind] for kind in kinds)
+        return math.log(rate), sum(self.least[kind] for kind in kinds)
 
     def refolding(self, code: int, other: int) -> Cost:
         """Return the cost of the change to another symbol with the same rest."""
@@ -446,7 +446,7 @@ class RestoreOptions(TypedDict, total=False):
     gaps: str | bytes | None
     typos: float | None
     confusions: Any
-    min_gain: float | Mapping[str, float] | None
+    least: float | Mapping[str, float] | None
     n_beams: int | None
     among: Any
     prime: str | bytes
@@ -608,7 +608,7 @@ class Restorer:
         def restore(group: NDArray[np.intp]) -> None:
             paths = self._search([parts[i] for i in group], channel, gap)
             for i, path in zip(group, paths, strict=True):
-                if changes or any(self.damage.min_gain.values()):
+                if changes or any(self.damage.least.values()):
                     judged = self._without_weak_changes(path, codes[i])
                     text = self._decode(judged.path, codes[i])
                     originals[i] = Restored(text, self._changes(judged, texts[i], text)) if changes else text

@@ -109,9 +109,7 @@ def text_ids(text: Text, vocabulary: Vocabulary, *, end: bool) -> Ids:
     if not end:
         return vocabulary.encode(text, name="text")
     if vocabulary.boundary is None:
-        raise InvalidInputError(
-            "include_end=True needs document ends, but the model was fitted on one text. Omit include_end."
-        )
+        raise InvalidInputError("end=True needs document ends, but the model was fitted on one text. Omit end.")
     return np.append(vocabulary.encode(text, name="text"), np.int32(vocabulary.boundary))
 
 
