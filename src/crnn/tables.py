@@ -36,7 +36,7 @@ OPTIONS = Options(
     reduce="joint",
     calibration_fraction=0.1,
     mask=None,
-    n_folds=10,
+    folds=10,
     unique=False,
     max_seconds=60,
     keep_texts=True,
@@ -183,7 +183,7 @@ def _scores_by_others(
     if len(counts) < MIN_TEXTS or max(symbols.values(), default=0) < 2:
         return None, {value: math.log(n / total) for value, n in counts.items()}
     repeated = (value for value, n in counts.items() for _ in range(n))
-    whole = CleanTexts(repeated, rng).whole(OPTIONS.n_folds, rng)
+    whole = CleanTexts(repeated, rng).whole(OPTIONS.folds, rng)
     fitted, scores = count_out_of_fold(whole, model, OPTIONS, rng)
     found = dict(zip(whole.texts, scores.tolist(), strict=True))
     others = [value for value in counts if value not in found]  # of a very long column, which is sampled
