@@ -211,7 +211,7 @@ def test_help_of_a_command_tells_the_defaults(capsys, command, defaults):
     assert [default for default in defaults if default not in out] == []
 
 
-FIRST = ["output", "seconds", "model", "lines", "from", "resume", "hidden-size", "cell", "epochs", "random-state"]
+FIRST = ["output", "time", "model", "lines", "from", "resume", "hidden-size", "cell", "epochs", "random-state"]
 
 
 def test_help_of_train_shows_ten_options_first_and_groups_the_others(capsys):
