@@ -164,7 +164,7 @@ def command_help(name: str) -> str:
 
     out, changed = io.StringIO(), {"COLUMNS": "100", "NO_COLOR": "1"}
     with mock.patch.dict(os.environ, changed), contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-        main([*name.split(), "--help"])
+        main([*name.split(), "--help-all" if name == "train" else "--help"])
     return f"## {f'crnn {name}'.strip()}\n\n```text\n{out.getvalue().rstrip()}\n```\n"
 
 

@@ -207,15 +207,23 @@ def test_version_and_help_name_this_program(capsys, monkeypatch):
     ],
 )
 def test_help_of_a_command_tells_the_defaults(capsys, command, defaults):
-    out = " ".join(shown(capsys, command, "--help").split())
+    option = "--help-all" if command == "train" else "--help"
+    out = " ".join(shown(capsys, command, option).split())
     assert [default for default in defaults if default not in out] == []
 
 
 FIRST = ["output", "time", "model", "lines", "from", "resume", "hidden-size", "cell", "epochs", "random-state"]
 
 
-def test_help_of_train_shows_ten_options_first_and_groups_the_others(capsys):
-    out = shown(capsys, "train", "--help")
+def test_help_of_train_shows_the_first_options_alone(capsys):
+    short, long = (shown(capsys, "train", option) for option in ("--help", "--help-all"))
+    assert long.startswith(short)
+    assert long.removeprefix(short).startswith("\ntext:\n")
+    assert short.endswith("\n")
+
+
+def test_all_help_of_train_shows_ten_options_first_and_groups_the_others(capsys):
+    out = shown(capsys, "train", "--help-all")
     assert out.startswith("usage: crnn train [options] -o MODEL FILE [FILE ...]\n\n")
     _, *parts = re.split(r"(?m)^([a-z-]+):\n", out.partition("positional arguments:\n")[2])
     options = {
@@ -223,7 +231,7 @@ def test_help_of_train_shows_ten_options_first_and_groups_the_others(capsys):
         for title, text in zip(parts[::2], parts[1::2], strict=True)
     }
     assert list(options) == ["options", "text", *GROUPS, "n-grams", "detector"]
-    assert options["options"] == ["help", *FIRST]
+    assert options["options"] == ["help", "help-all", *FIRST]
     for title in GROUPS:
         names = [name.replace("_", "-") for name, entry in PARAMETERS.items() if entry.group == title]
         assert [name for name in options[title] if name in names] == [

@@ -9,12 +9,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from .._version import __version__
 from . import demo, detect, export, info, output, play, report, restore, sample, score, train
 from .errors import ERROR, INTERRUPTED, error_message, say
 from .files import STANDARD_STREAM, check_writable
+from .options import Parser
 
 COMMANDS = {
     "train": (train, "Train a model on a text and save it."),
@@ -62,17 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ERROR
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose help is an error if it cannot be written; argparse ignores that."""
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        if file is None or file is not sys.stdout:
-            super()._print_message(message, file)
-        else:
-            with output.name_output_errors():
-                file.write(message)
-
-
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments; of ``--help`` and ``--version`` the text is written before the command ends."""
     try:
@@ -85,7 +74,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     """Make the parser of all commands; each command's module adds its own arguments."""
-    parser = _Parser(
+    parser = Parser(
         prog="crnn",
         description="Train and use character-level language models on a CPU.",
         epilog="Start with: crnn demo",

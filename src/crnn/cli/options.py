@@ -7,6 +7,7 @@ import glob
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, get_args
@@ -17,6 +18,7 @@ from ..parameters.checks import checked_float
 from ..parameters.settings import Parameter
 from ..text.documents import Errors
 from .files import STANDARD_STREAM
+from .output import name_output_errors
 
 # ---------------------------------------------------------------- arguments
 
@@ -24,6 +26,45 @@ MODEL_HELP = "a model file, or - for standard input"
 LABEL_HELP = "the text's label, for models trained with labels"
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help is an error if it cannot be written; argparse ignores that.
+
+    A command with many options shows the first ones for ``--help``, and all for ``--help-all``.
+    """
+
+    _rare_group: str | None = None  # the title of the first group of options that --help leaves out
+
+    def add_help_all(self, rare_group: str) -> None:
+        """Add ``--help-all``, and leave the groups of options from this title on out of ``--help``."""
+        self._rare_group = rare_group
+        self.add_argument("--help-all", action=_HelpAll, nargs=0, help="show all options and exit")
+
+    def format_help(self) -> str:
+        """Return the help, without the groups of rare options."""
+        text = self.format_help_all()
+        return text if self._rare_group is None else text.partition(f"\n{self._rare_group}:\n")[0]
+
+    def format_help_all(self) -> str:
+        """Return the help with all options."""
+        return super().format_help()
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is None or file is not sys.stdout:
+            super()._print_message(message, file)
+        else:
+            with name_output_errors():
+                file.write(message)
+
+
+class _HelpAll(argparse.Action):
+    """Write the help with all options, and end the command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        assert isinstance(parser, Parser)
+        parser._print_message(parser.format_help_all(), sys.stdout)
+        parser.exit()
 
 
 class _OneOrMore(argparse.Action):

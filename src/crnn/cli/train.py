@@ -44,6 +44,7 @@ from .files import (
 )
 from .options import (
     TRAINING_ERRORS,
+    Parser,
     add_errors,
     add_files,
     add_options,
@@ -73,9 +74,10 @@ MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by Op
 # ---------------------------------------------------------------- options
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command, the most used options first, the others grouped like the parameters."""
     parser.usage = "%(prog)s [options] -o MODEL FILE [FILE ...]"
+    parser.add_help_all("text")
     add_files(parser)
     parser.add_argument(
         "-o", "--output", metavar="MODEL", required=True, help="where to save the model; - for standard output"
