@@ -25,10 +25,11 @@ NEEDED = {  # what a page's blocks import that tests may lack
     "export.md": ("torch", "onnx", "onnxruntime"),
     "recipes.md": ("polars", "duckdb", "pyarrow"),
     "scale.md": ("joblib",),
+    "tables.md": ("pandas",),
     "train.md": ("sklearn",),
     "tasks.md": ("sklearn",),
 }
-PEERS = {"export.md", "recipes.md"}  # pages that need the extra of that name
+PEERS = {"export.md", "recipes.md", "tables.md"}  # pages that need the extra of that name
 SLOW = {"start.md", "look_inside.md"}  # pages that train for half a minute or more
 
 

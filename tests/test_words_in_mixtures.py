@@ -403,7 +403,7 @@ def test_the_command_trains_a_mixture_with_words(long_enough, tmp_path, capsys, 
     (tmp_path / "text.txt").write_text(NOVEL, encoding="utf-8")
     model = str(tmp_path / "model.crnn")
     monkeypatch.setattr(module, "MIN_GAIN_OF_WORDS", -9.0)
-    assert cli.main(["train", str(tmp_path / "text.txt"), "-o", model, "--seconds", "0.5s", "--random-state", "0"]) == 0
+    assert cli.main(["train", str(tmp_path / "text.txt"), "-o", model, "--time", "0.5s", "--random-state", "0"]) == 0
     assert ", counts and words, weights " in capsys.readouterr().err
     assert Mixture.load(model).members_ == ["network", "counts", "words"]
 
