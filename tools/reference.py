@@ -24,6 +24,8 @@ PAGES = {  # file: title, what it documents, a sentence
     "char_rnn": ("CharRNN", "crnn.CharRNN", "A recurrent network."),
     "char_ngram": ("CharNGram", "crnn.CharNGram", "Counts of n-grams."),
     "mixture": ("train and Mixture", "crnn.train crnn.Mixture", "Several models that predict as one."),
+    "methods": ("Methods of every model", "crnn.language_model.LanguageModel",
+                "What `CharRNN`, `CharNGram` and `Mixture` have in common. `model` stands for any of them."),
     "text_classifier": ("TextClassifier", "crnn.TextClassifier", "A classifier of short texts."),
     "anomaly_detector": ("AnomalyDetector", "crnn.AnomalyDetector crnn.detection.explanation.Explanation",
                          "A language model with a threshold."),
@@ -48,6 +50,7 @@ PAGES = {  # file: title, what it documents, a sentence
                "crnn.InvalidInputError crnn.NotFittedError crnn.DivergenceError crnn.ModelFileError",
                "`crnn.BOUNDARY` is the symbol between documents, `crnn.UNKNOWN` the one for unknown characters."),
 }
+MODELS = ("crnn.CharRNN", "crnn.CharNGram", "crnn.Mixture")
 MEMBERS = {
     "Train": "from_fitted recommended fit partial_fit fit_weights without_words resume stop calibrate",
     "Generate": "sample stream beam_search enumerate_documents match_probability restore",
@@ -78,9 +81,31 @@ def is_method(cls: type, name: str) -> bool:
     return inspect.isroutine(getattr(cls, name))
 
 
+def load(path: str) -> Any:
+    """Return the object with this full name."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def common_methods() -> list[str]:
+    """Return the names of the methods that all models inherit from `LanguageModel`, with one docstring."""
+    inherited = load("crnn.language_model.LanguageModel")
+    classes = [load(path) for path in MODELS]
+    public = [name for name in dir(inherited) if "_" not in (name[0], name[-1]) and is_method(inherited, name)]
+    return [name for name in public if all(getattr(cls, name) is getattr(inherited, name) for cls in classes)]
+
+
 def methods(cls: type) -> Iterator[tuple[str, list[str]]]:
-    """Yield the groups of a class's methods; those in no group come first, without a heading."""
+    """Yield the groups of a class's methods; those in no group come first, without a heading.
+
+    The methods of every model stand on a page of their own.
+    """
     public = [name for name in dir(cls) if "_" not in (name[0], name[-1]) and is_method(cls, name)]
+    common = common_methods()
+    if cls in map(load, MODELS):
+        public = [name for name in public if name not in common]
+    elif cls is load("crnn.language_model.LanguageModel"):
+        public = common
     grouped = " ".join(MEMBERS.values()).split()
     for title, names in {"": " ".join(n for n in public if n not in grouped), **MEMBERS}.items():
         if found := [name for name in names.split() if name in public]:
@@ -141,20 +166,35 @@ def documented(obj: Any) -> str:
     return "\n".join(parts)
 
 
+def described_methods(cls: type) -> Iterator[str]:
+    """Yield the headings, signatures and docstrings of a class's methods."""
+    for group, names in methods(cls):
+        if group:
+            yield f"## {group}\n"
+        for name in names:
+            method = getattr(cls, name)
+            yield f"### {name}\n\n{signature(name, method)}\n{documented(method)}"
+
+
 def page(title: str, paths: str, sentence: str) -> str:
     """Return a page of the reference."""
     parts = [f"# {title}\n\n{sentence}\n"]
     for path in paths.split():
         module, _, name = path.rpartition(".")
-        obj = getattr(importlib.import_module(module), name)
+        obj = load(path)
         is_class = isinstance(obj, type) and not issubclass(obj, Exception | tuple)
         parts += [f"## {name}\n"] if " " in paths else []
+        if path == "crnn.language_model.LanguageModel":
+            parts += list(described_methods(obj))
+            continue
         is_error = isinstance(obj, type) and issubclass(obj, Exception)
         parts += [] if is_error or ".inference." in module else [signature(name, obj)]
         parts.append(documented(obj))
-        for group, names in methods(obj) if is_class else ():
-            parts += [f"## {group}\n"] if group else []
-            parts += [f"### {n}\n\n{signature(n, getattr(obj, n))}\n{documented(getattr(obj, n))}" for n in names]
+        if is_class:
+            parts += described_methods(obj)
+        if path in MODELS:
+            listed = ", ".join(f"[`{name}`](methods.md#{name})" for name in common_methods())
+            parts.append(f"## Methods of every model\n\n[A page of their own](methods.md) has {listed}.\n")
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 
 
