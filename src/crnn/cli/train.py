@@ -118,6 +118,20 @@ def add_arguments(parser: Parser) -> None:
         help="finish an interrupted run from MODEL.checkpoint, with the same FILE and the same options or none",
     )
     _add_parameters(parser, FIRST_PARAMETERS)
+    _add_text_options(parser)
+    for name, content in GROUPS.items():
+        group = parser.add_argument_group(name, content)
+        names = [each for each, entry in PARAMETERS.items() if entry.group == name and each not in PYTHON_ONLY]
+        _add_parameters(group, [each for each in names if each not in FIRST_PARAMETERS])
+        if name == "validation":
+            _add_validation_options(group)
+        elif name == "execution":
+            _add_execution_options(group)
+    _add_other_options(parser)
+
+
+def _add_text_options(parser: Parser) -> None:
+    """Add the options of reading FILE."""
     text = parser.add_argument_group("text", "how FILE is read")
     text.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then have any contents")
     text.add_argument(
@@ -133,15 +147,6 @@ def add_arguments(parser: Parser) -> None:
         help="a folder for caching FILE and the validation file as ids, to read them in parts and reuse them in later "
         "runs (default: only large files are cached, in the folder $CRNN_CACHE or your folder for caches)",
     )
-    for name, content in GROUPS.items():
-        group = parser.add_argument_group(name, content)
-        names = [each for each, entry in PARAMETERS.items() if entry.group == name and each not in PYTHON_ONLY]
-        _add_parameters(group, [each for each in names if each not in FIRST_PARAMETERS])
-        if name == "validation":
-            _add_validation_options(group)
-        elif name == "execution":
-            _add_execution_options(group)
-    _add_other_options(parser)
 
 
 def _add_parameters(group: argparse._ActionsContainer, names: Iterable[str]) -> None:
