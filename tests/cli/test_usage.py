@@ -32,6 +32,7 @@ WRONG = [
     (f"{DETECT} --learn a --reduce sum", "argument --reduce: only with --calibrate"),
     ("detect - text.txt --learn a < detector.crnn", "argument --learn: MODEL must be a file"),
     ("detect model.crnn a --in-place b", "argument --in-place: not allowed with MODEL"),
+    (f"{DETECT} --mask 0.5", "argument --mask: "),
     ("detect --in-place b --learn a", "argument --in-place: not allowed with argument --learn"),
     ("detect --in-place b --label a", "argument --in-place: not allowed with argument --label"),
     ("detect - -", "MODEL and FILE cannot both be standard input"),

@@ -29,7 +29,15 @@ from ..tables import DirtyCell, dirty_cells
 from ..text.tables import is_table_file
 from .errors import error_message, say, say_warnings
 from .files import STANDARD_STREAM, check_writable, line_scores, load_source, model_source, read_documents, read_lines
-from .options import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, refuse_two_standard_inputs, value_type
+from .options import (
+    LABEL_HELP,
+    MODEL_HELP,
+    SCORING_ERRORS,
+    add_errors,
+    refuse_two_standard_inputs,
+    text_type,
+    value_type,
+)
 from .output import flush, write
 
 if TYPE_CHECKING:
@@ -106,7 +114,7 @@ def add_threshold_options(group: _Group, otherwise: str = "") -> None:
     group.add_argument(
         "--mask",
         metavar="NAMES",
-        type=value_type(_mask_names),
+        type=text_type(mask_names),
         help=f"what to replace by 0 in each line before it is read: one or several of {', '.join(BUILT_IN)}, separated "
         f"by commas (default: {otherwise}nothing)",
     )
@@ -119,8 +127,9 @@ def add_threshold_options(group: _Group, otherwise: str = "") -> None:
     )
 
 
-def _mask_names(value: str) -> list[str]:
-    names = value.split(",")
+def mask_names(text: str) -> list[str]:
+    """Return the names of built-in masks in a text that separates them by commas."""
+    names = text.split(",")
     checked_mask("mask", names)
     return names
 
@@ -128,10 +137,7 @@ def _mask_names(value: str) -> list[str]:
 def threshold_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options about the threshold that the user has given, for `AnomalyDetector`."""
     thresholds = {name: getattr(arguments, name) for name in ("contamination", "reduce", "mask")}
-    given = {name: value for name, value in thresholds.items() if value is not None}
-    if "mask" in given:
-        given["mask"] = given["mask"].split(",")
-    return given
+    return {name: value for name, value in thresholds.items() if value is not None}
 
 
 def run(arguments: argparse.Namespace) -> int:
