@@ -52,14 +52,14 @@ PAGES = {  # file: title, what it documents, a sentence
 }
 MODELS = ("crnn.CharRNN", "crnn.CharNGram", "crnn.Mixture")
 MEMBERS = {
-    "Train": "from_fitted recommended fit partial_fit fit_weights without_words resume stop calibrate",
+    "Train": "from_fitted recommended fit train partial_fit fit_weights without_words resume stop calibrate",
     "Generate": "sample stream beam_search enumerate_documents match_probability restore",
-    "Score": "score score_samples score_batches bits_per_char perplexity surprisal word_surprisal rank "
+    "Score": "score loss score_samples score_batches bits_per_char perplexity surprisal word_surprisal rank "
              "guess_number decision_function explain",
     "Predict": "next_proba predict fit_predict predict_proba predict_log_proba",
     "Read step by step": "start start_many adapt for_label",
     "Features and gradients": "hidden_states transform fit_transform get_feature_names_out gradient editing",
-    "Save and load": "save load",
+    "Save and load": "save load from_char_rnn to_char_rnn",
     "Export": "prune quantize to_torch from_torch export_onnx export_c export_html export_js export_arpa",
     "Get and set parameters": "get_params set_params",
 }
