@@ -255,7 +255,7 @@ class Mixture(LanguageModel):
         _check_members(members)
         mixture = cls(members, weights, max_seconds=max_seconds, n_threads=n_threads, verbose=verbose)
         mixture._checked_parameters()
-        mixture._keep([*members], _checked_weights(weights, len(members)), None)
+        mixture._keep([*members], _checked_weights(weights, len(members)), words=None)
         return mixture
 
     def fit(
@@ -370,7 +370,7 @@ class Mixture(LanguageModel):
             found = fitting.weights(weights, sum_to_one=validation is None)
         except (KeyboardInterrupt, DivergenceError):
             if all(member.__sklearn_is_fitted__() for member in members):
-                self._keep(members, start_weights, None)
+                self._keep(members, start_weights, words=None)
             raise
         finally:
             fitting.restore_parameters()
@@ -1198,7 +1198,7 @@ class _Fitting:
         if self._held_out is None:
             equal = _checked_weights(None, n)
             if self._words is None:
-                return FittedWeights(self._members, equal, None)
+                return FittedWeights(self._members, equal, words=None)
             words = MixedWords(self._words.counts, self._members[0].vocabulary_, equal)
             return FittedWeights(self._members, _checked_weights(None, n + 1), words)
         fitted = fit_to_held_out(
@@ -1406,7 +1406,7 @@ def fit_to_held_out(
     rows = text.all_rows([_part_networks(model, held_out) for model in models])
     losses = [text.loss(of_model) for of_model in rows]
     weights, loss = text.fit(rows, sum_to_one=sum_to_one)
-    best = FittedWeights(models, weights, None, loss, losses)
+    best = FittedWeights(models, weights, words=None, loss=loss, losses=losses)
     if chosen is not None:
         best = _with_best_order(best, chosen, held_out, text, rows, sum_to_one=sum_to_one, shared_time=shared_time)
     return best if words is None else _with_words(best, words, held_out, text, rows, sum_to_one=sum_to_one)
@@ -1423,7 +1423,8 @@ def _with_best_order(
     shared_time: SharedTime,
 ) -> FittedWeights:
     """Return the fit with the best order of the counts ``models[chosen]``, whose `rows` are replaced by theirs."""
-    models, losses = best.models, best.losses
+    models = best.models
+    losses = best.losses
     counts = models[chosen]
     assert isinstance(counts, CharNGram)
     lowest = best.loss
@@ -1439,7 +1440,8 @@ def _with_best_order(
             break
         lowest = min(lowest, loss)
         losses = [*losses[:chosen], text.loss(rows[chosen]), *losses[chosen + 1 :]]
-        best = FittedWeights([*models[:chosen], counts, *models[chosen + 1 :]], weights, None, loss, losses)
+        shortened = [*models[:chosen], counts, *models[chosen + 1 :]]
+        best = FittedWeights(shortened, weights, words=None, loss=loss, losses=losses)
     return best
 
 

@@ -191,7 +191,8 @@ def is_one_typo_away(word: str, other: str) -> bool:
     """
     n_start = _n_common(word, other)
     n_end = min(_n_common(word[::-1], other[::-1]), min(len(word), len(other)) - n_start)
-    left, right = word[n_start : len(word) - n_end], other[n_start : len(other) - n_end]
+    left = word[n_start : len(word) - n_end]
+    right = other[n_start : len(other) - n_end]
     if max(len(left), len(right)) <= 1:
         return word != other
     return len(left) == 2 and left == right[::-1]

@@ -19,7 +19,7 @@ def counts_types(models: Sequence[ExportedCounts]) -> str:
     """Return the types of the numbers of all counts in a file, and how a stored number is divided into two parts."""
     symbols = max(model.counts.symbols for model in models)
     bits = max(model.counts.bits for model in models)
-    short_bits = 8 if symbols <= 256 else 16 if symbols <= 65536 else 32
+    short_bits = next(width for width in (8, 16, 32) if symbols <= 1 << width)
     return (
         f"typedef uint{short_bits}_t crnn_short_id;\n"
         f"typedef uint{bits}_t crnn_stored;\n"

@@ -32,7 +32,8 @@ class WordsNetwork(InferenceNetwork):
     """
 
     def __init__(self, word_counts: WordCounts, characters: CountsNetwork) -> None:
-        self.word_counts, self.characters = word_counts, characters
+        self.word_counts = word_counts
+        self.characters = characters
 
     def __reduce__(self) -> tuple[Any, ...]:
         return WordsNetwork, (self.word_counts, self.characters)
