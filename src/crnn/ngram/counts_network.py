@@ -15,22 +15,21 @@ from .._kernels.ngram import reading as kernels
 from .._kernels.ngram.ngrams import ClassCounts
 from ..arrays import Array
 from ..inference.matching import Goal
-from ..inference.network import InferenceNetwork, Scratch, write_rows
+from ..inference.network import Scratch
 from ..inference.string_scores import Strings
 from ..runtime.signals import check_canceled
 from .counts import Counts
 from .frozen import FrozenCounts
 from .lookahead import Lookahead, fits_memory, unrolled_contexts, weighted_contexts
 from .packed_counts import ARRAY_NAMES
+from .recent_symbols import RecentSymbolsNetwork, State
 from .stored_counts import AnyCounts, from_arrays, growing, packed, to_arrays
-
-State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
 
 CALL_SYMBOLS = 1 << 15  # symbols read per call, which take a few hundredths of a second, so that Ctrl-C is handled
 ROW_BYTES = 1 << 25  # maximum size of the rows of logits in memory, per thread
 
 
-class CountsNetwork(InferenceNetwork):
+class CountsNetwork(RecentSymbolsNetwork):
     """A network whose logits are the log probabilities of n-gram counts, which must no longer change."""
 
     def __init__(self, counts: AnyCounts) -> None:
@@ -53,34 +52,6 @@ class CountsNetwork(InferenceNetwork):
     def context_length(self) -> int:
         """The number of latest symbols that predictions depend on."""
         return self.counts.order - 1
-
-    def zero_state(self, streams: int) -> State:
-        """Return the state at the start of a text."""
-        return np.full((streams, self.counts.order - 1), -1, np.int32)
-
-    def copy(self, state: State) -> State:
-        """Return an independent copy of a state."""
-        return state.copy()
-
-    def select(self, state: State, streams: NDArray[np.intp]) -> State:
-        """Return a copy of the given streams of a state, in the given order."""
-        return state.take(streams, axis=0)  # a fifth of the time of an index
-
-    def join(self, states: Sequence[State]) -> State:
-        """Return one state with the streams of several states."""
-        return np.concatenate(states)
-
-    def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
-        """Write the streams of each part into a state, in place."""
-        for places, part in zip(streams, parts, strict=True):
-            write_rows(state, places, part)
-        return state
-
-    def feed(self, x: NDArray[np.int32], state: State) -> None:
-        """Advance the states over symbols x (n, B) in place."""
-        k = state.shape[1]
-        if k:
-            state[:] = np.concatenate([state, x[max(0, len(x) - k) :].T], axis=1)[:, -k:]
 
     def log_probabilities(
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None

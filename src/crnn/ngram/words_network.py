@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram import words
-from ..inference.network import InferenceNetwork, Scratch, write_rows
+from ..inference.network import Scratch
 from ..text.vocabulary import Vocabulary
 from .counts_network import CountsNetwork
+from .recent_symbols import RecentSymbolsNetwork, State
 from .word_counts import WordCounts
-
-State = NDArray[np.int32]  # (B, k): the last symbols of each stream, -1 before the start of the text
 
 
 class MixedWords(NamedTuple):
@@ -25,7 +23,7 @@ class MixedWords(NamedTuple):
     weights_without: NDArray[np.float64]  # of the models alone
 
 
-class WordsNetwork(InferenceNetwork):
+class WordsNetwork(RecentSymbolsNetwork):
     """A network whose logits are the log-probabilities of counts of words.
 
     Counts of characters, which have read the same text, tell a letter's cases apart.
@@ -60,33 +58,6 @@ class WordsNetwork(InferenceNetwork):
             and other.word_counts.same_as(self.word_counts)
             and other.characters.same_as(self.characters)
         )
-
-    def zero_state(self, streams: int) -> State:
-        """Return the state at the start of a text."""
-        return np.full((streams, self.context_length), -1, np.int32)
-
-    def copy(self, state: State) -> State:
-        """Return an independent copy of a state."""
-        return state.copy()
-
-    def select(self, state: State, streams: NDArray[np.intp]) -> State:
-        """Return a copy of the given streams of a state, in the given order."""
-        return state.take(streams, axis=0)
-
-    def join(self, states: Sequence[State]) -> State:
-        """Return one state with the streams of several states."""
-        return np.concatenate(states)
-
-    def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
-        """Write the streams of each part into a state, in place."""
-        for places, part in zip(streams, parts, strict=True):
-            write_rows(state, places, part)
-        return state
-
-    def feed(self, x: NDArray[np.int32], state: State) -> None:
-        """Advance the states over symbols x (n, B) in place."""
-        k = state.shape[1]
-        state[:] = np.concatenate([state, x[max(0, len(x) - k) :].T], axis=1)[:, -k:]
 
     def logits_after(self, state: State) -> NDArray[np.float64]:
         """Return the logits (B, V) of the next symbols, which are log-probabilities."""
