@@ -66,6 +66,7 @@ def classifier_code(model: ExportedClassifier) -> Iterator[str]:
         "    double sum = crnn_log_prior[label];\n"
         f"{''.join(sums)}    return sum;\n}}\n"
     )
+    yield c_source("lines.c")
     yield c_source("classifier_program.c")
 
 

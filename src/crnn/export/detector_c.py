@@ -54,6 +54,7 @@ def detector_code(model: ExportedDetector) -> Iterator[str]:
     source = c_source("detector.c").replace("{root}", ROOT if "crnn_root" in divisor else "")
     source = source.replace("{least}", repr(reduction.least)).replace("{total}", repr(reduction.total))
     yield source.replace("{divisor}", divisor)
+    yield c_source("lines.c")
     yield c_source("detector_program.c")
 
 

@@ -28,38 +28,18 @@ const char *crnn_label(int number) {
 }
 
 #ifndef CRNN_NO_MAIN
-#include <stdio.h>
-#include <stdlib.h>
-
-#ifndef CRNN_MAX_LINE
-#define CRNN_MAX_LINE 65536 /* bytes */
-#endif
-
 /* Write the most probable label of each line of standard input, and its probability. */
 int main(int argc, char **argv) {
     static char line[CRNN_MAX_LINE];
-    int c = 0;
+    long size;
     if (argc > 1) {
         const int is_help = strcmp(argv[1], "--help") == 0;
         fprintf(is_help ? stdout : stderr, "usage: model < FILE    write the label of each line and its probability\n");
         return is_help ? EXIT_SUCCESS : EXIT_FAILURE;
     }
-    while (c != EOF) {
+    while ((size = crnn_read_line(line)) >= 0) {
         double p[CRNN_LABELS];
-        size_t size = 0;
-        int label;
-        while ((c = getchar()) != EOF && c != '\n') {
-            if (size == CRNN_MAX_LINE) {
-                fprintf(stderr, "error: a line is too long; compile with a larger -DCRNN_MAX_LINE=%d\n", CRNN_MAX_LINE);
-                return EXIT_FAILURE;
-            }
-            line[size++] = (char)(unsigned char)c;
-        }
-        if (c == EOF && size == 0)
-            break;
-        if (size > 0 && line[size - 1] == '\r')
-            size--;
-        label = crnn_classify(line, size, p);
+        const int label = crnn_classify(line, (size_t)size, p);
         if (label < 0) {
             fprintf(stderr, "error: a line is not valid UTF-8\n");
             return EXIT_FAILURE;
