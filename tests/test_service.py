@@ -23,9 +23,9 @@ CLEAN = [f"job {a}{b} done" for a in "abcdefghijklmnopqrst" for b in "abcdefghij
 SECONDS = 60  # to wait for anything
 
 
-def save_detector(path, lines=CLEAN):
+def save_detector(path, lines=CLEAN, mask=None):
     """Save a detector to which other letters are anomalies, in a file with another time than the files before it."""
-    detector = AnomalyDetector(CharNGram(order=2, min_count=2), 0.05, random_state=0)
+    detector = AnomalyDetector(CharNGram(order=2, min_count=2), 0.05, mask=mask, random_state=0)
     detector.fit(lines).save(path)
     save_detector.time += 1
     os.utime(path, (save_detector.time, save_detector.time))
@@ -165,3 +165,13 @@ def test_unknown_symbols_and_empty_lists_are_judged(service):
     save_detector(service.file)
     assert service.post("[]") == (200, [])
     assert service.post(json.dumps(["\0\ud800", CLEAN[0]])) == (200, [-1, 1])
+
+
+def test_the_mask_in_the_file_is_applied_and_its_digits_are_not_counted_as_unknown(service):
+    line = json.dumps(["job ab done 4711"])
+    save_detector(service.file, [f"{line} {n}" for n, line in enumerate(CLEAN)], mask=["digits"])
+    unknown = int(service.metrics()["crnn_unknown_total"])
+    assert service.post(line) == (200, [1])
+    assert int(service.metrics()["crnn_unknown_total"]) == unknown
+    save_detector(service.file)
+    assert service.post(line) == (200, [-1])
