@@ -29,7 +29,9 @@ from numpy.typing import NDArray
 
 from benchmarks import domain_names, log_lines
 from benchmarks.log_lines import masked, mixed_lines, usual_lines
-from benchmarks.report import least_time, machine, print_tables
+from benchmarks.machine import machine
+from benchmarks.pages import print_tables
+from benchmarks.timing import least_time
 from crnn import AnomalyDetector, CharNGram, CharRNN
 from crnn.inference.string_scores import Reduce
 

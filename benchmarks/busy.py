@@ -15,7 +15,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from benchmarks.report import Timed, machine
+from benchmarks.machine import machine
+from benchmarks.report import Timed
 
 
 @contextmanager

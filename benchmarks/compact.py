@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.domain_names import ordinary_names
 from benchmarks.log_lines import usual_lines
-from benchmarks.report import machine
+from benchmarks.machine import machine
 from crnn import CharNGram, CharRNN, Mixture
 
 SIZES = (50_000, 100_000, 400_000, 1_000_000)

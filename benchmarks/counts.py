@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import least_time, machine
+from benchmarks.machine import machine
+from benchmarks.timing import least_time
 from crnn.ngram.building import Builder
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork

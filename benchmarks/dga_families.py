@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import machine
+from benchmarks.machine import machine
 from crnn import AnomalyDetector, CharNGram, TextClassifier
 
 RATES = (1e-2, 1e-3, 1e-4)

@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import machine, print_tables
+from benchmarks.machine import machine
+from benchmarks.pages import print_tables
 from crnn import AnomalyDetector, dirty_cells
 from crnn.detection.cells import collapsed_shape, has_codes
 

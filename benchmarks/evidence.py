@@ -15,10 +15,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.report import PAGE, replace_between
+from benchmarks.pages import DOCS, EVIDENCE, replace_between
 
-EVIDENCE = PAGE.parent / "evidence.md"
-FIGURES = PAGE.parent / "figures.toml"
+FIGURES = DOCS / "figures.toml"
 BEGIN, END = "<!-- benchmarks.evidence: begin -->", "<!-- benchmarks.evidence: end -->"
 COLUMNS = [
     "model",

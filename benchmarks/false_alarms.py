@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import domain_names, log_lines
-from benchmarks.report import machine, print_tables
+from benchmarks.machine import machine
+from benchmarks.pages import print_tables
 from crnn import AnomalyDetector
 
 N_TEXTS = 1000

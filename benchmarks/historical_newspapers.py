@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from benchmarks.report import machine
+from benchmarks.machine import machine
 from crnn import CharNGram, learn_confusions
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import crnn
-from benchmarks.report import machine
+from benchmarks.machine import machine
 from crnn import CharNGram, CharRNN
 
 FIRST_CODE = 0x4E00

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import peers
-from benchmarks.report import machine
+from benchmarks.machine import machine
 from crnn import CharRNN
 
 SIZES = (256, 512)  # hidden units

@@ -27,7 +27,9 @@ from typing import Any, NamedTuple
 import crnn
 from benchmarks.counts import of_ppmd
 from benchmarks.counts import split as split_names
-from benchmarks.report import least_time, machine, print_tables
+from benchmarks.machine import machine
+from benchmarks.pages import print_tables
+from benchmarks.timing import least_time
 from crnn import CharNGram, CharRNN, Mixture
 
 MAX_SOURCE = 3_500_000  # characters of the standard library

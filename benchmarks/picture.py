@@ -15,14 +15,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.report import PAGE, replace_between
+from benchmarks.pages import DOCS, EVIDENCE, PERFORMANCE, replace_between
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DOCS = PAGE.parent
-EVIDENCE = DOCS / "evidence.md"
 BEGIN, END = "<!-- benchmarks.picture: begin -->", "<!-- benchmarks.picture: end -->"
 PEERS = ("NumPy", "PyTorch", "JAX")
 # Placeholders that are drawn first and then replaced by classes, so that one file suits a light and a dark page.
@@ -287,7 +285,7 @@ def markdown(rows: Sequence[Row]) -> list[str]:
 def main() -> None:
     """Draw the picture and write the table."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    tables = [*read_tables(PAGE), *read_tables(EVIDENCE)]
+    tables = [*read_tables(PERFORMANCE), *read_tables(EVIDENCE)]
     rows = speed_rows(tables)
     (DOCS / "speed.svg").write_text(as_svg(draw(rows, quality_lines(tables))), encoding="utf-8")
     replace_between(EVIDENCE, BEGIN, END, markdown(rows))

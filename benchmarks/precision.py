@@ -11,7 +11,8 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from benchmarks.report import Timed, machine, present, race
+from benchmarks.machine import machine
+from benchmarks.report import Timed, present, race
 from crnn import _kernels
 
 STEPS = (("lstm", 256, 40), ("lstm", 512, 15), ("gru", 256, 50))  # cell, hidden units, steps of a turn

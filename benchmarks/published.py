@@ -35,7 +35,8 @@ from typing import Any, NamedTuple
 
 import crnn
 from benchmarks import mixtures as usual
-from benchmarks.report import least_time, machine
+from benchmarks.machine import machine
+from benchmarks.timing import least_time
 from crnn import CharNGram, CharRNN, Mixture
 from crnn.mixture import shown_weights
 

@@ -250,7 +250,7 @@ def main() -> None:
     for name in names:
         if why := reason(name):
             print(why, file=sys.stderr)
-    from benchmarks.report import build, machine
+    from benchmarks.machine import build, machine
 
     of_runs = f"{options.threads} threads, seeds {options.seeds}, {len(text)} characters."
     print(*machine(), of_runs, "", sep="\n", flush=True)

@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.anomalies import RarestPair, Scores, auc
-from benchmarks.report import machine, print_tables
+from benchmarks.machine import machine
+from benchmarks.pages import print_tables
 from crnn import AnomalyDetector
 
 VARIABLE = "CRNN_LOGHUB"  # the folder, for the test

@@ -12,27 +12,22 @@ import argparse
 import json
 import math
 import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 from benchmarks import peers
 from benchmarks.cases import VOCAB_SIZE, Case
+from benchmarks.machine import machine
+from benchmarks.pages import PERFORMANCE, check_markers, replace_between
 
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else None
 PAUSE_SECONDS = 0.1  # before a repeat: the threads of the BLAS or of OpenMP spin for a while after their work
 BEGIN, END = "<!-- benchmarks.report: begin -->", "<!-- benchmarks.report: end -->"
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-T = TypeVar("T")
 
 
 @dataclass
@@ -257,75 +252,6 @@ def scoring(repeats: int) -> list[str]:
     return lines
 
 
-def least_time(
-    action: Callable[[], T], repeats: int = 1, clock: Callable[[], float] = time.perf_counter
-) -> tuple[float, T]:
-    """Return the least seconds of some calls, and what the last one returns."""
-    times = []
-    for _ in range(repeats):
-        start = clock()
-        result = action()
-        times.append(clock() - start)
-    return min(times), result
-
-
-def check_markers(path: Path, begin: str, end: str) -> str:
-    """Return the text of a page; leave the program unless the text holds both markers."""
-    text = path.read_text(encoding="utf-8")
-    if begin not in text or end not in text:
-        raise SystemExit(f"{path} has no place for the figures: it needs a line {begin!r} and a line {end!r}")
-    return text
-
-
-def replace_between(path: Path, begin: str, end: str, lines: Sequence[str]) -> None:
-    """Put lines between two markers of a page."""
-    before, _, rest = check_markers(path, begin, end).partition(begin)
-    after = rest.partition(end)[2]
-    path.write_text(f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}", encoding="utf-8")
-
-
-def print_tables(tables: Iterable[Iterable[str]]) -> None:
-    """Print lines as soon as they are known, with a blank line before each table."""
-    for table in tables:
-        print()
-        for line in table:
-            print(line, flush=True)
-
-
-def build() -> str:
-    """Return the commit of this checkout, marked where files differ from it."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def machine() -> list[str]:
-    """Date, build, processor, BLAS kernel, instruction set, versions."""
-    import crnn._kernels as kernels
-    from crnn.runtime.threads import scipy_blas
-
-    names = {}
-    if os.path.exists("/proc/cpuinfo"):
-        names = dict(re.findall(r"^(model name|flags)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M))
-    found = scipy_blas.controller.info()
-    blas = [f"{library['internal_api']} {library['version']} {library.get('architecture')}" for library in found]
-    versions = []
-    for package in ("crnn", "numpy", "scipy", "torch", "jax"):
-        try:
-            versions.append(f"{package} {version(package)}")
-        except ImportError:
-            continue
-    held = [f"{k}={os.environ[k]}" for k in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CRNN_ISA") if k in os.environ]
-    return [
-        f"{date.today()}, build {build()}.",
-        f"Processor: {names.get('model name', platform.processor())}, {os.cpu_count()} cores; "
-        f"crnn's kernels: {kernels.instruction_set}; scipy's BLAS: {', '.join([*blas, *held])}.",
-        f"Python {platform.python_version()}, {', '.join(versions)}.",
-    ]
-
-
 SECTIONS = {
     "online": online,
     "batched": batched,
@@ -341,7 +267,7 @@ def main() -> None:
     parser.add_argument("--only", choices=SECTIONS, action="append", help="run this section only (may be repeated)")
     parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats of every contender (default: 7)")
     parser.add_argument(
-        "--update", type=Path, nargs="?", const=PAGE, metavar="FILE",
+        "--update", type=Path, nargs="?", const=PERFORMANCE, metavar="FILE",
         help="replace the tables in this file (default: docs/performance.md)",
     )  # fmt: skip
     options = parser.parse_args()

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import crnn
-from benchmarks.report import least_time
+from benchmarks.timing import least_time
 from crnn import CharNGram, Mixture
 from crnn.runtime.build_info import processor_name
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import crnn
-from benchmarks.report import machine
+from benchmarks.machine import machine
 from crnn.cli.sample import USUAL_CONTROLS
 
 RUN = 6  # words

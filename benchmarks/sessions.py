@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import peers
-from benchmarks.report import machine
+from benchmarks.machine import machine
 from crnn import CharNGram, CharRNN
 from crnn.datasets import python_manual
 

@@ -19,7 +19,7 @@ from statistics import mean
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import machine
+from benchmarks.machine import machine
 from crnn import AnomalyDetector
 
 FIRST = 0x4E00  # characters from here on stand for calls

@@ -6,10 +6,11 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from benchmarks import picture
+from benchmarks.pages import DOCS, EVIDENCE, PERFORMANCE, replace_between
 from benchmarks.picture import read_tables, table
-from benchmarks.report import BEGIN, END, PAGE, replace_between
+from benchmarks.report import BEGIN, END
 
-TABLES = [*read_tables(PAGE), *read_tables(picture.EVIDENCE)]
+TABLES = [*read_tables(PERFORMANCE), *read_tables(EVIDENCE)]
 
 
 def test_page_has_every_figure():
@@ -21,16 +22,16 @@ def test_page_has_every_figure():
 
 def test_missing_figure_is_named():
     with pytest.raises(ValueError, match="no row that begins with 'H = 99'"):
-        table(read_tables(PAGE), "batched step").row("H = 99")
+        table(read_tables(PERFORMANCE), "batched step").row("H = 99")
 
 
 def test_the_comparison_has_the_pages_figures():
     rows = picture.markdown(picture.speed_rows(TABLES))
-    assert "\n".join(rows) in picture.EVIDENCE.read_text(encoding="utf-8")
+    assert "\n".join(rows) in EVIDENCE.read_text(encoding="utf-8")
 
 
 def test_picture_is_of_the_pages_figures():
-    drawn = (PAGE.parent / "speed.svg").read_text(encoding="utf-8")
+    drawn = (DOCS / "speed.svg").read_text(encoding="utf-8")
     shown = [picture.rounded(times) for row in picture.speed_rows(TABLES) for times in row.times.values()]
     shown += [f"{nats:.3f}" for points in picture.quality_lines(TABLES).values() for _, nats in points]
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)

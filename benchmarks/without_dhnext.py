@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.machine import machine
 from benchmarks.quality import split
-from benchmarks.report import machine
 from crnn.classic import MinCharRNN
 
 RATES = (0.1, 0.03)
