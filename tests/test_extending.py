@@ -128,7 +128,7 @@ OPTIMIZER = {
     ],
 }
 CONTROL = {
-    "inference/controls.py": [("\n    stop: Annotated", TOY_CONTROL)],
+    "sampling/controls.py": [("\n    stop: Annotated", TOY_CONTROL)],
     "_kernels/common/interface.pxd": [("    double min_p ", "    double toy_limit\n    double min_p ")],
     "_kernels/inference/sampler.pxd": [
         ("    if smallest > 0:\n", "    if controls.toy_limit > smallest:\n        smallest = controls.toy_limit\n"

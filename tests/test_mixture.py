@@ -16,12 +16,13 @@ from threadpoolctl import threadpool_limits
 
 from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Mixture, NotFittedError, train
 from crnn import mixture as module
-from crnn.inference import mixed_network, string_scores
+from crnn.inference import mixed_network
 from crnn.inference.mixed_network import letters_before
 from crnn.inference.network import log_softmax
-from crnn.inference.text_scores import log_likelihood
 from crnn.ngram.counts_network import AdaptiveCounts
 from crnn.reference.mixing import move_weights
+from crnn.scoring import string_scores
+from crnn.scoring.text_scores import log_likelihood
 from crnn.text import held_out as held_out_module
 from crnn.text.held_out import split_held_out
 
@@ -750,7 +751,7 @@ def test_counts_read_only_the_end_of_a_long_text(monkeypatch, X):
 FAILURES = [
     ("crnn.ngram.counts.ngrams.count_and_score", KeyboardInterrupt),
     ("crnn.ngram.counts_network.CountsNetwork.feed", MemoryError),
-    ("crnn.inference.text_state.seen_after", KeyboardInterrupt),
+    ("crnn.text_states.text_state.seen_after", KeyboardInterrupt),
 ]
 
 

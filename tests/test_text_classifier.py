@@ -20,8 +20,8 @@ from crnn import (
     TextClassifier,
     text_classifier,
 )
-from crnn.inference.class_probabilities import estimator_weights
 from crnn.reference.kneser_ney import KneserNey
+from crnn.scoring.class_probabilities import estimator_weights
 from crnn.training.data import ClassData
 
 X = ["anna", "hannah", "eva", "bob", "otto", "rob", "", "tim"] * 3

@@ -3,7 +3,7 @@
 from typing import assert_type
 
 from crnn import CharRNN
-from crnn.inference.restoring import Restored
+from crnn.restoring.restorer import Restored
 
 MODEL = CharRNN(3, max_steps=0, random_state=0).fit("abab")
 BYTES = CharRNN(3, max_steps=0, random_state=0).fit(b"abab")

@@ -3,7 +3,7 @@
 python tools/fill_docstrings.py            write them into the sources
 python tools/fill_docstrings.py --check    fail if a docstring is not current, as tests/test_docstrings.py does
 
-The tables, `PARAMETERS` in `parameters/settings.py` and `CONTROLS` in `inference/controls.py`, state each text once.
+The tables, `PARAMETERS` in `parameters/settings.py` and `CONTROLS` in `sampling/controls.py`, state each text once.
 A function decorated with `with_controls` gets the descriptions of all controls in place of those that it has, from
 the first control to the last. If it only names them in one entry, as in ``prime, temperature, top_k : …``, it gets
 all their names.
@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from crnn.inference.controls import CONTROLS
 from crnn.parameters.settings import GROUPS, PARAMETERS
+from crnn.sampling.controls import CONTROLS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "crnn"

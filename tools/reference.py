@@ -29,7 +29,7 @@ PAGES = {  # file: title, what it documents, a sentence
     "text_classifier": ("TextClassifier", "crnn.TextClassifier", "A classifier of short texts."),
     "anomaly_detector": ("AnomalyDetector", "crnn.AnomalyDetector crnn.detection.explanation.Explanation",
                          "A language model with a threshold."),
-    "text_state": ("TextState", "crnn.inference.text_state.TextState crnn.inference.text_states.TextStates",
+    "text_state": ("TextState", "crnn.text_states.text_state.TextState crnn.text_states.text_states.TextStates",
                    "What `start` and `start_many` return: one text, or many, read and drawn step by step."),
     "datasets": ("Data sets", "crnn.datasets.python_manual crnn.datasets.english_towns",
                  "Small data for examples: `crnn.datasets`."),
@@ -39,10 +39,10 @@ PAGES = {  # file: title, what it documents, a sentence
              "crnn.plot.find_units crnn.plot.FoundUnit crnn.plot.gradient_flow crnn.plot.gradient_norms "
              "crnn.plot.GradientNorms crnn.plot.states crnn.plot.compare crnn.report.write_report",
              "Plots need matplotlib: the extra `plot`."),
-    "results": ("What methods return", "crnn.inference.search.EnumeratedDocuments "
-                "crnn.inference.matching.MatchProbability "
-                "crnn.inference.restoring.Restored crnn.inference.restoring.Change "
-                "crnn.inference.text_scores.WordSurprisal crnn.inference.guess_numbers.GuessNumbers "
+    "results": ("What methods return", "crnn.search.beam_search.EnumeratedDocuments "
+                "crnn.matching.trials.MatchProbability "
+                "crnn.restoring.restorer.Restored crnn.restoring.restorer.Change "
+                "crnn.scoring.text_scores.WordSurprisal crnn.sampling.guess_numbers.GuessNumbers "
                 "crnn.training.gradients.TextGradient crnn.text.copies.Copy crnn.text.vocabulary.Vocabulary",
                 "Tuples with named fields, and the symbols of a model."),
     "errors": ("Functions and errors", "crnn.load_model crnn.longest_copies crnn.learn_confusions crnn.dirty_cells "
@@ -50,6 +50,8 @@ PAGES = {  # file: title, what it documents, a sentence
                "crnn.InvalidInputError crnn.NotFittedError crnn.DivergenceError crnn.ModelFileError",
                "`crnn.BOUNDARY` is the symbol between documents, `crnn.UNKNOWN` the one for unknown characters."),
 }
+# The rooms whose classes methods return: nobody calls them, so their pages show no signature.
+MADE_BY_MODELS = ("matching", "restoring", "sampling", "scoring", "search", "text_states")
 MODELS = ("crnn.CharRNN", "crnn.CharNGram", "crnn.Mixture")
 MEMBERS = {
     "Train": "from_fitted recommended fit train partial_fit fit_weights without_words resume stop calibrate",
@@ -176,6 +178,11 @@ def described_methods(cls: type) -> Iterator[str]:
             yield f"### {name}\n\n{signature(name, method)}\n{documented(method)}"
 
 
+def room_of(module: str) -> str:
+    """Return the folder of a module of the package, or its own name where it has none."""
+    return module.split(".")[min(1, module.count("."))]
+
+
 def page(title: str, paths: str, sentence: str) -> str:
     """Return a page of the reference."""
     parts = [f"# {title}\n\n{sentence}\n"]
@@ -188,7 +195,7 @@ def page(title: str, paths: str, sentence: str) -> str:
             parts += list(described_methods(obj))
             continue
         is_error = isinstance(obj, type) and issubclass(obj, Exception)
-        parts += [] if is_error or ".inference." in module else [signature(name, obj)]
+        parts += [] if is_error or room_of(module) in MADE_BY_MODELS else [signature(name, obj)]
         parts.append(documented(obj))
         if is_class:
             parts += described_methods(obj)

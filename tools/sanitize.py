@@ -23,8 +23,10 @@ COMPILED = (
     "text/test_copies.py",
     *(f"training/test_{name}.py" for name in ("trainer", "shards", "gradients")),
     "model/test_exclusive_use.py",
-    *(f"inference/test_{name}.py" for name in ("packed_network", "shared_stream", "text_state", "text_states")),
-    *(f"inference/test_{name}.py" for name in ("pattern", "trials", "restored_texts")),
+    *(f"inference/test_{name}.py" for name in ("packed_network", "shared_stream")),
+    *(f"text_states/test_{name}.py" for name in ("text_state", "text_states")),
+    *(f"matching/test_{name}.py" for name in ("pattern", "trials")),
+    "restoring/test_restored_texts.py",
 )
 TESTS = {
     "thread": COMPILED,

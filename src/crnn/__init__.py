@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from .char_ngram import CharNGram
     from .char_rnn import CharRNN
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
-    from .inference.learned_confusions import learn_confusions
     from .loading import load_model
     from .mixture import Mixture, train
+    from .restoring.learned_confusions import learn_confusions
     from .runtime.build_info import show_config
     from .tables import dirty_cells
     from .text.copies import longest_copies
@@ -63,7 +63,7 @@ _HOMES = {
     "TextClassifier": "text_classifier",
     "TextFile": "text.text_files",
     "dirty_cells": "tables",
-    "learn_confusions": "inference.learned_confusions",
+    "learn_confusions": "restoring.learned_confusions",
     "load_model": "loading",
     "longest_copies": "text.copies",
     "show_config": "runtime.build_info",

@@ -38,12 +38,12 @@ from .errors import InvalidInputError, NotFittedError, short_repr
 from .estimator import Estimator
 from .files import model_file
 from .files.entries import DETECTOR_PARAMETERS
-from .inference.string_scores import Reduce
 from .language_model import LanguageModel
 from .loading import load_model
 from .mixture import Mixture
 from .parameters.checks import FilePath, checked_int, generator, is_int
 from .runtime.machine import available_bytes
+from .scoring.string_scores import Reduce
 from .text.documents import Errors, warn_caller
 from .text.sources import rereadable
 from .text.vocabulary import Text, immutable

@@ -18,7 +18,6 @@ from .export.weights import require_package
 from .files import network_file
 from .files.network_file import unfinished_run, write_run
 from .files.sealed_file import FilePart, write_path
-from .inference import string_scores
 from .inference.network import LabelNetworks
 from .inference.packed_network import NetworkCache, PackedNetwork
 from .language_model import LanguageModel
@@ -27,6 +26,7 @@ from .model.state import ModelState, state_of_label
 from .parameters.checks import FilePath, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands
 from .runtime.signals import call_at_end
+from .scoring import string_scores
 from .text.labels import label_number
 from .text.sources import TextLike, documents_of, require_rereadable, rereadable
 from .text.vocabulary import Special, Text, Vocabulary

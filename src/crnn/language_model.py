@@ -12,11 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from .adaptation.reading import Adapt, adaptive_score, adaptive_surprisal, adaptive_text_state
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
-from .inference import sampling, string_scores, text_scores
-from .inference.closed_list import restored_among, text_list
-from .inference.controls import SampleOptions, SamplingOptions, with_controls
-from .inference.guess_numbers import GuessNumbers, estimated_guess_numbers
-from .inference.matching import (
+from .inference.network import Context, InferenceNetwork, LabelNetworks
+from .matching.trials import (
     HasLookahead,
     LabelTrials,
     MatchingSamples,
@@ -27,19 +24,6 @@ from .inference.matching import (
     match_probability,
     trials_of,
 )
-from .inference.network import Context, InferenceNetwork, LabelNetworks
-from .inference.restoring import Damage, Restored, RestoreOptions, Restorer
-from .inference.sampling import Samples, TextRequest, TextSamples
-from .inference.search import (
-    EnumeratedDocuments,
-    best_completions,
-    best_continuations,
-    best_of_list,
-    enumerated_documents,
-)
-from .inference.string_scores import Reduce, TextScorer
-from .inference.text_state import FixedReading, Reading, TextState
-from .inference.text_states import TextStates, start_sessions
 from .parameters.checks import (
     MAX_SIZE,
     FilePath,
@@ -50,9 +34,26 @@ from .parameters.checks import (
     has_items,
     is_int,
 )
+from .restoring.closed_list import restored_among, text_list
+from .restoring.restorer import Damage, Restored, RestoreOptions, Restorer
+from .sampling import text_sampler as sampling
+from .sampling.controls import SampleOptions, SamplingOptions, with_controls
+from .sampling.guess_numbers import GuessNumbers, estimated_guess_numbers
+from .sampling.text_sampler import Samples, TextRequest, TextSamples
+from .scoring import string_scores, text_scores
+from .scoring.string_scores import Reduce, TextScorer
+from .search.beam_search import (
+    EnumeratedDocuments,
+    best_completions,
+    best_continuations,
+    best_of_list,
+    enumerated_documents,
+)
 from .text.documents import Errors
 from .text.sources import TextLike, text_source
 from .text.vocabulary import Text, Vocabulary
+from .text_states.text_state import FixedReading, Reading, TextState
+from .text_states.text_states import TextStates, start_sessions
 
 if TYPE_CHECKING:
     from .export.guess_table import Table

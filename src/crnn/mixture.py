@@ -25,8 +25,6 @@ from .files.sealed_file import NamedBytes, path_name, write_path
 from .inference.mixed_network import CLASSES, HeldOutText, MixedNetwork, import_minimizer, letters_of
 from .inference.network import InferenceNetwork, LabelNetworks
 from .inference.packed_network import PackedNetwork
-from .inference.text_scores import source_ids
-from .inference.text_state import FixedReading, Reading
 from .language_model import LanguageModel
 from .model.state import ModelState
 from .ngram.counts_network import AdaptiveCounts, CountsNetwork
@@ -44,11 +42,13 @@ from .parameters.checks import (
     is_int,
 )
 from .parameters.intervals import Interval
+from .scoring.text_scores import source_ids
 from .text.documents import warn_caller
 from .text.held_out import MIN_LENGTH, HeldOut, Split, split_held_out
 from .text.labels import checked_labels, documents_by_label, label_numbers
 from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
 from .text.vocabulary import Ids, Vocabulary
+from .text_states.text_state import FixedReading, Reading
 from .training.checkpoints import CheckpointFile, RunState, checkpoint_interval
 from .training.fit import FitArguments
 

@@ -20,12 +20,12 @@ from .files import model_file
 from .files.entries import DIRECTIONS
 from .files.model_file import StoredClassifier
 from .files.sealed_file import DAMAGED_REMEDY, path_name
-from .inference import class_probabilities
-from .inference.string_scores import TextBlock
 from .mixture import file_of, models_of
 from .model.draft import ExclusiveUse, begin_use
 from .parameters.checks import FilePath, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter
+from .scoring import class_probabilities
+from .scoring.string_scores import TextBlock
 from .text.labels import NumberedLabels
 from .text.vocabulary import Text, Vocabulary
 from .training.data import ClassData, class_prior

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small_models import learned_state
 from texts import FOUR_LETTERS as TEXT
 
-from crnn.inference.text_state import Sums
+from crnn.text_states.text_state import Sums
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
 

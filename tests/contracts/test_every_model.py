@@ -30,8 +30,8 @@ from crnn import (
     load_model,
 )
 from crnn.estimator import Estimator
-from crnn.inference.text_state import TextState
 from crnn.text.vocabulary import Vocabulary
+from crnn.text_states.text_state import TextState
 
 COPIES = [copy.copy, copy.deepcopy, partial(pickle.dumps, protocol=0)]  # the last protocol is tried below
 

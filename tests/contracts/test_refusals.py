@@ -29,9 +29,9 @@ from crnn import (
     plot,
 )
 from crnn.errors import short_repr
-from crnn.inference.text_state import TextState
-from crnn.inference.text_states import TextStates
 from crnn.report import write_report
+from crnn.text_states.text_state import TextState
+from crnn.text_states.text_states import TextStates
 
 SMALL = {"hidden_size": 3, "seq_length": 5, "max_steps": 3, "random_state": 0, "n_threads": 1, "validation_fraction": 0}
 

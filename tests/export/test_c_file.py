@@ -8,7 +8,7 @@ from compiled_models import FLAGS, Library, available, compiled, output
 from examples import random_language_model
 
 from crnn import CharRNN, TextFile
-from crnn.inference.controls import Uniforms, root
+from crnn.sampling.controls import Uniforms, root
 
 GCC, CLANG = available("gcc"), available("clang")
 CELLS = [*((cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)), ("cifg", 2)]

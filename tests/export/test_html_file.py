@@ -13,7 +13,7 @@ from crnn.errors import InvalidInputError
 from crnn.export.models import ExportedNetwork
 from crnn.export.page import live_data
 from crnn.export.script import script_of
-from crnn.inference.controls import Uniforms, root
+from crnn.sampling.controls import Uniforms, root
 
 TEXTS = {
     "rnn": ("to be or not to be", {"cell": "rnn"}),

@@ -14,16 +14,16 @@ from small_models import learned_state
 from crnn import CharRNN, TextClassifier, _kernels
 from crnn.files.network_file import expected_tensors, network_contents
 from crnn.files.sealed_file import open_model
-from crnn.inference.controls import OFF, SamplingControls, Uniforms, root
 from crnn.inference.network import Context
 from crnn.inference.packed_network import PackedNetwork
-from crnn.inference.sampling import ROWS, text_sampler
 from crnn.model.layout import Layout, SymbolPairs
 from crnn.model.state import ModelState, gradient_rms, spread_rms
 from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.network import adaptive_surprisal, zero_state
+from crnn.sampling.controls import OFF, SamplingControls, Uniforms, root
+from crnn.sampling.text_sampler import ROWS, text_sampler
 from crnn.text.documents import boundaries, n_unpredicted, pack
 from crnn.text.sources import text_source
 from crnn.text.streams import TextStreams

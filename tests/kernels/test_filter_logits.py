@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crnn._kernels.entry import core
-from crnn.inference.controls import OFF
 from crnn.reference import sampling as reference_sampling
+from crnn.sampling.controls import OFF
 
 INF = math.inf
 DTYPES = ["float32", "float64"]

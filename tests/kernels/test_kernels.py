@@ -39,10 +39,8 @@ from wrong_arrays import wrong_arrays
 from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import DrawnTexts, PackedWeights, Packing
-from crnn.inference.controls import MODULUS, MULTIPLIER, OFF, SamplingControls, Uniforms, root
 from crnn.inference.network import Context
 from crnn.inference.packed_network import PackedNetwork
-from crnn.inference.sampling import text_sampler
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
@@ -50,6 +48,8 @@ from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
+from crnn.sampling.controls import MODULUS, MULTIPLIER, OFF, SamplingControls, Uniforms, root
+from crnn.sampling.text_sampler import text_sampler
 from crnn.training.team import MAX_SHARDS, Shard
 
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces

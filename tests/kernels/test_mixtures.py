@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from crnn._kernels.entry import core
-from crnn.inference.controls import SamplingControls, Uniforms, root
 from crnn.inference.mixed_network import MixedNetwork
 from crnn.inference.network import Context, log_softmax
 from crnn.inference.packed_network import PackedNetwork
-from crnn.inference.sampling import NetworkDraws, PythonDraws, RowDraws, TextSampler, symbol_draws
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.reference.mixing import move_weights
+from crnn.sampling.controls import SamplingControls, Uniforms, root
+from crnn.sampling.text_sampler import NetworkDraws, PythonDraws, RowDraws, TextSampler, symbol_draws
 from crnn.text.vocabulary import Vocabulary
 
 V, H, ORDER = 11, 5, 4

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn._kernels.inference.selection import RECENT_SYMBOLS, Selection
-from crnn.inference import restoring
-from crnn.inference.restoring import CHANGE_KINDS, Channel, Damage, Restorer, checked_confusions
 from crnn.reference.restoring import restored_steps
+from crnn.restoring import restorer as restoring
+from crnn.restoring.restorer import CHANGE_KINDS, Channel, Damage, Restorer, checked_confusions
 from crnn.text.vocabulary import Vocabulary
 
 SYMBOLS = " abcABé"

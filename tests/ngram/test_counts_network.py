@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from crnn.inference.network import InferenceNetwork
-from crnn.inference.string_scores import Strings, log_likelihoods
 from crnn.ngram import counts_network as module
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
+from crnn.scoring.string_scores import Strings, log_likelihoods
 
 V, BOUNDARY = 5, 4
 RNG = np.random.default_rng(7)

@@ -6,12 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from crnn.inference.controls import Uniforms, root
-from crnn.inference.matching import Goal
+from crnn.matching.trials import Goal
 from crnn.ngram import lookahead as module
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.reference.lookahead import lookahead as reference
+from crnn.sampling.controls import Uniforms, root
 from crnn.text.vocabulary import Vocabulary
 
 DOCUMENTS, TEXT = Vocabulary([97, 98, 99, 100], boundary=True), Vocabulary([97, 98, 99, 100])

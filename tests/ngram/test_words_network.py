@@ -5,16 +5,16 @@ import pickle
 import numpy as np
 import pytest
 
-from crnn.inference.controls import SamplingControls, Uniforms, root
 from crnn.inference.mixed_network import MixedNetwork, letters_of
 from crnn.inference.network import Context, log_softmax
 from crnn.inference.packed_network import PackedNetwork
-from crnn.inference.sampling import NetworkDraws, PythonDraws, RowDraws, TextSampler, symbol_draws
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.ngram.word_counts import WordCounts
 from crnn.ngram.words_network import WordsNetwork
+from crnn.sampling.controls import SamplingControls, Uniforms, root
+from crnn.sampling.text_sampler import NetworkDraws, PythonDraws, RowDraws, TextSampler, symbol_draws
 from crnn.text.vocabulary import Vocabulary
 
 RNG = np.random.default_rng(7)

@@ -8,12 +8,13 @@ import pytest
 from examples import packed, random_language_model
 from small_models import learned_state
 
-from crnn.inference import packed_network, sampling
-from crnn.inference.controls import SamplingControls, Uniforms, root
+from crnn.inference import packed_network
 from crnn.inference.network import Context
-from crnn.inference.sampling import NetworkDraws, PythonDraws, TextSampler
 from crnn.runtime.signals import Canceled, Cancellation, check_canceled
 from crnn.runtime.threads import Helpers, run_tasks
+from crnn.sampling import text_sampler as sampling
+from crnn.sampling.controls import SamplingControls, Uniforms, root
+from crnn.sampling.text_sampler import NetworkDraws, PythonDraws, TextSampler
 from crnn.training.run import evaluate
 
 pytestmark = pytest.mark.usefixtures("seven_cores")

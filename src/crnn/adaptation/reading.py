@@ -20,14 +20,14 @@ from ..errors import DivergenceError, InvalidInputError, short_repr
 from ..inference.mixed_network import ROWS, MixedNetwork, letters_before
 from ..inference.network import State, seen_after
 from ..inference.packed_network import PackedNetwork, PackedState
-from ..inference.sampling import encoded_prime
-from ..inference.text_scores import CALL_SYMBOLS, log_probabilities, scored_ids
-from ..inference.text_state import Reading, TextState
 from ..model.layout import Layout
 from ..model.state import ModelState, gradient_rms, spread_rms
 from ..parameters.checks import checked_float, checked_int, did_you_mean
+from ..sampling.text_sampler import encoded_prime
+from ..scoring.text_scores import CALL_SYMBOLS, log_probabilities, scored_ids
 from ..text.sources import TextLike
 from ..text.vocabulary import Vocabulary
+from ..text_states.text_state import Reading, TextState
 from ..training.gradients import ChunkGradient
 
 Ids = NDArray[Any]

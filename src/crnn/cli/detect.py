@@ -22,9 +22,9 @@ from ..detection.calibration import change_message
 from ..detection.mask import BUILT_IN, checked_mask, mask_of
 from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
-from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_float
+from ..scoring.string_scores import Reduce
 from ..tables import DirtyCell, dirty_cells
 from ..text.tables import is_table_file
 from .errors import error_message, say, say_warnings

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, NamedTuple, get_args
 
 from ..errors import InvalidInputError
-from ..inference.controls import Control
 from ..parameters.checks import checked_float
 from ..parameters.settings import Parameter
+from ..sampling.controls import Control
 from ..text.documents import Errors
 from .files import STANDARD_STREAM
 from .output import name_output_errors

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..inference.restoring import Change
 from ..parameters.checks import checked_float, checked_int
+from ..restoring.restorer import Change
 from .files import load, read_lines, whole_text
 from .options import add_model, refuse_two_standard_inputs, value_type
 from .output import flush, write

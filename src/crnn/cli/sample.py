@@ -9,10 +9,10 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from ..inference.controls import CONTROLS, NUMBERS
-from ..inference.sampling import DEFAULT_LENGTH, DEFAULT_MAX_LENGTH
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_int, generator
+from ..sampling.controls import CONTROLS, NUMBERS
+from ..sampling.text_sampler import DEFAULT_LENGTH, DEFAULT_MAX_LENGTH
 from .files import load, read_documents
 from .options import add_model, add_options, refuse_two_standard_inputs, value_type
 from .output import write

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.string_scores import MEANS_IN_JOINT, Reduce
-from ..inference.text_state import TextState
+from ..scoring.string_scores import MEANS_IN_JOINT, Reduce
 from ..text.vocabulary import BOUNDARY, Symbol, Text, Vocabulary, immutable
+from ..text_states.text_state import TextState
 
 SHOWN_POSITIONS = 3  # positions described in words
 

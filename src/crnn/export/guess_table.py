@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.controls import root
-from ..inference.guess_numbers import MAX_LENGTH, GuessTable, sampled_log_likelihoods
 from ..inference.network import InferenceNetwork
 from ..parameters.checks import checked_int
+from ..sampling.controls import root
+from ..sampling.guess_numbers import MAX_LENGTH, GuessTable, sampled_log_likelihoods
 
 Table = NDArray[np.float32]  # see `guess_table`
 

@@ -12,10 +12,10 @@ from ..detection.mask import Rule
 from ..errors import InvalidInputError
 from ..files.ngram_file import CountedText
 from ..inference.mixed_network import letters_of
-from ..inference.string_scores import MEANS_IN_JOINT, POWERS, Reduce
 from ..ngram.frozen import FrozenCounts
 from ..ngram.pruning import frozen_whole
 from ..parameters.checks import checked_bool
+from ..scoring.string_scores import MEANS_IN_JOINT, POWERS, Reduce
 from ..text.vocabulary import Vocabulary
 from .weights import FittedModel, Weights
 
@@ -173,7 +173,7 @@ class Reduction(NamedTuple):
 
     @classmethod
     def of(cls, reduce: Reduce) -> Self:
-        """Return a way to score a text; see `crnn.inference.string_scores`."""
+        """Return a way to score a text; see `crnn.scoring.string_scores`."""
         if reduce == "min":
             return cls(1.0, 0.0, 0.0)
         if reduce == "joint":

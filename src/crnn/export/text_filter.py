@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.sampling import DEFAULT_MAX_LENGTH, excluded_texts
+from ..sampling.text_sampler import DEFAULT_MAX_LENGTH, excluded_texts
 from ..text.documents import python_values
 from ..text.text_files import Lines
 from ..text.vocabulary import Vocabulary, immutable

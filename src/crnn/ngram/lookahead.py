@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram.lookahead import Contexts
-from ..inference.controls import Uniforms
-from ..inference.matching import Goal
+from ..matching.trials import Goal
 from ..runtime.machine import available_bytes
 from ..runtime.signals import check_canceled
+from ..sampling.controls import Uniforms
 from .frozen import FrozenCounts
 from .loaded_counts import LoadedCounts
 from .stored_counts import AnyCounts, growing

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError
 from ..inference.packed_network import PackedNetwork
-from ..inference.text_scores import cuts, parallel_log_likelihood
 from ..model.draft import ExclusiveUse
 from ..model.layout import Layout
 from ..model.state import ModelState
 from ..parameters.intervals import Interval
 from ..parameters.schedules import WarmUp, learning_rates
+from ..scoring.text_scores import cuts, parallel_log_likelihood
 from ..text.documents import n_unpredicted
 from ..text.vocabulary import Ids
 from .checkpoints import (
