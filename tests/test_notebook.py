@@ -12,22 +12,57 @@ import crnn
 
 pytestmark = needs_sources
 START = ROOT / "docs" / "start.md"
+COURSE = ROOT / "docs" / "notebooks" / "first_model.ipynb"
+
+
+def execute(notebook, folder, monkeypatch):
+    """Run a notebook's cells in a folder, and return the cells of code with their outputs."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    monkeypatch.setenv("PYTHONPATH", str(Path(crnn.__file__).parent.parent))
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # plots appear in the notebook
+    book = nbformat.reads(json.dumps(notebook), as_version=4)
+    nbformat.validate(book)
+    resources = {"metadata": {"path": os.fspath(folder)}}
+    nbclient.NotebookClient(book, timeout=300, kernel_name="python3", resources=resources).execute()
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    return code
+
+
+def printed(cell):
+    return "".join(output.get("text", "") for output in cell.outputs)
 
 
 def test_the_first_page_runs_as_a_notebook(tmp_path, monkeypatch):
     """The model trains for one second here; the slow test of the page's blocks trains for as long as the page says."""
-    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    pytest.importorskip("ipykernel")
-    monkeypatch.setenv("PYTHONPATH", str(Path(crnn.__file__).parent.parent))
     page = START.read_text(encoding="utf-8")
     assert page.count("seconds=30,") == 1
-    book = nbformat.from_dict(tool("guides").notebook(page.replace("seconds=30,", "seconds=1,")))
-    nbformat.validate(book)
-    resources = {"metadata": {"path": os.fspath(tmp_path)}}
-    nbclient.NotebookClient(book, timeout=300, kernel_name="python3", resources=resources).execute()
-    code = [cell for cell in book.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    execute(tool("guides").notebook(page.replace("seconds=30,", "seconds=1,")), tmp_path, monkeypatch)
     assert (tmp_path / "manual.crnn").exists()
+
+
+def test_the_course_s_notebook_runs(tmp_path, monkeypatch):
+    """Models train for one second here; .ci/run also installs crnn from a ZIP by the first cell."""
+    source = COURSE.read_text(encoding="utf-8")
+    assert source.count("seconds=20,") == 3
+    notebook = json.loads(source.replace("seconds=20,", "seconds=1,"))
+    assert not any(cell.get("outputs") for cell in notebook["cells"])
+    install, *rest = execute(notebook, tmp_path, monkeypatch)
+    assert printed(install) == ""  # crnn is there
+    assert all(cell.outputs for cell in rest[:-1])
+    assert crnn.load_model(tmp_path / "mine.crnn").sample(random_state=0)
+    assert "My model" in (tmp_path / "mine.html").read_text(encoding="utf-8")
+
+
+def test_the_course_s_notebook_learns_a_text_of_one_s_own(tmp_path, monkeypatch):
+    notebook = json.loads(COURSE.read_text(encoding="utf-8").replace("seconds=20,", "seconds=1,"))
+    first = next(i for i, cell in enumerate(notebook["cells"]) if any("mine.txt" in line for line in cell["source"]))
+    del notebook["cells"][:first]
+    (tmp_path / "mine.txt").write_text("Ein Männlein steht im Walde, ganz still und stumm.\n" * 300, encoding="utf-8")
+    sampled, copied, _ = execute(notebook, tmp_path, monkeypatch)
+    assert "Walde" in printed(sampled)
+    assert " of 300 characters: " in printed(copied)
 
 
 def test_prose_and_code_stand_in_the_page_s_order():

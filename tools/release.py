@@ -238,7 +238,9 @@ def release_faults(tag: str, changes: str, names: list[str]) -> list[str]:
 
 def written(root: Path) -> dict[str, str]:
     """Return the texts of a release by the names of their files."""
-    pages = sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))
+    pages = sorted(
+        path.relative_to(root).as_posix() for kind in ("*.md", "*.ipynb") for path in (root / "docs").rglob(kind)
+    )
     return {name: (root / name).read_text(encoding="utf-8") for name in (*TEXTS, *PACKAGED, *pages)}
 
 
