@@ -83,14 +83,21 @@ def test_refuses_texts_that_are_not_of_its_symbols():
         with pytest.raises(ValueError, match=r"must be from|keys of a context"):
             words.hash_all(symbols, np.array(ids, np.int32), first, of)
     x, before, rows = np.zeros((2, 1), np.int32), np.full((1, 5), -1, np.int32), np.zeros((3, 1, 3))
-    words.spread_rows(tables(), x, before, rows)
+    words.spread_rows(tables(), x, before, rows, rows)
     for wrong in (
-        (x + 3, before, rows), (x - 1, before, rows), (x, before - 1, rows), (x, before + 4, rows),
-        (x, np.repeat(before, 2, axis=0), rows), (x, before, rows[:1]), (x, before, np.zeros((4, 1, 3))),
-        (x, before, np.zeros((3, 2, 3))), (x, before, np.zeros((3, 1, 4))),
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match=r"ids must be from|streams|rows|symbols of a row"):
-            words.spread_rows(tables(), *wrong)
+        (x + 3, before),
+        (x - 1, before),
+        (x, before - 1),
+        (x, before + 4),
+        (x, np.repeat(before, 2, axis=0)),
+    ):
+        with pytest.raises(ValueError, match=r"ids must be from|streams"):
+            words.spread_rows(tables(), *wrong, rows, rows)
+    for shape in ((1, 1, 3), (4, 1, 3), (3, 2, 3), (3, 1, 4)):
+        wrong = np.zeros(shape)
+        for others, out in ((rows, wrong), (wrong, rows), (wrong, wrong)):
+            with pytest.raises(ValueError, match=r"rows|streams|symbols of"):
+                words.spread_rows(tables(), x, before, others, out)
 
 
 def test_refuses_sources_that_do_not_fit():

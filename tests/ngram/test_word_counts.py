@@ -36,7 +36,8 @@ def nearest_share(share):
 def rows_after(counts, text, others):
     """Return log P of all symbols after a text."""
     before = np.array([text], np.int32).reshape(1, -1)
-    return counts.spread(np.empty((0, 1), np.int32), before, others[None, None].copy())[0, 0]
+    rows = others[None, None]
+    return counts.spread(np.empty((0, 1), np.int32), before, rows, np.empty_like(rows))[0, 0]
 
 
 @pytest.mark.parametrize("vocabulary", [DOCUMENTS, TEXT], ids=["documents", "text"])
@@ -65,10 +66,12 @@ def test_rows_do_not_depend_on_how_a_text_is_cut():
     x = ids_of(TEXT, 300, 5).astype(np.int32).reshape(100, 3)
     others = np.log(np.random.default_rng(3).dirichlet(np.ones(5), (101, 3)))
     before = np.full((3, 60), -1, np.int32)
-    rows = counts.spread(x, before, others.copy())
+    rows = others.copy()
+    counts.spread(x, before, rows, rows)  # in place
     texts = np.concatenate([before, x.T], axis=1)
     for first, last in ((0, 1), (1, 37), (37, 101)):
-        part = counts.spread(x[first : last - 1], texts[:, first : first + 60].copy(), others[first:last].copy())
+        part = np.empty_like(others[first:last])
+        counts.spread(x[first : last - 1], texts[:, first : first + 60].copy(), others[first:last], part)
         np.testing.assert_array_equal(part, rows[first:last])
 
 

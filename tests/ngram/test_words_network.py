@@ -83,6 +83,45 @@ def test_states_are_copied_selected_joined_and_put(net):
 WEIGHTS = np.array([[0.7, 0.4, 0.2], [0.1, 0.0, 0.9], [1.2, 0.3, 0.0], [0.5, 0.6, 0.1]])
 
 
+class CountingCalls(CountsNetwork):
+    """Counts that note how many rows they compute."""
+
+    n_rows = 0
+
+    def logits_after(self, state):
+        self.n_rows += len(state)
+        return super().logits_after(state)
+
+    def logits_before(self, x, state, scratch=None):
+        self.n_rows += x.size
+        return super().logits_before(x, state, scratch)
+
+
+def test_a_mixture_computes_the_rows_of_its_counts_once(net):
+    letters = letters_of(TEXT)
+    if net.boundary is not None:
+        letters = letters_of(DOCUMENTS)
+    counts = CountingCalls(net.characters.counts)
+    shared = MixedNetwork([counts, WordsNetwork(net.word_counts, counts)], WEIGHTS[:, 1:], letters)
+    alone = MixedNetwork([counts, net], WEIGHTS[:, 1:], letters)
+    assert shared.same_as(alone)
+    x = RNG.integers(0, net.symbols, (67, 3)).astype(np.int32)
+    state = shared.zero_state(3)
+    expected_state = alone.zero_state(3)
+    expected_log_p = alone.log_probabilities(x, alone.zero_state(3))
+    expected_rows = alone.logits_before(x, expected_state)
+    expected_next = alone.logits_after(expected_state)
+    counts.n_rows = 0
+    np.testing.assert_array_equal(shared.log_probabilities(x, shared.zero_state(3)), expected_log_p)
+    assert counts.n_rows == x.size
+    np.testing.assert_array_equal(shared.logits_before(x, state), expected_rows)
+    assert counts.n_rows == 2 * x.size
+    np.testing.assert_array_equal(shared.logits_after(state), expected_next)
+    assert counts.n_rows == 2 * x.size + 3
+    for part, expected in zip(state, expected_state, strict=True):
+        np.testing.assert_array_equal(part, expected)
+
+
 @pytest.mark.parametrize("members", ["words", "counts and words", "network, counts and words"])
 @pytest.mark.parametrize("controls", [{}, {"temperature": 0.7, "top_k": 3, "repetition_penalty": 1.3}], ids=str)
 def test_texts_drawn_in_a_compiled_loop_are_those_drawn_in_python(net, members, controls):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,23 @@ class RowFiller(Protocol):
         """Return a capsule with a ``RowSource``, and the symbols that it looks back, -1 before the beginning."""
 
 
+@runtime_checkable
+class DerivedNetwork(Protocol):
+    """A network that computes its logits from those of another one, its basis, which has read the same text."""
+
+    @property
+    def basis(self) -> InferenceNetwork:
+        """The other network."""
+
+    def logits_after_from(self, rows: Array, state: State) -> Array:
+        """Return what `logits_after` does, given the logits of the basis, which stay as they are."""
+
+    def logits_before_from(
+        self, rows: Array, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> Array:
+        """Return what `logits_before` does, given the logits of the basis, which stay as they are."""
+
+
 class MixedNetwork(InferenceNetwork):
     """Networks that read the same text, mixed log-linearly: p is proportional to the product of p_k ** weights[c, k].
 
@@ -73,6 +90,7 @@ class MixedNetwork(InferenceNetwork):
         self.members = tuple(members)
         self.weights = np.array(weights, np.float64, ndmin=2)
         self.letters = letters
+        self._derived = [_derivation(member, self.members[:k]) for k, member in enumerate(self.members)]
 
     @property
     def symbols(self) -> int:
@@ -147,10 +165,10 @@ class MixedNetwork(InferenceNetwork):
         """Return log P of each of the symbols x (n, B) given the previous ones, advancing the state in place."""
         out = np.empty(x.shape)
         steps = max(1, self.rows_at_a_time(ROWS) // max(x.shape[1], 1))
-        members = list(zip(self.members, state[:-1], (scratch or Scratch()).parts(len(self.members)), strict=True))
+        scratches = (scratch or Scratch()).parts(len(self.members))
         for i in range(0, len(x), steps):
             block = x[i : i + steps]
-            rows = [member.logits_before(block, part, room) for member, part, room in members]
+            rows = self._members_before(block, state[:-1], scratches)
             out[i : i + steps] = self.log_probabilities_of(rows, block, state[-1])
         return out
 
@@ -185,16 +203,36 @@ class MixedNetwork(InferenceNetwork):
 
     def logits_after(self, state: State) -> Array:
         """Return the logits (B, V) of the next symbol."""
-        members = zip(self.members, state[:-1], strict=True)
         none = np.empty((0, len(state[-1])), np.int32)
         classes = letters_before(self.letters, none, state[-1])[0]
-        return self.mixed([member.logits_after(part) for member, part in members], classes)
+        logits: list[Array] = []
+        for member, part, derived in zip(self.members, state[:-1], self._derived, strict=True):
+            if derived is None:
+                logits.append(member.logits_after(part))
+            else:
+                logits.append(derived.network.logits_after_from(logits[derived.basis], part))
+        return self.mixed(logits, classes)
 
     def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
         """Return the logits (n, B, V) that predict each of the symbols x (n, B), advancing the state in place."""
-        members = zip(self.members, state[:-1], strict=True)
-        logits = [member.logits_before(x, part) for member, part in members]
+        logits = self._members_before(x, state[:-1], [None] * len(self.members))
         return self.mixed(logits, letters_before(self.letters, x, state[-1])[:-1])
+
+    def _members_before(
+        self, x: NDArray[np.int32], parts: Sequence[State], scratches: Sequence[Scratch | None]
+    ) -> list[Array]:
+        """Return the members' logits that predict each of the symbols x, advancing their states in place.
+
+        Those of a basis are computed once, for itself and for the members derived from it.
+        """
+        logits: list[Array] = []
+        members = zip(self.members, parts, scratches, self._derived, strict=True)
+        for member, part, scratch, derived in members:
+            if derived is None:
+                logits.append(member.logits_before(x, part, scratch))
+            else:
+                logits.append(derived.network.logits_before_from(logits[derived.basis], x, part, scratch))
+        return logits
 
     def mixed(self, logits: Sequence[Array], classes: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the weighted sum of the members' logits (..., V), which may have more columns, for `classes` (...)."""
@@ -208,6 +246,24 @@ class MixedNetwork(InferenceNetwork):
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once."""
         return min(member.rows_at_a_time(wanted) for member in self.members)
+
+
+class _Derivation(NamedTuple):
+    """A member of a mixture that is derived from an earlier one, with that one's number."""
+
+    network: DerivedNetwork
+    basis: int
+
+
+def _derivation(member: InferenceNetwork, earlier: Sequence[InferenceNetwork]) -> _Derivation | None:
+    """Return how a member is derived from one of the earlier ones; None if it is not."""
+    if not isinstance(member, DerivedNetwork):
+        return None
+    basis = member.basis
+    for k, other in enumerate(earlier):
+        if other is basis:
+            return _Derivation(member, k)
+    return None
 
 
 class HeldOutText:

@@ -118,14 +118,20 @@ class WordCounts:
         same = all(np.array_equal(self.arrays[name], other.arrays[name]) for name in NAMES)
         return same and self.boundary == other.boundary
 
-    def spread(self, x: NDArray[np.int32], before: NDArray[np.int32], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return log P of all symbols at each place, given another model's `rows`, which are overwritten.
+    def spread(
+        self,
+        x: NDArray[np.int32],
+        before: NDArray[np.int32],
+        others: NDArray[np.float64],
+        out: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Write log P of all symbols at each place into `out` and return it, given another model's rows `others`.
 
         `x` (n, B) follow the contexts `before` (B, k); the rows (n, B, V), or (n + 1, B, V), predict each of them and
-        possibly the next one. The other model tells a letter's cases apart.
+        possibly the next one. The other model tells a letter's cases apart. `out` may be `others`.
         """
-        words.spread_rows(self.tables, np.ascontiguousarray(x), np.ascontiguousarray(before), rows)
-        return rows
+        words.spread_rows(self.tables, np.ascontiguousarray(x), np.ascontiguousarray(before), others, out)
+        return out
 
 
 def folds_of(vocabulary: Vocabulary) -> NDArray[np.int32]:

@@ -59,17 +59,41 @@ class WordsNetwork(RecentSymbolsNetwork):
             and other.characters.same_as(self.characters)
         )
 
+    @property
+    def basis(self) -> CountsNetwork:
+        """The network whose logits tell cases apart; see `DerivedNetwork`."""
+        return self.characters
+
     def logits_after(self, state: State) -> NDArray[np.float64]:
         """Return the logits (B, V) of the next symbols, which are log-probabilities."""
         rows = self.characters.logits_after(self._of_characters(state))
-        return self.word_counts.spread(np.empty((0, len(state)), np.int32), state, rows[None]).reshape(rows.shape)
+        return self._spread_after(rows, state, out=rows)
+
+    def logits_after_from(self, rows: NDArray[np.float64], state: State) -> NDArray[np.float64]:
+        """Return the logits (B, V) of the next symbols, given those of the counts of characters."""
+        return self._spread_after(rows, state, out=np.empty_like(rows))
+
+    def _spread_after(self, rows: NDArray[np.float64], state: State, out: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Write the logits (B, V) of the next symbols into `out`, given those of the counts of characters."""
+        nothing = np.empty((0, len(state)), np.int32)
+        self.word_counts.spread(nothing, state, rows[None], out[None])
+        return out
 
     def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> NDArray[np.float64]:
         """Return the logits (n, B, V) that predict each symbol x (n, B); advance the state in place."""
-        of_characters = self.characters.logits_before(x, self._of_characters(state), scratch)
-        rows = self.word_counts.spread(x, state, of_characters)
+        rows = self.characters.logits_before(x, self._of_characters(state), scratch)
+        self.word_counts.spread(x, state, rows, rows)
         self.feed(x, state)
         return rows
+
+    def logits_before_from(
+        self, rows: NDArray[np.float64], x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> NDArray[np.float64]:
+        """Return the logits (n, B, V) like `logits_before`, given those of the counts of characters."""
+        out = (scratch or Scratch()).empty("logits", rows.shape, np.float64)
+        self.word_counts.spread(x, state, rows, out)
+        self.feed(x, state)
+        return out
 
     def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
         """Return an object that fills rows of logits in a compiled loop, and the context of a state with one stream."""

@@ -116,10 +116,11 @@ cdef inline void fill_folded(const Tables* t, const uint32_t* keys, double* p) n
         p[w] += factor * t.base[w]
 
 
-cdef inline void spread(const Tables* t, const uint32_t* keys, double* row, double* room) noexcept nogil:
-    """row[w] = log p(w | context), given another model's log p of all symbols in `row`, which tells cases apart.
+cdef inline void spread(const Tables* t, const uint32_t* keys, const double* other, double* row,
+                        double* room) noexcept nogil:
+    """row[w] = log p(w | context), given another model's log p of all symbols in `other`, which tells cases apart.
 
-    `room` (2 V,) is scratch.
+    `row` may be `other`. `room` (2 V,) is scratch.
     """
     cdef Py_ssize_t w, V = t.of.count
     cdef double* p = room
@@ -129,7 +130,7 @@ cdef inline void spread(const Tables* t, const uint32_t* keys, double* row, doub
         sums[w] = 0
     for w in range(V):
         if not t.alone[w]:
-            row[w] = exp(row[w])
+            row[w] = exp(other[w])
             sums[t.of.folds[w]] += row[w]
     for w in range(V):
         if t.alone[w]:
@@ -275,10 +276,10 @@ cdef class WordTables:
 
 
 def spread_rows(WordTables tables not None, const int[:, ::1] x not None, const int[:, ::1] before not None,
-                double[:, :, ::1] rows not None):
+                const double[:, :, ::1] others not None, double[:, :, ::1] rows not None):
     """rows[t, b, w] = log P(w | before[b] and x[:t, b]), given another model's; for x (n, B) and contexts (B, k).
 
-    There may be one row more than symbols: the last one is then for what follows them.
+    There may be one row more than symbols: the last one is then for what follows them. `rows` may be `others`.
     """
     cdef Py_ssize_t n = x.shape[0], T = rows.shape[0], B = before.shape[0], k = before.shape[1], b, i
     cdef uint32_t keys[MAX_LEVELS]
@@ -287,6 +288,9 @@ def spread_rows(WordTables tables not None, const int[:, ::1] x not None, const 
     require_size("streams of symbols", x.shape[1], B)
     require_size("streams of rows", rows.shape[1], B)
     require_size("symbols of a row", rows.shape[2], tables.t.of.count)
+    require_size("rows of the other model", others.shape[0], T)
+    require_size("streams of the other model", others.shape[1], B)
+    require_size("symbols of the other model", others.shape[2], tables.t.of.count)
     if not n <= T <= n + 1:
         raise ValueError(f"expected {n} or {n + 1} rows, got {T}")
     if not T * B:
@@ -301,7 +305,7 @@ def spread_rows(WordTables tables not None, const int[:, ::1] x not None, const 
                 text[k + i] = x[i, b]
             for i in range(T):
                 hash_contexts(&tables.t.of, &text[0], k + i, keys)
-                spread(&tables.t, keys, &rows[i, b, 0], &room[0])
+                spread(&tables.t, keys, &others[i, b, 0], &rows[i, b, 0], &room[0])
 
 
 # ------------------------------------------------------------------------------------------------- rows of a mixture
@@ -355,7 +359,7 @@ cdef void _fill_words(const void* source, const int* symbols, Py_ssize_t n, doub
     cdef uint32_t keys[MAX_LEVELS]
     other.fill(other.source, symbols + n - used, used, row)
     hash_contexts(&(<WordRows>source).tables.t.of, symbols, n, keys)
-    spread(&(<WordRows>source).tables.t, keys, row, &(<WordRows>source).room[0])
+    spread(&(<WordRows>source).tables.t, keys, row, row, &(<WordRows>source).room[0])
 
 
 cdef class WeightedRows:
