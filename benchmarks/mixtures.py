@@ -10,7 +10,9 @@ With the models of the last time and seed
 ``--adapt`` prints the losses while they learn from what they read, the mixture by ``adapt=True`` and by
 ``adapt="counts"``, where the network stays as it is; and how long a character takes;
 ``--costs`` prints what the models and PPMd (`pip install pyppmd`) cost: time to learn, memory, bytes in a file, and
-time to score and to draw a character, on one thread.
+time to score and to draw a character, on one thread. A second table compares the mixture with and without its counts of
+words: processor time to count, memory, bytes in a file, and processor time to score a character, in turns.
+``--hidden-size 224`` trains networks of this size.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from __future__ import annotations
 import argparse
 import io
 import sysconfig
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any, NamedTuple
 
 import crnn
@@ -31,14 +34,21 @@ from benchmarks.machine import machine
 from benchmarks.pages import print_tables
 from benchmarks.timing import least_time
 from crnn import CharNGram, CharRNN, Mixture
+from crnn.ngram.word_counts import WordCounts
+from crnn.scoring.text_scores import source_ids
+from crnn.text.sources import text_source
+from crnn.text.vocabulary import Ids, Vocabulary
 
 MAX_SOURCE = 3_500_000  # characters of the standard library
 SCORED = 20_000  # characters timed
 REPEATS = 3
+TURNS = 9  # of scoring with and without words
+MAX_MEMORY = 10**9  # of counts of words
 HEAD = ["| seconds | seeds | network | counts | mixture | spread | gain |", "|---|---|---|---|---|---|---|"]
 ADAPTED = ["| adapting | network | counts | mixture | mixture, counts only |", "|---|---|---|---|---|"]
 COSTS = ["| model | seconds to learn | MB in memory | MB in a file | µs to score | µs to draw |",
          "|---|---|---|---|---|---|"]  # fmt: skip
+COSTS_OF_WORDS = ["| mixture | seconds to count | MB in memory | MB in a file | µs to score |", "|---|---|---|---|---|"]
 Text = str | list[str]
 
 
@@ -97,7 +107,7 @@ def adapted(mixture: Mixture, held_out: Text) -> Iterator[str]:
     (network, counts), found = mixture.models_, []
     for model, adapt in ((network, True), (counts, True), (mixture, True), (mixture, "counts")):
         found.append(least_time(lambda model=model, adapt=adapt: -model.score(held_out, adapt=adapt)))
-    symbols = sum(len(name) + 1 for name in held_out) if isinstance(held_out, list) else len(held_out)
+    symbols = number_of_symbols(held_out)
     yield f"| nats | {' | '.join(f'{loss:.4f}' for _, loss in found)} |"
     yield f"| µs a character | {' | '.join(f'{1e6 * seconds / symbols:.1f}' for seconds, _ in found)} |"
     of_network, _, of_mixture, of_counts = (seconds for seconds, _ in found)
@@ -119,7 +129,7 @@ def costs(mixture: Mixture, known: Text, held_out: Text, seconds: float) -> Iter
     to_count, _ = least_time(lambda: CharNGram().fit(known))
     to_learn = {"network": max(seconds - to_count, 0), "counts": to_count, "mixture": seconds}
     part = held_out[: SCORED if isinstance(held_out, str) else None]
-    symbols = len(part) if isinstance(part, str) else sum(len(name) + 1 for name in part)
+    symbols = number_of_symbols(part)
     memory = files = 0.0
     for name, model in named(mixture):
         model.n_threads = 1
@@ -138,6 +148,67 @@ def costs(mixture: Mixture, known: Text, held_out: Text, seconds: float) -> Iter
     megabytes = f"{ppmd.memory / 1e6:.2f} | {ppmd.file / 1e6:.2f}"
     yield f"| PPMd of order {ppmd.order} | {ppmd.seconds:.2f} | {megabytes} | {ppmd.microseconds:.2f} | - |"
     yield f"\nPPMd, which learns as it reads: {ppmd.nats:.4f} nats"
+
+
+class CostsOfMixture(NamedTuple):
+    """What a mixture costs on one thread."""
+
+    seconds: float  # of the processor, to count
+    memory: float  # bytes of the weights and counts
+    file: float  # bytes
+    microseconds: float  # of the processor, to score a character
+
+    def row(self, name: str) -> str:
+        """Return the row of a table."""
+        return (
+            f"| {name} | {self.seconds:.2f} | {self.memory / 1e6:.2f} | {self.file / 1e6:.2f} | "
+            f"{self.microseconds:.2f} |"
+        )
+
+
+def costs_of_words(mixture: Mixture, known: Text, held_out: Text) -> Iterator[str]:
+    """Yield what counts of words add to the costs of a mixture, on one thread; nothing if it has none."""
+    words = mixture._words
+    if words is None:
+        return
+    yield from COSTS_OF_WORDS
+    without = mixture.without_words()
+    for model in (mixture, without, *mixture.models_):
+        model.n_threads = 1
+    part = held_out[: SCORED if isinstance(held_out, str) else None]
+    symbols = number_of_symbols(part)
+    scoring: dict[str, list[float]] = {"without": [], "with": []}
+    for _ in range(TURNS):
+        for name, model in (("without", without), ("with", mixture)):
+            seconds, _ = least_time(lambda model=model: model.score(part), clock=time.process_time)
+            scoring[name].append(1e6 * seconds / symbols)
+    to_count, _ = least_time(lambda: CharNGram().fit(known), clock=time.process_time)
+    to_count_words, _ = least_time(
+        lambda: WordCounts.of(ids_of(known, words.vocabulary), words.vocabulary, MAX_MEMORY), clock=time.process_time
+    )
+    memory = float(sum(map(bytes_of, without.models_)))
+    plain = CostsOfMixture(to_count, memory, file_size(without), median(scoring["without"]))
+    full = CostsOfMixture(
+        to_count + to_count_words, memory + words.counts.nbytes, file_size(mixture), median(scoring["with"])
+    )
+    yield plain.row("without words")
+    yield full.row("with words")
+    ratios = [after / before for before, after in zip(plain[:3], full[:3], strict=True)]
+    ratios.append(median([after / before for before, after in zip(scoring["without"], scoring["with"], strict=True)]))
+    yield f"| ratio | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |"
+    units = mixture.models_[0].get_params().get("hidden_size")
+    yield f"\nThe network has {units} units; scored in {TURNS} turns, of which the medians are shown"
+
+
+def ids_of(text: Text, vocabulary: Vocabulary) -> Ids:
+    """Return the ids of a text, or of documents with boundaries."""
+    ids, _ = source_ids(text_source(text), vocabulary)
+    return ids
+
+
+def number_of_symbols(text: Text) -> int:
+    """Return the number of characters, and of ends of documents."""
+    return len(text) if isinstance(text, str) else sum(len(document) + 1 for document in text)
 
 
 def bytes_of(model: Any) -> int:
@@ -169,13 +240,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     for option in ("--adapt", "--costs"):
         parser.add_argument(option, action="store_true")
+    parser.add_argument("--hidden-size", type=int, help="units of the network (default: as crnn.train chooses)")
     options = parser.parse_args()
+    overrides = {} if options.hidden_size is None else {"hidden_size": options.hidden_size}
     known, held_out = read(options.text, options.file)
     print("\n".join([*machine(), "", *HEAD]), flush=True)
     for seconds in options.seconds:
         found, took = [], []
         for seed in range(options.seeds):
-            learn = partial(crnn.train, known, seconds, verbose=0, random_state=seed)
+            learn = partial(crnn.train, known, seconds, verbose=0, random_state=seed, **overrides)
             spent, mixture = least_time(learn)
             took.append(spent)
             found.append(losses(mixture, held_out))
@@ -186,6 +259,7 @@ def main() -> None:
         tables.append(adapted(mixture, held_out))
     if options.costs:
         tables.append(costs(mixture, known, held_out, options.seconds[-1]))
+        tables.append(costs_of_words(mixture, known, held_out))
     print_tables(tables)
 
 

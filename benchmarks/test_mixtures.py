@@ -39,6 +39,19 @@ def test_tables(mixture, namer):
         assert found == pytest.approx([*expected, -both.score(held_out, adapt="counts")], abs=1e-4)
 
 
+def test_the_costs_of_words(mixture):
+    assert [*mixtures.costs_of_words(mixture, TEXT, TEXT[:300])] == []
+    models = [CharRNN(7, max_steps=5, random_state=0), CharNGram(order=4)]
+    with_words = Mixture(models, words=True, n_threads=1).fit(TEXT)
+    *table, _, sizes = "\n".join(mixtures.costs_of_words(with_words, TEXT, TEXT[:300])).split("\n")
+    assert sizes == "The network has 7 units; scored in 9 turns, of which the medians are shown"
+    assert [line.count("|") for line in table] == [6] * 5
+    before, after, ratios = ([float(cell) for cell in line.split("|")[2:6]] for line in table[2:])
+    assert all(ratio >= 1 for ratio in ratios[1:3])
+    assert after[1] >= before[1]
+    assert after[2] >= before[2]
+
+
 def test_the_held_out_text_has_known_symbols_only(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("ab" * 45 + "abcabcabca", encoding="utf-8")
