@@ -23,6 +23,8 @@ VERSES = [
     f"{a} {b} {c}" for a, b, c in itertools.product(["an", "on", "no"], ["Nan", "o", "ann"], ["nan.", "no", "a a"])
 ]
 PLACES = np.array([[0.5, 0.2, 0.6], [0.1, 0.9, 0.3], [0.3, 0.4, 0.2], [0.0, 0.2, 0.7]])
+# No fit gives such weights of counts, but nothing that draws, scores or searches may depend on their signs.
+ANY_SIGN = np.array([[0.9, -0.2, 0.6], [0.7, 0.9, -0.3], [0.1, -0.2, 0.5], [1.2, -0.3, 0.0]])
 
 
 def novel(n=9000):
@@ -58,6 +60,23 @@ def poet():
     return mixture(VERSES)
 
 
+@pytest.fixture(scope="module", params=[PLACES, ANY_SIGN], ids=["weights from 0", "weights of any sign"])
+def every_weight(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def weighted(mixed, every_weight):
+    """Return the mixture of a text with the given weights."""
+    return mixed._with_attributes(weights_=every_weight)
+
+
+@pytest.fixture(scope="module")
+def weighted_poet(poet, every_weight):
+    """Return the mixture of documents with the given weights."""
+    return poet._with_attributes(weights_=every_weight)
+
+
 def members_rows(model, text):
     """Return the logits of each member before each symbol of a text and after it, (K, n + 1, V), without mixing."""
     network, vocabulary = model._network("test", one_row=True)
@@ -81,79 +100,102 @@ def log_p_of(model, text):
     return log_softmax(y)
 
 
-def test_probabilities_are_the_normalized_product(mixed):
-    assert mixed.members_ == ["network", "counts", "words"]
+def test_probabilities_are_the_normalized_product(weighted):
+    assert weighted.members_ == ["network", "counts", "words"]
     text = TEXT[:90]
-    expected = log_p_of(mixed, text)
+    expected = log_p_of(weighted, text)
     prefixes = [text[:i] for i in range(91)]
-    found = mixed.next_proba(prefixes)
+    found = weighted.next_proba(prefixes)
     np.testing.assert_allclose(np.log(found), expected, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
-    of_text = expected[np.arange(90), mixed.vocabulary_.encode(text)]
-    np.testing.assert_allclose(mixed.surprisal(text), -of_text, rtol=1e-9, atol=1e-12)
-    assert mixed.score(text) == pytest.approx(of_text.mean())
-    assert mixed.score(text * 99, exact=False) == pytest.approx(mixed.score(text * 99), abs=1e-3)
-    state = mixed.start(text[:31])
+    of_text = expected[np.arange(90), weighted.vocabulary_.encode(text)]
+    np.testing.assert_allclose(weighted.surprisal(text), -of_text, rtol=1e-9, atol=1e-12)
+    assert weighted.score(text) == pytest.approx(of_text.mean())
+    assert weighted.score(text * 99, exact=False) == pytest.approx(weighted.score(text * 99), abs=1e-3)
+    state = weighted.start(text[:31])
     for piece in ("", text[31:32], text[32:90]):
         state.feed(piece)
     np.testing.assert_allclose(np.log(state.next_proba()), expected[-1], rtol=1e-9)
-    assert mixed.without_words().score(text) != mixed.score(text)
+    assert weighted.without_words().score(text) != weighted.score(text)
 
 
-def test_documents_are_enumerated_as_by_brute_force(poet):
+def test_documents_are_enumerated_as_by_brute_force(weighted_poet):
     """Every document of at most three symbols, each scored alone."""
     documents = ["".join(letters) for n in range(4) for letters in itertools.product("an o.N", repeat=n)]
-    scores = poet.score_samples(documents)
+    scores = weighted_poet.score_samples(documents)
     for document, score in zip(documents[::37], scores[::37], strict=True):
-        rows = log_p_of(poet, document)
-        ids = [*poet.vocabulary_.encode(document), poet.vocabulary_.boundary]
+        rows = log_p_of(weighted_poet, document)
+        ids = [*weighted_poet.vocabulary_.encode(document), weighted_poet.vocabulary_.boundary]
         assert score == pytest.approx(rows[np.arange(len(ids)), ids].sum())
-    found = poet.enumerate_documents(3000)
+    found = weighted_poet.enumerate_documents(3000)
     assert len(found.documents) > 100
-    np.testing.assert_allclose(found.log_probs, poet.score_samples(found.documents), rtol=1e-9)
+    np.testing.assert_allclose(found.log_probs, weighted_poet.score_samples(found.documents), rtol=1e-9)
     likely = {document for document, score in zip(documents, scores, strict=True) if score > found.bound + 1e-9}
     assert len(likely) > 9
     assert likely == {document for document in found.documents if len(document) <= 3} & likely
-    short = poet.enumerate_documents(30, matching="[an]{1,3}")
+    short = weighted_poet.enumerate_documents(30, matching="[an]{1,3}")
     expected = sorted((d for d in documents if re.fullmatch("[an]{1,3}", d)), key=lambda d: -scores[documents.index(d)])
     assert short.documents == expected[:30]
 
 
-def test_matches_are_drawn_in_proportion_to_their_probability(poet):
+def test_matches_are_drawn_in_proportion_to_their_probability(weighted_poet):
     documents = ["a", "n", "aa", "an", "na", "nn"]
-    p = np.exp(poet.score_samples(documents))
+    p = np.exp(weighted_poet.score_samples(documents))
     p /= p.sum()
     n = 2000
-    drawn = poet.sample(n_samples=n, matching="[an]{1,2}", random_state=1)
+    drawn = weighted_poet.sample(n_samples=n, matching="[an]{1,2}", random_state=1)
     shares = np.array([drawn.count(document) for document in documents]) / n
     assert (np.abs(shares - p) < 4 * np.sqrt(p * (1 - p) / n) + 1e-9).all()
 
 
-def test_beams_find_the_most_probable(mixed):
-    (best, log_p), *_ = mixed.beam_search(2, prime="to b", n_beams=400)
-    every = [a + b for a, b in itertools.product(mixed.vocabulary_, repeat=2)]
-    scores = mixed.score_samples(["to b" + text for text in every]) - mixed.score_samples(["to b"])
+def test_beams_find_the_most_probable(weighted):
+    (best, log_p), *_ = weighted.beam_search(2, prime="to b", n_beams=400)
+    every = [a + b for a, b in itertools.product(weighted.vocabulary_, repeat=2)]
+    scores = weighted.score_samples(["to b" + text for text in every]) - weighted.score_samples(["to b"])
     assert best == every[int(scores.argmax())]
     assert log_p == pytest.approx(scores.max())
 
 
-def test_gaps_are_filled_as_by_brute_force(poet):
+def test_gaps_are_filled_as_by_brute_force(weighted_poet):
     every = [f"n{a}{b}an" for a, b in itertools.product("an o.N", repeat=2)]
-    best = every[int(poet.score_samples(every).argmax())]
-    assert poet.restore(["n__an"], gaps="_", n_beams=500) == [best]
+    best = every[int(weighted_poet.score_samples(every).argmax())]
+    assert weighted_poet.restore(["n__an"], gaps="_", n_beams=500) == [best]
+
+
+def test_the_probability_of_a_match_is_the_sum_of_those_of_its_texts(weighted_poet):
+    documents = ["".join(letters) for n in range(4) for letters in itertools.product("an", repeat=n)]
+    total = np.exp(weighted_poet.score_samples(documents)).sum()
+    found = weighted_poet.match_probability("[an]{0,3}")
+    assert found == pytest.approx((total, total, total))
+
+
+def test_guess_numbers_are_those_of_the_most_probable_documents(weighted_poet):
+    likeliest = weighted_poet.enumerate_documents(150)
+    ranks = np.arange(1, 151)
+    chosen = slice(2, 150, 7)
+    found = weighted_poet.guess_number(likeliest.documents[chosen], n_samples=20_000, random_state=0)
+    np.testing.assert_allclose(found.estimate, ranks[chosen], rtol=0.2)
+    assert ((found.lower <= ranks[chosen]) & (ranks[chosen] <= found.upper)).mean() > 0.85
+
+
+def test_typos_are_mended_as_by_brute_force(weighted_poet):
+    """The most probable document of those that differ by one letter, which are equally probable typos."""
+    among = [f"no {letter} an" for letter in "ao.N"]
+    best = among[int(weighted_poet.score_samples(among).argmax())]
+    assert weighted_poet.restore(["no n an"], typos=0.05, among=among) == [best]
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_results_do_not_depend_on_the_threads(mixed, n_threads):
-    other = mixed._with_attributes(n_threads=n_threads)
+def test_results_do_not_depend_on_the_threads(weighted, n_threads):
+    other = weighted._with_attributes(n_threads=n_threads)
     texts = [TEXT[i : i + 31] for i in range(0, 700, 7)]
-    np.testing.assert_array_equal(other.score_samples(texts), [mixed.score_samples([text])[0] for text in texts])
-    assert other.score(TEXT * 9, exact=False) == mixed.score(TEXT * 9, exact=False)
-    assert other.sample(31, n_samples=200, random_state=3) == mixed.sample(31, n_samples=200, random_state=3)
+    np.testing.assert_array_equal(other.score_samples(texts), [weighted.score_samples([text])[0] for text in texts])
+    assert other.score(TEXT * 9, exact=False) == weighted.score(TEXT * 9, exact=False)
+    assert other.sample(31, n_samples=200, random_state=3) == weighted.sample(31, n_samples=200, random_state=3)
 
 
-def test_the_same_text_is_drawn_at_once_and_in_pieces(mixed):
-    assert "".join(itertools.islice(mixed.stream(200, random_state=3), 200)) == mixed.sample(200, random_state=3)
+def test_the_same_text_is_drawn_at_once_and_in_pieces(weighted):
+    assert "".join(itertools.islice(weighted.stream(200, random_state=3), 200)) == weighted.sample(200, random_state=3)
 
 
 @pytest.mark.parametrize("adapt", [True, "counts"])
