@@ -43,7 +43,7 @@ class CharNGram(LanguageModel):
     An n-gram is a sequence of n symbols. The model counts all n-grams of up to `order` symbols and predicts a symbol
     from the ``order - 1`` symbols before it, interpolating longer, rarer contexts with shorter ones (Chen and Goodman
     1999). Counting takes about a second per million characters and needs no tuning, so fit a `CharNGram` first: it is
-    the baseline that a network should beat. ``docs/tasks.md`` compares the two.
+    the baseline that a network should beat. ``docs/mixtures.md`` compares the two.
 
     A `CharNGram` has the same sampling and scoring methods as a `CharRNN`. With ``adapt=True``, they also count the
     text they read, without changing the model; `adapt` returns a model that has counted it. `prune` and

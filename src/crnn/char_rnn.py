@@ -182,9 +182,8 @@ class CharRNN(LanguageModel):
         ``OMP_NUM_THREADS`` and the amount of work. Training also measures its steps and uses fewer threads on a busy
         machine. The results have the same bits for any number.
     random_state : int, SeedSequence, Generator or None, default=None
-        The seed for initial weights, dropout and the order of documents. None: a different seed each time. A Generator
-        of another kind than PCG64 seeds a PCG64, whose state a file can hold. `partial_fit` continues with the
-        generator of `fit`.
+        The seed for initial weights, dropout and the order of documents: the same seed gives the same model. None: a
+        different seed each time. `partial_fit` continues with the generator of `fit`.
     verbose : int, default=0
         0: silent. 1: the size of the data and a progress bar, on standard error. 2: also a sample every few seconds.
 

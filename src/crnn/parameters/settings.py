@@ -274,9 +274,8 @@ class Settings:
     random_state: Annotated[Any, Parameter(
         "execution", "int, SeedSequence, Generator or None", None,
         None,  # `generator` checks it: making a generator may advance another one
-        "The seed for initial weights, dropout and the order of documents. None: a different seed each time. A "
-        "Generator of another kind than PCG64 seeds a PCG64, whose state a file can hold. "
-        "`partial_fit` continues with the generator of `fit`.",
+        "The seed for initial weights, dropout and the order of documents: the same seed gives the same model. None: a "
+        "different seed each time. `partial_fit` continues with the generator of `fit`.",
     )]
     verbose: Annotated[int, Parameter(
         "execution", "int", 0, _int(0),
