@@ -190,8 +190,9 @@ class LanguageModel(Estimator):
             Characters to generate, or at most this many with a `stop`. None: 200, or a whole document. A model of
             documents warns if `n_samples` may be meant; `max_length` limits a document without a warning.
         prime : str or bytes, default=""
-            Text for the model to read first. It is not returned, except by a model of documents, whose document starts
-            with it. Without a prime, the zero state predicts the first character.
+            The beginning of the text, which the model reads first and then continues. It is not returned, except by a
+            model of documents, whose document starts with it. Without a prime, the zero state predicts the first
+            character.
         logit_bias : dict, default=None
             Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf forbids
             a character, which the model may lack.

@@ -165,7 +165,7 @@ class Lines(NamedFiles, Sequence[Any]):
         what ``map(mask, lines)`` is to a list. The ids of large files are then kept in a temporary file, since a later
         call may use another transform.
     cache : path or None, default=None
-        As for `TextFile`.
+        The folder for the cache files of texts larger than 64 MB. None: chosen as for `TextFile`.
 
     Attributes
     ----------
