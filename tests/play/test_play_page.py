@@ -146,6 +146,28 @@ def test_a_link_stores_the_settings(driver, path):
     assert driver.execute_script("return byId('clip-value').textContent") == "\u00b15"
 
 
+def test_a_broken_link_says_nothing(driver, path):
+    open_with(driver, path, "%E0%A4%A")
+    assert driver.execute_script(PRESSED) == ["gist"]
+    assert faults(driver) == ([], [])
+
+
+def test_a_file_in_another_encoding_is_noticed(page, tmp_path):
+    (tmp_path / "latin.txt").write_bytes("Übergröße, Straße. ".encode("latin-1") * 20)
+    page.find_element("id", "file").send_keys(str(tmp_path / "latin.txt"))
+    wait(page, "return byId('message').textContent.includes('not a text in UTF-8')")
+    wait(page, "return Number(document.body.dataset.steps) > 10")
+    (tmp_path / "utf8.txt").write_text("Übergröße, Straße. " * 20, encoding="utf-8")
+    page.find_element("id", "file").send_keys(str(tmp_path / "utf8.txt"))
+    wait(page, "return !byId('message').textContent.includes('not a text in UTF-8')")
+
+
+def test_a_text_is_cut_between_characters(page):
+    page.execute_script("byId('own').value = 'a' + '\\u{1f600}'.repeat(1_000_000)")
+    page.execute_script("byId('own').dispatchEvent(new Event('change'))")
+    wait(page, "return byId('text-facts').textContent === '1,000,000 characters, 2 different'")
+
+
 def test_nan_is_named_and_ends_training(driver, path):
     open_with(driver, path, "nan")
     wait(driver, "return document.getElementById('loss').textContent === 'NaN'")

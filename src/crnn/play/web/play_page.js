@@ -16,6 +16,15 @@ function slowChange(states, hidden, unit) {
   return sum / (count - 1);
 }
 
+// What the page's address says after "#"; a broken address says nothing.
+function linkFragment() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
 class Page {
   constructor({ texts }) {
     this.texts = texts;
@@ -58,7 +67,7 @@ class Page {
       this.setRunning(!this.running);
     });
     window.addEventListener("hashchange", () => {
-      if (decodeURIComponent(location.hash.slice(1)) !== this.link) this.followLink();
+      if (linkFragment() !== this.link) this.followLink();
     });
     const box = byId("sample");
     box.addEventListener("pointerleave", () => (this.sampleIsHeld = false));
@@ -67,7 +76,7 @@ class Page {
 
   // Start with the experiment or the settings that the page's address names.
   followLink() {
-    const fragment = decodeURIComponent(location.hash.slice(1));
+    const fragment = linkFragment();
     if (Object.hasOwn(EXPERIMENTS, fragment)) {
       this.startExperiment(fragment);
       requestAnimationFrame(() => byId("bar").scrollIntoView()); // and not to the button, which has this name
@@ -129,7 +138,7 @@ class Page {
     const { text } = this.controls.values;
     const whole = text === "own" ? this.ownText : this.texts[text];
     this.tooLong = whole.length > MAX_TEXT;
-    return this.tooLong ? whole.slice(0, MAX_TEXT) : whole;
+    return this.tooLong ? whole.slice(0, MAX_TEXT).replace(/[\ud800-\udbff]$/, "") : whole; // and no half of a character
   }
 
   restart() {
@@ -315,6 +324,9 @@ class Page {
     const start = await file.slice(0, 4 * MAX_TEXT).text(); // a character of UTF-8 has at most 4 bytes
     byId("own").value = start.slice(0, MAX_SHOWN); // a field with a line of a million characters is too slow
     this.takeOwnText(start.slice(0, MAX_TEXT + 1));
+    if (start.includes("\ufffd")) {
+      this.say("The file is not a text in UTF-8: bytes that are no characters became \ufffd. Save it as UTF-8, and open it again.", true);
+    }
   }
 
   // Keep the settings in the page's address.
