@@ -225,7 +225,7 @@ class AnomalyDetector(Estimator):
     def fit(self, X: Iterable[Text], y: Any = None) -> Self:
         """Train the model on clean texts, set the threshold with texts that it has not read, and return the detector.
 
-        Counts are of all texts, and all set the threshold: those of each fold are scored by the counts of the others.
+        Counts are of all texts, and all set the threshold: each fold's texts are scored by the other folds' counts.
         A network's threshold is set by a random part, held out of training. If a text occurs several times, each
         occurrence counts by itself: like new texts, some equal texts that the model has read. If nearly all repeated
         texts occur the same number of times, they are taken for accidental copies, and count once.
@@ -314,9 +314,9 @@ class AnomalyDetector(Estimator):
         """Learn more clean texts and move the threshold, as after a change of what is normal.
 
         A random part of the texts, `calibration_fraction`, is held out of training. The newest texts held out, now and
-        in earlier calls, set the threshold for the new model, with the same reduction as before. Of the texts of `fit`
-        that counts have learned, as many count, with the scores that they had without themselves. Characters new since
-        `fit` stay unknown. If n-gram counts exceed their memory, the longest n-grams that occurred
+        in earlier calls, set the threshold for the new model, with the same reduction as before. The texts of `fit`
+        that counts have learned contribute the same share, each with the score that it had without itself. Characters
+        new since `fit` stay unknown. If n-gram counts exceed their memory, the longest n-grams that occurred
         once go first. The first call on an unfitted detector is equivalent to `fit`.
 
         To forget old texts, fit a new detector on the texts of the last days. Errors and warnings are as in `fit`; also
@@ -482,9 +482,9 @@ class AnomalyDetector(Estimator):
 
         Each text is judged without itself: by the counts of all others but some, see `fit`, or by a network trained on
         the other folds, so a network is trained ``folds + 1`` times. The share `contamination` of the texts, those
-        with the lowest scores, is flagged; of texts with equal scores, all or none. Of a text that occurs several
-        times, the other occurrences stay, unless `unique` is True. Afterwards, `predict` judges new texts. The
-        parameters, errors and warnings are as in `fit`.
+        with the lowest scores, is flagged; texts with equal scores are flagged all or none. If a text occurs several
+        times, it is judged by its other occurrences, too, unless `unique` is True. Afterwards, `predict` judges new
+        texts. The parameters, errors and warnings are as in `fit`.
 
         Returns
         -------
@@ -717,8 +717,8 @@ class AnomalyDetector(Estimator):
         """Write the detector as a JavaScript module for browsers and Node.js; see ``docs/export.md``.
 
         The module has no dependencies and exports the function ``detect``, which gives a text's score and verdict, and
-        the place of its least probable character. It applies the same mask and threshold. The verdicts are those of
-        `predict` unless the model is rounded: for a network with `int8` or `float16`, or counts that were neither
+        the place of its least probable character. It applies the same mask and threshold. It judges as
+        `predict` does unless the model is rounded: for a network with `int8` or `float16`, or counts that were neither
         pruned nor quantized, a text just at the threshold may be judged differently. To avoid that, `calibrate` a
         detector with a model that is already compact, such as ``AnomalyDetector(counts.prune(400_000))``.
 

@@ -315,14 +315,14 @@ class CharNGram(LanguageModel):
         """Return a model whose file takes at most `max_bytes`: without the n-grams that lower the loss least.
 
         The n-grams to keep are chosen by relative entropy, for each byte that they take (Stolcke 1998). The
-        probabilities of the others are those of shorter n-grams, so that all sum to one. The model samples and scores
+        other n-grams get the probabilities of shorter ones, so that all sum to one. The model samples and scores
         like any other, but its counts are gone: it cannot adapt, and neither `partial_fit` nor `prune` can change it.
         `quantize` makes it smaller still.
 
         Parameters
         ----------
         max_bytes : int
-            The size of the file that `save` writes. If the file already is no larger, the model is returned unchanged.
+            The size of the file that `save` writes. If the file is small enough, the model is returned unchanged.
 
         Returns
         -------

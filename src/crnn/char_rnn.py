@@ -845,7 +845,7 @@ class CharRNN(LanguageModel):
     # ------------------------------------------------------ model file, exports
 
     def save(self, path: FilePath | BinaryIO, *, training_state: bool = True) -> None:
-        """Write the model to a file, from which `load` restores it.
+        """Write the model to a file that `load` reads.
 
         The file is written to a temporary file and renamed when complete, so that an existing file is never half
         overwritten. The format is safetensors, with PyTorch's names of tensors; see ``docs/design.md``.

@@ -99,7 +99,7 @@ class Estimator:
             estimator._require_parameter(key, {})
 
     def save(self, path: FilePath | BinaryIO) -> None:
-        """Write the model to a file, from which `load` reads it.
+        """Write the model to a file that `load` reads.
 
         The file is written to a temporary file and renamed when complete, so that an existing file is never half
         overwritten. The format is safetensors; see ``docs/design.md``. The file of a `Mixture` or `TextClassifier`

@@ -569,7 +569,7 @@ class LanguageModel(Estimator):
             none is given; ``""`` means that nothing stood there. "ocr" has the confusions of scanned text
             (``docs/restore.md``). In a list, later rates replace earlier ones.
         least : float or dict, default=None
-            The nats that each change must gain: the restored text has the largest log-probability, that of the damage
+            The nats that each change must gain: the restored text has the largest log-probability, the damage's
             included, after `least` is subtracted for each change. Undoing one change therefore loses at least as
             much. A dict has numbers for "case", "spaces", "accents", "typos" and "confusions". Gaps are always filled.
             None: 3 with `typos` or `confusions`, a factor of 20, but 0 for ``case=True``, ``spaces=True`` and accents,

@@ -156,8 +156,8 @@ class Mixture(LanguageModel):
         symbols, if the text has no spaces or documents of a single word, or with labels, `sample_weight` or given
         `weights`.
     max_seconds : float or None, default=None
-        The time limit of `fit` and `partial_fit`: counts come first, networks share the rest. Of a text with more than
-        250,000 characters per second, only the end is counted. None: each model's own limits.
+        The time limit of `fit` and `partial_fit`: counts come first, networks share the rest. If a text has more
+        than 250,000 characters per second, only its end is counted. None: each model's own limits.
     n_threads : int or None, default=None
         As in `CharRNN`; None: each network's own number.
     verbose : int, default=0
@@ -638,7 +638,7 @@ class Mixture(LanguageModel):
     def adapt(self, X: TextLike, **options: Any) -> Self:
         """Return a mixture whose models have adapted to a text; see `CharRNN.adapt` and `CharNGram.adapt`.
 
-        `X` and errors are as for these; `options` are those of `CharRNN.adapt`, for the networks. The weights and the
+        `X` and errors are as for these; networks get the `options`, as in `CharRNN.adapt`. The weights and the
         counts of words are the same. This mixture and its models stay unchanged.
 
         Examples
@@ -662,7 +662,7 @@ class Mixture(LanguageModel):
     def recommended(cls, X: TextLike, seconds: float, *, verbose: int = 1, **overrides: Any) -> Self:
         """Return an unfitted mixture of a network and counts for a text and a time limit.
 
-        The network is the one of `CharRNN.recommended` for the time that is left after counting. The choice is printed
+        `CharRNN.recommended` chooses the network, for the time left after counting. The choice is printed
         on standard error. `crnn.train` makes this choice and fits the mixture within the time.
 
         Parameters
@@ -674,8 +674,8 @@ class Mixture(LanguageModel):
         verbose : int, default=1
             0: print nothing. This is not the mixture's own `verbose`.
         **overrides
-            Parameters to fix rather than choose: those of the mixture, of `CharRNN`, and `order` and `max_memory` (by
-            default 1 GB here, which limits the order) of `CharNGram`.
+            Parameters to fix rather than choose: the mixture's, `CharRNN`'s, and `CharNGram`'s `order` and `max_memory`
+            (by default 1 GB here, which limits the order).
 
         Examples
         --------

@@ -104,7 +104,7 @@ def dirty_cells(frame: Any, contamination: float = 0.001, *, columns: Any = None
     columns : list of str or None, default=None
         The names of the columns to judge. None: all columns of texts.
     random_state : int, SeedSequence, Generator or None, default=None
-        The seed for the parts in which values are judged, which hardly changes the result.
+        The seed that divides values into the parts judged by each other; it hardly changes the result.
 
     Returns
     -------

@@ -37,7 +37,7 @@ class FoundUnit(NamedTuple):
     correlation : float
         Pearson's correlation of unit and property on the second half of the text.
     chosen_by : float
-        Pearson's correlation on the first half of the text, by which the unit was chosen.
+        Pearson's correlation on the first half of the text, the reason for choosing the unit.
     """
 
     layer: int

@@ -467,7 +467,8 @@ class Change(NamedTuple):
     after : str or bytes
         What replaces the piece in the restored text; empty if it was removed.
     log_odds : float
-        The log-probability of the restored text minus that of the text without this change, in nats.
+        How much more probable the restored text is than the text without this change: the difference of their
+        log-probabilities, in nats.
     """
 
     start: int

@@ -154,7 +154,7 @@ class WordSurprisal(NamedTuple):
     words : list of str, or of bytes
         The words, without white space.
     surprisal : ndarray of float64 and shape (n,)
-        The surprisal of each word and the white space after it, in the unit that was asked for.
+        The surprisal of each word and the white space after it, in the chosen unit.
     """
 
     words: list[Any]

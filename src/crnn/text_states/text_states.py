@@ -244,7 +244,7 @@ class TextStates:
         return Strings.join(drawn).decode(vocabulary)
 
     def join(self, other: TextStates) -> TextStates:
-        """Return the sessions of these states, followed by those of others of the same model with the same weights.
+        """Return the sessions of these states, followed by the sessions of other states of the same model.
 
         Examples
         --------
