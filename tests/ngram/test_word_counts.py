@@ -9,7 +9,7 @@ import pytest
 from crnn import InvalidInputError
 from crnn.inference.mixed_network import letters_of
 from crnn.ngram import word_counts as module
-from crnn.ngram.word_counts import KEPT, WordCounts, folds_of, has_words
+from crnn.ngram.word_counts import LEAST_COUNTS, WordCounts, folds_of, has_words
 from crnn.reference.word_counts import WordCounts as Reference
 from crnn.text.vocabulary import Vocabulary
 
@@ -30,7 +30,7 @@ def ids_of(vocabulary, n=1500, seed=0):
 
 def nearest_share(share):
     """Return the share as the tables round it."""
-    return float(module.SHARES[min(max(round(math.log(max(share, module.SHARES[-1])) / -module.STEP), 0), 255)])
+    return float(module.SHARES[min(max(round(math.log(max(share, module.SHARES[-1])) / -module.SHARE_STEP), 0), 255)])
 
 
 def rows_after(counts, text, others):
@@ -41,9 +41,9 @@ def rows_after(counts, text, others):
 
 
 @pytest.mark.parametrize("vocabulary", [DOCUMENTS, TEXT], ids=["documents", "text"])
-@pytest.mark.parametrize("kept", [KEPT[0], KEPT[3]])
+@pytest.mark.parametrize("kept", [LEAST_COUNTS[0], LEAST_COUNTS[3]])
 def test_probabilities_are_those_of_the_definition(vocabulary, kept, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", (kept,))
+    monkeypatch.setattr(module, "LEAST_COUNTS", (kept,))
     ids = ids_of(vocabulary)
     V = len(vocabulary)
     counts = WordCounts.of(ids, vocabulary, MEMORY)
@@ -58,7 +58,7 @@ def test_probabilities_are_those_of_the_definition(vocabulary, kept, monkeypatch
         np.testing.assert_allclose(found, expected.probabilities(text, np.exp(others)), rtol=1e-12)
         of_definition = np.array(exact.probabilities(text, np.exp(others)))
         assert of_definition.sum() == pytest.approx(1)
-        assert np.abs(np.log(found / of_definition)).max() < 4 * module.STEP / 2  # four rounded factors
+        assert np.abs(np.log(found / of_definition)).max() < 4 * module.SHARE_STEP / 2  # four rounded factors
 
 
 def test_rows_do_not_depend_on_how_a_text_is_cut():

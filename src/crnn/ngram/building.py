@@ -115,6 +115,7 @@ class Builder:
         return added
 
     def _new(self, order: int, times: Times | None = None) -> Counts:
+        """Return empty counts of an order, which keep their text if they are long and count each symbol once."""
         keeps_text = self._keeps_text and order > LONGEST_STORED and times is None
         return Counts(order, self._symbols, self._boundary, keeps_text=keeps_text)
 
@@ -284,6 +285,7 @@ def _boundary_before(ids: Ids, stop: int, boundary: int, block: int) -> int:
 
 
 def _read(ids: Ids, start: int, stop: int) -> NDArray[Any]:
+    """Return a part of the ids, possibly of a memory map, as the kernels take them."""
     return ids[start:stop].astype(np.int32)
 
 

@@ -211,6 +211,7 @@ class Counts:
         self.trie.grow(*self._new_arrays(self.trie.node_count + nodes, self.trie.pool_used + numbers))
 
     def _grow(self) -> None:
+        """Make the arrays half as large again."""
         self.reserve_exactly(self.trie.node_count // 2, self.trie.pool_used // 2)
 
     def _new_arrays(self, nodes: int, numbers: int) -> list[NDArray[np.int32]]:
@@ -224,6 +225,7 @@ class Counts:
 
     @property
     def _dtype(self) -> np.dtype[Any]:
+        """The type of the symbols of a kept text."""
         return text_dtype(self.symbols)
 
     def _reserve_text(self, n_symbols: int) -> None:
@@ -298,6 +300,7 @@ def text_dtype(symbols: int) -> np.dtype[Any]:
 
 
 def _int32(ids: ArrayLike) -> NDArray[np.int32]:
+    """Return ids as the kernels take them."""
     return np.ascontiguousarray(ids, np.int32)
 
 

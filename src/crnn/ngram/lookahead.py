@@ -84,7 +84,7 @@ class Lookahead:
                 for state in cycle:
                     check_canceled()
                     after = self.goal.after_each(state)
-                    change = max(change, self.contexts.sweep(after, self.values, self.values[state], maximum))
+                    change = max(change, self.contexts.sweep(after, self.values, self.values[state], maximum=maximum))
                 visits += len(cycle) * self.contexts.n
                 if len(cycle) == 1 and cycle[0] not in self.goal.table[cycle[0]]:
                     break
@@ -105,7 +105,7 @@ class Lookahead:
             following[S + 1] = 0
             for state in range(S):
                 check_canceled()
-                self.contexts.sweep(self.goal.after_each(state), values, following[state], False)
+                self.contexts.sweep(self.goal.after_each(state), values, following[state], maximum=False)
             values = following
         return float(values[self.goal.start, self.start])
 

@@ -22,17 +22,17 @@ from .counts import discounts
 from .packed_counts import numbers_of, packed_numbers
 
 LEVELS = words.LEVELS
-STEP = 1 / 20  # of the logarithm of shares: rounding changes one by at most 2.5 %
-SHARES = np.exp(-STEP * np.arange(256))
+SHARE_STEP = 1 / 20  # of the logarithm of shares: rounding changes one by at most 2.5 %
+SHARES = np.exp(-SHARE_STEP * np.arange(256))
 CALL_SYMBOLS = 1 << 16  # symbols hashed per call, which take some thousandths of a second
-SAMPLE = 1 << 20  # symbols that show whether a text has words
+SAMPLE_SYMBOLS = 1 << 20  # symbols that show whether a text has words
 MIN_SPACES = 1 / 20  # per letter of a text with words
 N_ASCII = 128
 MIN_WORDS = 1.5  # mean words of a document
 BUILD_BYTES = 64  # memory per symbol while counting
 # The least counts of n-grams with 0, 1 and 2 previous words, tried in turn until the tables fit in the memory.
-KEPT = ((1, 1, 2), (1, 2, 2), (1, 2, 3), (2, 3, 4), (2, 4, 6), (3, 6, 10), (5, 10, 20))
-NAMES = ("lengths", "keys", "sizes", "escapes", "symbols", "shares", "base", "letters", "folds")
+LEAST_COUNTS = ((1, 1, 2), (1, 2, 2), (1, 2, 3), (2, 3, 4), (2, 4, 6), (3, 6, 10), (5, 10, 20))
+ARRAY_NAMES = ("lengths", "keys", "sizes", "escapes", "symbols", "shares", "base", "letters", "folds")
 
 Ids = NDArray[Any]
 Keys = NDArray[np.uint32]
@@ -90,11 +90,11 @@ class WordCounts:
         skipped = first - max(0, first - words.WINDOW)
         kinds = words.SymbolKinds(letters, folds, boundary)
         levels, base = _counted(_hashed(kinds, x, skipped), folds[x[skipped:]], folds)
-        tables = _tables(levels, KEPT[0])
-        for kept in KEPT[1:]:
+        tables = _tables(levels, LEAST_COUNTS[0])
+        for least_counts in LEAST_COUNTS[1:]:
             if _n_bytes(tables) <= max_memory // 4:
                 break
-            tables = _tables(levels, kept)
+            tables = _tables(levels, least_counts)
         return cls(_to_arrays(tables, base, letters, folds), boundary)
 
     @property
@@ -115,7 +115,7 @@ class WordCounts:
 
     def same_as(self, other: WordCounts) -> bool:
         """Return whether other counts have the same tables."""
-        same = all(np.array_equal(self.arrays[name], other.arrays[name]) for name in NAMES)
+        same = all(np.array_equal(self.arrays[name], other.arrays[name]) for name in ARRAY_NAMES)
         return same and self.boundary == other.boundary
 
     def spread(
@@ -150,7 +150,7 @@ def folds_of(vocabulary: Vocabulary) -> NDArray[np.int32]:
 
 def has_words(ids: Ids, vocabulary: Vocabulary) -> bool:
     """Return whether a text has words with spaces between them, and each document several."""
-    x = np.asarray(ids[:SAMPLE])
+    x = np.asarray(ids[:SAMPLE_SYMBOLS])
     is_letter = letters_of(vocabulary)[x].astype(bool)
     n_spaces = np.count_nonzero(x == vocabulary.ids_of_codes(np.array([ord(" ")]))[0])
     if n_spaces == 0 or n_spaces < MIN_SPACES * np.count_nonzero(is_letter):
@@ -212,10 +212,10 @@ def _discounts_of(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(discounts(n[None, 1:5])[0])
 
 
-def _tables(levels: Sequence[_Counted], kept: Sequence[int]) -> list[Table]:
+def _tables(levels: Sequence[_Counted], least_counts: Sequence[int]) -> list[Table]:
     """Return the tables of all levels without the n-grams whose count is too small."""
     tables = []
-    for level, least in zip(levels, kept, strict=True):
+    for level, least in zip(levels, least_counts, strict=True):
         check_canceled()
         firsts = np.flatnonzero(np.append(True, level.keys[1:] != level.keys[:-1]))
         sizes = np.diff(np.append(firsts, len(level.keys)))
@@ -241,11 +241,12 @@ def _tables(levels: Sequence[_Counted], kept: Sequence[int]) -> list[Table]:
 
 def _share_numbers(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return the numbers of the nearest shares."""
-    numbers = np.rint(np.log(np.maximum(shares, SHARES[-1])) / -STEP)
+    numbers = np.rint(np.log(np.maximum(shares, SHARES[-1])) / -SHARE_STEP)
     return np.asarray(np.clip(numbers, 0, 255), np.uint8)
 
 
 def _n_bytes(tables: Sequence[Table]) -> int:
+    """Return the bytes of some tables: 9 for a context, 4 for an entry."""
     return sum(9 * len(table.keys) + 4 * len(table.symbols) for table in tables)
 
 
@@ -287,10 +288,10 @@ def _sorted_keys(packed: NDArray[np.uint8], lengths: Sequence[int]) -> Keys:
 
 def _check_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
     """Raise an error unless the arrays have the right types and dimensions."""
-    missing = set(NAMES) - set(arrays)
+    missing = set(ARRAY_NAMES) - set(arrays)
     _require(not missing, f"{', '.join(sorted(missing))} missing")
     types = {"lengths": np.int64, "base": np.float64, "folds": np.int32}
-    for name in NAMES:
+    for name in ARRAY_NAMES:
         array = arrays[name]
         _require(array.dtype == types.get(name, np.uint8) and array.ndim == 1, f"{name} has the wrong type")
     lengths = arrays["lengths"]
