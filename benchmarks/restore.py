@@ -134,8 +134,8 @@ def shares_of_scans(pages: list[str], scans: list[tuple[str, dict[int, str]]], f
     return {"wrong": wrong / words, "broken": broken / right} | {kind: fixed[kind] / counts[kind] for kind in SCANS}
 
 
-def scan_table(learned: str, pages: list[str]) -> None:
-    """Print how much of scanned pages is mended, by what was learned, and by a dictionary."""
+def scan_table(learned: str, pages: list[str], other: str = "") -> None:
+    """Print how much of scanned pages is mended, by what was learned, also from another text, and by a dictionary."""
     rng = random.Random(0)
     scans = [scanned(page, rng) for page in pages]
     damaged = [scan for scan, _ in scans]
@@ -146,7 +146,10 @@ def scan_table(learned: str, pages: list[str]) -> None:
         speller = symspell(learned, 1)
         methods["SymSpell, words joined at hyphens"] = lambda texts: speller([re.sub(r"-\n", "", t) for t in texts])
     tenth, scan = learned[: len(learned) // 10], scanned(learned, rng)[0]
-    for name, source in {"the text": learned, "a tenth of it": tenth, "its scan": scan}.items():
+    sources = {"the text": learned, "a tenth of it": tenth, "its scan": scan}
+    if other:
+        sources["another text"] = other
+    for name, source in sources.items():
         model = CharNGram(n_threads=1).fit(source)
         if name == "the text":
             methods["typos, spaces, case"] = lambda texts, m=model: m.restore(texts, prime="\n\n", **usual)
@@ -318,11 +321,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.0, help="time to train a mixture (default: 0, none)")
     parser.add_argument("--characters", type=int, default=12_000, help="held-out characters (default: 12000)")
     parser.add_argument("--scan", action="store_true", help="damage pages of 2,000 characters as scans are")
+    parser.add_argument("--other", type=Path, help="with --scan: another text to learn from")
     options = parser.parse_args()
     text = unicodedata.normalize("NFC", options.file.read_text(encoding="utf-8"))
     cut = len(text) * 9 // 10
     if options.scan:
-        scan_table(text[:cut], held_out_texts(text[cut:], options.characters, 2000))
+        other = options.other.read_text(encoding="utf-8") if options.other else ""
+        scan_table(text[:cut], held_out_texts(text[cut:], options.characters, 2000), other)
         return
     models: dict[str, Any] = {"counts": CharNGram(7).fit(text[:cut])}
     if options.model:
