@@ -97,7 +97,7 @@ cdef void forward(
         for i in range(first, first + B):
             for j in range(H):
                 h[i + B, j] = Wx[x[i], j] + bh[j]
-        # h[t] += h[t-1] @ Wh                                (B, H) = (B, H) (H, H)
+        # h[t+1] += h[t] @ Wh                                (B, H) = (B, H) (H, H)
         add_product(&h[first, 0], &Wh[0, 0], &h[first + B, 0], B, H, H, b"N", b"N", <floating>1)
         for i in range(first + B, first + 2 * B):
             for j in range(H):
