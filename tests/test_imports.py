@@ -23,7 +23,7 @@ LAYERS = [
     ["_version", "arrays", "errors"],
     ["_kernels", "runtime", "parameters"],
     ["datasets", "text", "model"],
-    ["inference", "reference"],
+    ["display", "inference", "reference"],
     ["scoring"],
     ["sampling"],
     ["matching"],

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .adaptation.reading import Adapt
+from .display.progress import CountingProgress
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .files import ngram_file
 from .files.ngram_file import CountedText
@@ -29,7 +30,6 @@ from .text.labels import CountedSource, Numbers, checked_labels, documents_by_la
 from .text.sources import TextLike, TextSource, text_source
 from .text.vocabulary import Ids, Vocabulary
 from .training.data import data_summary
-from .training.progress import CountingProgress
 
 if TYPE_CHECKING:
     from .export.models import ExportedCounts

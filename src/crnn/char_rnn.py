@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .adaptation.reading import Adapt, AdaptationOptions, AdaptiveReading, adapted_state, adaptive_reading
 from .arrays import Array
+from .display.loss_curve import curves_of
+from .display.summary import describe_state
 from .errors import NotFittedError
 from .export.weights import require_package
 from .files import network_file
@@ -33,7 +35,6 @@ from .text.vocabulary import Special, Text, Vocabulary
 from .training.checkpoints import FINISHED, CheckpointFile, RunState
 from .training.fit import FitArguments, Validation, check_texts, plan_training
 from .training.gradients import TextGradient, gradient_of_text
-from .training.progress import curves_of, describe_state
 from .training.run import TrainingRun
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any, BinaryIO, Self
 
+from .display.summary import summary_html
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .files.sealed_file import write_path
 from .parameters.checks import FilePath, checked_bool, did_you_mean
-from .training.progress import summary_html
 
 # Names in other libraries for what has a different name here.
 SYNONYMS = {

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import Array
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
+from .display.loss_curve import curves_of
 from .errors import InvalidInputError, ModelFileError, NotFittedError
 from .estimator import Estimator
 from .files import model_file
@@ -29,7 +30,6 @@ from .scoring.string_scores import TextBlock
 from .text.labels import NumberedLabels
 from .text.vocabulary import Text, Vocabulary
 from .training.data import ClassData, class_prior
-from .training.progress import curves_of
 
 if TYPE_CHECKING:
     from .export.models import ExportedClassifier

@@ -16,7 +16,7 @@ from crnn import CharNGram, CharRNN, Mixture
 from crnn.cli import demo
 from crnn.cli import main as cli
 from crnn.datasets import python_manual
-from crnn.training.progress import printable
+from crnn.display.terminal import printable
 
 REPORT = re.compile(r"^ *([\d.]+) s +([\d,]+) characters read +([\d.]+) bits  (#+)$", re.MULTILINE)
 

@@ -18,8 +18,8 @@ from crnn import AnomalyDetector, CharNGram, CharRNN, DivergenceError, char_rnn
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
 from crnn.cli.train import MPI_SIZES, aborting, communicator
+from crnn.display import progress as progress_display
 from crnn.ngram.building import Builder
-from crnn.training import progress as progress_display
 
 
 def test_options_reach_the_model(folder):

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from crnn.cli import main as cli
-from crnn.training import progress as progress_display
+from crnn.display import progress as progress_display
 from crnn.training import run as training
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")

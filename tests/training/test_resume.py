@@ -12,10 +12,10 @@ from small_models import bits, learned_state, small
 from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
+from crnn.display.progress import Progress
 from crnn.files import network_file
 from crnn.training import run
 from crnn.training.checkpoints import CheckpointWriter
-from crnn.training.progress import Progress
 
 NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}

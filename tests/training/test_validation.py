@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
+from crnn.parameters.budget import Budget
 from crnn.parameters.intervals import Interval
 from crnn.reference import network as reference
 from crnn.text.streams import TextStreams
 from crnn.training import run
 from crnn.training.data import split_documents, split_text
-from crnn.training.plan import Budget
 from crnn.training.run import (
     DEFAULT_EVALUATIONS,
     MIN_ROWS,

@@ -17,12 +17,12 @@ from typing import Any
 from .. import _kernels
 from ..char_rnn import CharRNN
 from ..datasets import python_manual
+from ..display.terminal import is_terminal, printable
 from ..mixture import Mixture
 from ..parameters.checks import checked_float
 from ..runtime.build_info import processor_name
 from ..runtime.machine import cores
 from ..text.streams import symbols_for_epoch
-from ..training.progress import is_terminal, printable
 from .errors import catch_ending, interruptible, uninterrupted
 from .files import STANDARD_STREAM
 from .options import value_type

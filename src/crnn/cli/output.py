@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple, TextIO
 
-from ..training.progress import printable
+from ..display.terminal import printable
 
 # ---------------------------------------------------------------- coloring
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
+from ..display.loss_curve import number_in
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_choice
-from ..training.progress import number_in
 from .drawing import STYLES, axes_for, check_model_and_text, line_color, named_models
 
 if TYPE_CHECKING:

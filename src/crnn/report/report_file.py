@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import Array
 from ..char_rnn import CharRNN
+from ..display.loss_curve import number_in
 from ..errors import InvalidInputError, short_repr
 from ..export.models import ExportedNetwork
 from ..export.page import ENGINE, INTERFACE, fill_in, html_page, live_data, printable_title
@@ -30,7 +31,6 @@ from ..text.labels import checked_labels
 from ..text.sources import text_source
 from ..text.vocabulary import Vocabulary
 from ..text_classifier import TextClassifier
-from ..training.progress import number_in
 
 EXPORT = "crnn.export"
 STYLES = ("page.css", "live.css")

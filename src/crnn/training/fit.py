@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from ..errors import InvalidInputError
 from ..model.layout import Layout, SymbolPairs, layout_of
 from ..model.state import ModelState, extended_vocabulary, places, widened_state
+from ..parameters.budget import Budget
 from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, pcg64_generator
 from ..parameters.settings import Settings, rounds_operands
 from ..runtime.atomic_file import check_writable
@@ -26,7 +27,7 @@ from ..text.sources import TextLike, TextSource, text_source
 from ..text.vocabulary import Ids, Vocabulary
 from .checkpoints import CheckpointWriter, RunState, checkpoint_interval
 from .data import check_memory, data_summary, streams_for, training_and_validation_ids
-from .plan import Budget, TrainingPlan
+from .plan import TrainingPlan
 from .processes import Processes, processes_of
 
 Validation = TextLike | tuple[TextLike, ArrayLike | None]  # a text, or documents and their labels

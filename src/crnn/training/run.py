@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
+from ..display.progress import Progress
 from ..errors import DivergenceError, InvalidInputError
 from ..inference.packed_network import PackedNetwork
 from ..model.draft import ExclusiveUse
 from ..model.layout import Layout
 from ..model.state import ModelState
+from ..parameters.budget import Budget
 from ..parameters.intervals import Interval
 from ..parameters.schedules import WarmUp, learning_rates
 from ..scoring.text_scores import cuts, parallel_log_likelihood
@@ -32,9 +34,8 @@ from .checkpoints import (
     RunState,
     ValidationState,
 )
-from .plan import Budget, TrainingPlan
+from .plan import TrainingPlan
 from .processes import Processes
-from .progress import Progress
 from .team import threads_for
 from .trainer import JointTrainer, SmoothedLoss, StepSettings, Trainer
 

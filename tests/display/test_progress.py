@@ -22,27 +22,14 @@ from texts import PHRASES as TEXT
 import crnn
 from crnn import CharRNN
 from crnn.char_rnn import SAMPLE_LENGTH, SAMPLES
-from crnn.training import progress as module
+from crnn.display import bars
+from crnn.display import progress as module
+from crnn.display.bars import MAX_POINTS, NotebookDisplay, in_notebook
+from crnn.display.loss_curve import BOTTOM, HEIGHT, LEFT, RIGHT, TICKS, TOP, WIDTH, loss_curve, points_of, ticks
+from crnn.display.progress import CountingProgress, Progress
+from crnn.display.terminal import is_terminal, printable
+from crnn.parameters.budget import Budget
 from crnn.training import run as training
-from crnn.training.plan import Budget
-from crnn.training.progress import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    MAX_POINTS,
-    RIGHT,
-    TICKS,
-    TOP,
-    WIDTH,
-    CountingProgress,
-    NotebookDisplay,
-    Progress,
-    in_notebook,
-    loss_curve,
-    points_of,
-    printable,
-    ticks,
-)
 
 
 def train(verbose, text=TEXT, **parameters):
@@ -176,7 +163,7 @@ def test_characters_of_all_streams_and_of_short_chunks_count(capsys):
 )  # fmt: skip
 def test_samples_are_shown(kind, monkeypatch, text):
     monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(module, "PAUSE_SHARE", 0.0)
+    monkeypatch.setattr(bars, "PAUSE_SHARE", 0.0)
     with redirect_stderr(kind()) as shown:
         train(2, text)
     parts = shown.getvalue().split("----\n")
@@ -196,11 +183,11 @@ def test_a_terminal_is_open_and_has_lines(monkeypatch):
     with pseudo_terminal() as (_, terminal, resize):
         for lines, found in ((0, False), (1, True), (24, True)):
             resize(lines, 80)
-            assert module.is_terminal(terminal) is found
-    assert not module.is_terminal(closed())
+            assert is_terminal(terminal) is found
+    assert not is_terminal(closed())
     monkeypatch.delattr(os, "get_terminal_size")  # as in Pyodide
     monkeypatch.setattr(Terminal, "fileno", lambda self: 1)
-    assert module.is_terminal(Terminal())
+    assert is_terminal(Terminal())
 
 
 @pytest.fixture
@@ -231,7 +218,7 @@ def test_samples_and_lines_come_every_so_often_and_then_ever_less(capsys, clock)
 @pytest.mark.parametrize(("part", "chars"), [(0.0, 0), (0.0, 7), (1.0, 0)])
 def test_no_estimate_without_progress(part, chars):
     stream = io.StringIO()
-    display = module.display_on(stream, 9)
+    display = bars.display_on(stream, 9)
     display.update(part, chars, 3.0, "text", (1.0, None))
     display.close()
     assert stream.getvalue() == f"{part:4.0%}  {chars:.2f}/9.00\n"
@@ -271,8 +258,8 @@ def test_a_budget_of_seconds(kind, clock):
 
 @terminal_and_log
 def test_the_validation_loss_stays_in_view(kind, monkeypatch):
-    monkeypatch.setattr(module, "LINE_SECONDS", -1.0)
-    monkeypatch.setattr(module, "PAUSE_SHARE", 0.0)
+    monkeypatch.setattr(bars, "LINE_SECONDS", -1.0)
+    monkeypatch.setattr(bars, "PAUSE_SHARE", 0.0)
     with redirect_stderr(kind()) as shown, progress_of(Budget(40)) as display:
         display.show(10, 1.0)
         assert "validation" not in shown.getvalue()
@@ -410,7 +397,7 @@ def outputs(monkeypatch):
     displays.display = display
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", displays)
-    monkeypatch.setattr(module, "NOTEBOOK_INTERVAL", 0.0)
+    monkeypatch.setattr(bars, "NOTEBOOK_INTERVAL", 0.0)
     return outputs
 
 
@@ -461,7 +448,7 @@ def test_the_axis_ends_with_the_call_if_its_end_is_known(outputs, part, total, p
 
 
 def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):
-    monkeypatch.setattr(module, "NOTEBOOK_INTERVAL", 1.0)
+    monkeypatch.setattr(bars, "NOTEBOOK_INTERVAL", 1.0)
     display = NotebookDisplay(sys.stderr, None)
     for i in range(100):
         display.update(i / 100, i, i / 20, "text", (1.0, None))  # 5 seconds in all

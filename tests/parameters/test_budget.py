@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.training.plan import Budget
+from crnn.parameters.budget import Budget
 
 seconds = st.floats(0, 1e6)
 paces = st.floats(1e-6, 1e3)

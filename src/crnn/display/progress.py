@@ -1,0 +1,119 @@
+"""Progress: what `fit` shows in a terminal, a log file or a notebook."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Self, TextIO
+
+from ..parameters.budget import Budget
+from .bars import PAUSE_SHARE, Display, display_on
+from .terminal import printable, rate_of
+
+SAMPLE_SECONDS = 5.0  # between two samples, at first
+
+
+class _Shown:
+    """Progress on standard error, whose errors (a closed pipe, a full disk) never interrupt the work."""
+
+    def __init__(self, verbose: int, summary: str) -> None:
+        self._verbose = verbose
+        self._summary = summary
+        self._display: Display | None = None
+        self._start = time.perf_counter()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._display is not None:
+            self._try(self._display.close)
+
+    def _try(self, action: Callable[..., object], *arguments: Any) -> None:
+        """Call a function that writes; stop showing progress once it fails (for a closed stream with ValueError)."""
+        try:
+            action(*arguments)
+        except (OSError, ValueError):
+            self._display = None
+            self._verbose = 0
+
+
+class Progress(_Shown):
+    """Shows loss, bits per character, characters per second and time left of training, after the line `summary`.
+
+    `chars_per_step` is T * B; `elapsed` is seconds that the call had taken when it was interrupted.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        chars_per_step: int,
+        *,
+        verbose: int,
+        summary: str,
+        sample: Callable[[], Iterable[str | bytes]],
+        elapsed: float = 0.0,
+    ) -> None:
+        super().__init__(verbose, summary)
+        self._budget = budget
+        self._chars_per_step = chars_per_step
+        self._sample = sample
+        self._validation = ""
+        self._last_sample = self._start
+        self._start -= elapsed
+
+    def __enter__(self) -> Self:
+        if self._verbose and sys.stderr is not None:
+            self._try(self._open, sys.stderr)
+        return self
+
+    def show(self, steps_done: int, loss: float, validation_loss: float | None = None, *, ended: bool = False) -> None:
+        """Show the progress of this call; losses are in nats per character. The last validation loss stays visible.
+
+        `ended`: whether training is over, so that the bar is full even if the budget is not used up.
+        """
+        if self._display is None:
+            return
+        now = time.perf_counter()
+        seconds = now - self._start
+        if validation_loss is not None:
+            self._validation = f", validation {validation_loss:.3f} nats"
+        chars = steps_done * self._chars_per_step
+        text = f"{rate_of(chars, seconds)}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
+        part = 1.0 if ended else self._budget.part_done(steps_done, seconds)
+        self._try(self._display.update, part, chars, seconds, text, (loss, validation_loss))
+        due = max(SAMPLE_SECONDS, seconds * PAUSE_SHARE)
+        if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
+            self._last_sample = now
+            shown = "\n".join(map(printable, self._sample()))
+            self._try(self._display.write, f"----\n{shown}\n----")
+
+    def _open(self, stream: TextIO) -> None:
+        print(self._summary, file=stream, flush=True)
+        total = None if self._budget.seconds is not None else (self._budget.n_steps or 0) * self._chars_per_step
+        self._display = display_on(stream, total)
+
+
+class CountingProgress(_Shown):
+    """Shows how much of a text has been counted, after the line `summary`; its `show` is the `progress` of a
+    `Builder`.
+    """
+
+    def __enter__(self) -> Self:
+        if self._verbose:
+            self.write(self._summary)
+        return self
+
+    def write(self, line: str) -> None:
+        """Show a line."""
+        self._try(lambda: print(line, file=sys.stderr, flush=True))
+
+    def show(self, done: int, total: int) -> None:
+        """Show how many symbols have been counted."""
+        if self._verbose and sys.stderr is not None:
+            self._try(self._update, done, total, sys.stderr)
+
+    def _update(self, done: int, total: int, stream: TextIO) -> None:
+        seconds = time.perf_counter() - self._start
+        if self._display is None:
+            self._display = display_on(stream, total)
+        self._display.update(done / total, done, seconds, rate_of(done, seconds), (None, None))
