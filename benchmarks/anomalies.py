@@ -33,7 +33,7 @@ from benchmarks.machine import machine
 from benchmarks.pages import print_tables
 from benchmarks.timing import least_time
 from crnn import AnomalyDetector, CharNGram, CharRNN
-from crnn.scoring.string_scores import Reduce
+from crnn.scoring.reductions import Reduce
 
 RATE = 0.001
 TOKEN = re.compile(r"\w+|[^\w\s]")

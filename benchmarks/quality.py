@@ -42,7 +42,7 @@ from scipy.special import log_softmax
 import crnn
 from benchmarks import peers
 from crnn import CharNGram, CharRNN
-from crnn.inference.mixed_network import best_weights
+from crnn.inference.mixture_weights import best_weights
 from crnn.mixture import shown_weights
 
 SECONDS = "15,60,180,600"

@@ -16,12 +16,11 @@ from threadpoolctl import threadpool_limits
 
 from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Mixture, NotFittedError, train
 from crnn import mixture as module
-from crnn.inference import mixed_network
+from crnn.inference import mixed_network, mixture_weights
 from crnn.inference.mixed_network import letters_before
 from crnn.inference.network import log_softmax
 from crnn.ngram.counts_network import AdaptiveCounts
 from crnn.reference.mixing import move_weights
-from crnn.scoring import string_scores
 from crnn.scoring.text_scores import log_likelihood
 from crnn.text import held_out as held_out_module
 from crnn.text.held_out import split_held_out
@@ -101,7 +100,7 @@ def test_strings_have_the_same_scores_alone_and_in_batches(namers, monkeypatch):
         assert state.feed(string).end().log_prob == score
     normal = mixture.score_samples(strings, reduce="mean")
     np.testing.assert_allclose(normal, found / (1 + np.array([len(string) for string in strings])))
-    monkeypatch.setattr(string_scores, "ROWS", 3)
+    monkeypatch.setattr("crnn.scoring.string_scores.ROWS", 3)
     np.testing.assert_array_equal(mixture.score_samples(strings), found)
     assert mixture.score(strings) == pytest.approx(found.sum() / sum(len(string) + 1 for string in strings))
 
@@ -909,14 +908,14 @@ def test_the_order_and_its_weights_are_the_best_in_the_mixture(long_enough, X, o
 
 def test_no_shorter_order_is_tried_when_the_time_is_over(long_enough, monkeypatch):
     now = [0.0]
-    fit = mixed_network.HeldOutText.fit
+    fit = mixture_weights.HeldOutText.fit
 
     def slow_fit(*arguments, **options):
         now[0] += 2
         return fit(*arguments, **options)
 
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    monkeypatch.setattr(mixed_network.HeldOutText, "fit", slow_fit)
+    monkeypatch.setattr(mixture_weights.HeldOutText, "fit", slow_fit)
     text = NAMES * 99
     orders = []
     for seconds in (3, 5, 9, None):
@@ -937,7 +936,7 @@ def test_weights_of_many_symbols_are_fitted_to_the_likeliest():
     models = [CharNGram(order, vocabulary=text).fit(text[:25_000]) for order in (1, 2, 3)]
     fitted = Mixture.from_fitted(models).fit_weights(text[25_000:25_600]).weights_[-1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixed_network, "MAX_SYMBOLS_OF_ROW", 1 << 20)
+        patch.setattr(mixture_weights, "MAX_SYMBOLS_OF_ROW", 1 << 20)
         exact = Mixture.from_fitted(models).fit_weights(text[25_000:25_600]).weights_[-1]
     scores = [Mixture.from_fitted(models, weights).score(text[25_000:25_600]) for weights in (fitted, exact)]
     assert scores[0] != scores[1]

@@ -43,7 +43,7 @@ from .loading import load_model
 from .mixture import Mixture
 from .parameters.checks import FilePath, checked_int, generator, is_int
 from .runtime.machine import available_bytes
-from .scoring.string_scores import Reduce
+from .scoring.reductions import Reduce
 from .text.documents import Errors, warn_caller
 from .text.sources import rereadable
 from .text.vocabulary import Text, immutable

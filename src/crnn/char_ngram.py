@@ -25,7 +25,7 @@ from .ngram.packed_counts import shorten_counts, without_text
 from .ngram.pruning import frozen_whole, prune_counts, quantize_counts
 from .ngram.stored_counts import growing
 from .parameters.checks import FilePath, checked_int
-from .scoring.string_scores import refuse_labels
+from .scoring.labeled_scores import refuse_labels
 from .text.labels import CountedSource, Numbers, checked_labels, documents_by_label, label_number, label_numbers
 from .text.sources import TextLike, TextSource, text_source
 from .text.vocabulary import Ids, Vocabulary

@@ -21,14 +21,15 @@ from .files import network_file
 from .files.network_file import unfinished_run, write_run
 from .files.sealed_file import FilePart, write_path
 from .inference.network import LabelNetworks
-from .inference.packed_network import NetworkCache, PackedNetwork
+from .inference.network_cache import NetworkCache
+from .inference.packed_network import PackedNetwork
 from .language_model import LanguageModel
 from .model.draft import ExclusiveUse, LearnedArrays, begin_use, draft_of, editing, request_stop
 from .model.state import ModelState, state_of_label
 from .parameters.checks import FilePath, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands
 from .runtime.signals import call_at_end
-from .scoring import string_scores
+from .scoring import string_states
 from .text.labels import label_number
 from .text.sources import TextLike, documents_of, require_rereadable, rereadable
 from .text.vocabulary import Special, Text, Vocabulary
@@ -706,11 +707,11 @@ class CharRNN(LanguageModel):
         >>> [cells.shape for cells in model.hidden_states(["abc", "d"], cells=True)]
         [(3, 2, 16), (1, 2, 16)]
         """
-        part = string_scores.checked_part(self._fitted("hidden_states").layout, cells=cells)
+        part = string_states.checked_part(self._fitted("hidden_states").layout, cells=cells)
         one = isinstance(X, str | bytes | bytearray | memoryview) or not has_items(X)
         network, vocabulary = self._network("hidden_states", one_row=one, scoring=True)
         self._require_no_labels("hidden_states", vocabulary)
-        read = string_scores.states_of_text if one else string_scores.states_of_texts
+        read = string_states.states_of_text if one else string_states.states_of_texts
         return read(network, vocabulary, X, checked_threads(self.n_threads), part=part)
 
     def transform(self, X: Iterable[Text], *, pooling: str = "last") -> Array:
@@ -741,7 +742,7 @@ class CharRNN(LanguageModel):
         """
         network, vocabulary = self._network("transform", one_row=False, scoring=True)
         self._require_no_labels("transform", vocabulary)
-        return string_scores.features(network, vocabulary, X, checked_threads(self.n_threads), pooling=pooling)
+        return string_states.features(network, vocabulary, X, checked_threads(self.n_threads), pooling=pooling)
 
     def fit_transform(self, X: TextLike, y: Any = None) -> Array:
         """Fit the model to strings, and return their features: ``fit(X).transform(X)``.

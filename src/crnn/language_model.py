@@ -40,8 +40,9 @@ from .sampling import text_sampler as sampling
 from .sampling.controls import SampleOptions, SamplingOptions, with_controls
 from .sampling.guess_numbers import GuessNumbers, estimated_guess_numbers
 from .sampling.text_sampler import Samples, TextRequest, TextSamples
-from .scoring import string_scores, text_scores
-from .scoring.string_scores import Reduce, TextScorer
+from .scoring import labeled_scores, string_scores, strings, text_scores
+from .scoring.reductions import Reduce
+from .scoring.string_scores import TextScorer
 from .search.beam_search import (
     EnumeratedDocuments,
     best_completions,
@@ -739,12 +740,12 @@ class LanguageModel(Estimator):
         """
         exact = checked_bool("exact", exact)
         if adapt is not False:
-            string_scores.refuse_labels(y)
+            labeled_scores.refuse_labels(y)
             reading, vocabulary = self._adaptive_reading("score", adapt, scoring=True)
             return adaptive_score(reading, vocabulary, X, exact=exact)
         if self._vocabulary("score").labels:
-            return string_scores.mean_score(X, lambda texts: self.score_samples(texts, y), exact=exact)
-        string_scores.refuse_labels(y)
+            return labeled_scores.mean_score(X, lambda texts: self.score_samples(texts, y), exact=exact)
+        labeled_scores.refuse_labels(y)
         network, vocabulary = self._text_network("score", one_row=exact, scoring=True)
         n_threads = checked_threads(self.n_threads)
         return text_scores.mean_log_likelihood(network, vocabulary, X, exact=exact, n_threads=n_threads)
@@ -830,7 +831,7 @@ class LanguageModel(Estimator):
         """
         if self._vocabulary("score_samples").labels:
             return self._labeled_scores(X, y, reduce, errors)
-        string_scores.refuse_labels(y)
+        labeled_scores.refuse_labels(y)
         one_row = string_scores.is_single(X)
         network, vocabulary = self._text_network("score_samples", one_row=one_row, scoring=True)
         n_threads = checked_threads(self.n_threads)
@@ -1206,8 +1207,8 @@ class LanguageModel(Estimator):
         networks, vocabulary = self._label_networks("score_samples", one_row=string_scores.is_single(texts))
         if networks is None:  # another thread has fitted the model
             return self.score_samples(texts, y, reduce=reduce, errors=errors)
-        errors, symbols = string_scores.error_handling(texts, errors), vocabulary.with_labels(())
-        checked, n_threads = string_scores.checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
+        errors, symbols = strings.error_handling(texts, errors), vocabulary.with_labels(())
+        checked, n_threads = strings.checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
 
         def score(k: int, label_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:
             network, start = networks.networks[k], networks.starts[k]
@@ -1215,7 +1216,7 @@ class LanguageModel(Estimator):
             return scorer.scores(label_texts)
 
         prior = networks.log_prior
-        return string_scores.labeled_scores(checked, y, vocabulary.labels, score, prior, reduce=reduce)
+        return labeled_scores.labeled_scores(checked, y, vocabulary.labels, score, prior, reduce=reduce)
 
     def _sampler(self, request: TextRequest, random_state: Any, *, one_row: bool) -> tuple[Samples, Vocabulary]:
         """Return a sequence of samples with the current weights, and their symbols."""

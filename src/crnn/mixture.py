@@ -22,7 +22,8 @@ from .files import model_file
 from .files.entries import MAX_MODELS
 from .files.network_file import run_bytes, unfinished_run
 from .files.sealed_file import NamedBytes, path_name, write_path
-from .inference.mixed_network import CLASSES, HeldOutText, MixedNetwork, import_minimizer, letters_of
+from .inference.mixed_network import MixedNetwork, letters_of
+from .inference.mixture_weights import CLASSES, HeldOutText, import_minimizer
 from .inference.network import InferenceNetwork, LabelNetworks
 from .inference.packed_network import PackedNetwork
 from .language_model import LanguageModel

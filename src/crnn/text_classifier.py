@@ -26,7 +26,7 @@ from .model.draft import ExclusiveUse, begin_use
 from .parameters.checks import FilePath, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter
 from .scoring import class_probabilities
-from .scoring.string_scores import TextBlock
+from .scoring.strings import TextBlock
 from .text.labels import NumberedLabels
 from .text.vocabulary import Text, Vocabulary
 from .training.data import ClassData, class_prior

@@ -10,7 +10,7 @@ from texts import PHRASES as TEXT
 from crnn import CharRNN, DivergenceError, Mixture, load_model
 from crnn.cli import main as cli
 from crnn.cli import train as train_command
-from crnn.inference.mixed_network import HeldOutText
+from crnn.inference.mixture_weights import HeldOutText
 
 TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
 

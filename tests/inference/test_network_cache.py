@@ -10,7 +10,8 @@ from command_line import POSIX
 from examples import memory, model_state, network, symbols
 
 from crnn.inference import packed_network
-from crnn.inference.packed_network import NetworkCache, PackedNetwork
+from crnn.inference.network_cache import NetworkCache
+from crnn.inference.packed_network import PackedNetwork
 from crnn.model.state import state_of_label
 from crnn.text.vocabulary import Vocabulary
 

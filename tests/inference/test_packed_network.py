@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.inference import packed_network as inference
-from crnn.inference.packed_network import SCORE_ROWS, PackedNetwork, folded_network, folded_weights
+from crnn.inference import packing
+from crnn.inference.packed_network import SCORE_ROWS, PackedNetwork
+from crnn.inference.packing import folded_network, folded_weights
 from crnn.parameters.kinds import CELLS
 from crnn.reference.products import operands_in_bfloat16, product
 from crnn.runtime.signals import Canceled, Cancellation
@@ -287,13 +289,13 @@ def test_rounded_operands_of_the_embedding_and_pieces_of_it(monkeypatch):
     rounded, plain = (folded_weights(embedding, Wx, bfloat16=bfloat16) for bfloat16 in (True, False))
     np.testing.assert_allclose(rounded, expected, rtol=1e-5, atol=1e-5)
     assert np.abs(expected - embedding @ Wx).max() > 1e-3
-    monkeypatch.setattr(inference, "FOLDED_PRODUCTS", 7 * 71 * 33)
+    monkeypatch.setattr(packing, "FOLDED_PRODUCTS", 7 * 71 * 33)
     np.testing.assert_array_equal(folded_weights(embedding, Wx, bfloat16=True), rounded)
     np.testing.assert_array_equal(folded_weights(embedding, Wx), plain)
 
 
 def test_folding_ends_soon_after_another_thread_fails(monkeypatch):
-    monkeypatch.setattr(inference, "FOLDED_PRODUCTS", 7 * 5 * 33)
+    monkeypatch.setattr(packing, "FOLDED_PRODUCTS", 7 * 5 * 33)
     embedding, Wx, out = np.ones((67, 5)), np.ones((5, 33)), np.zeros((67, 33))
     cancellation, multiply = Cancellation(), inference.core.multiply
 

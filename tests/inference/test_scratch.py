@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from examples import packed, random_language_model
 
-from crnn.inference.network import Scratch, ScratchPool
+from crnn.inference.scratch import Scratch, ScratchPool
 from crnn.parameters.kinds import CELLS
 from crnn.scoring import string_scores, text_scores
-from crnn.scoring.string_scores import Strings
+from crnn.scoring.strings import Strings
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 

@@ -11,8 +11,9 @@ from limited_threads import refuse_threads_after
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
-from crnn.inference import packed_network
-from crnn.inference.packed_network import PackedNetwork, SharedStream
+from crnn.inference import shared_stream
+from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.shared_stream import SharedStream
 from crnn.model.state import zero_hidden
 from crnn.parameters.kinds import CELLS
 
@@ -23,9 +24,9 @@ BOUNDARY = V - 1  # symbols after a boundary are labels, which start a text, too
 @pytest.fixture(autouse=True)
 def every_size(monkeypatch, seven_cores):
     """Networks and calls of any size are shared."""
-    monkeypatch.setattr(packed_network, "PRODUCTS_PER_THREAD", 1)
-    monkeypatch.setattr(packed_network, "BYTES_BY_DEFAULT", 1)
-    monkeypatch.setattr(packed_network, "MIN_SYMBOLS", 1)
+    monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 1)
+    monkeypatch.setattr(shared_stream, "BYTES_BY_DEFAULT", 1)
+    monkeypatch.setattr(shared_stream, "MIN_SYMBOLS", 1)
 
 
 def packed(cell, dtype, n_threads, *, num_layers=1, **options):
@@ -96,39 +97,39 @@ def test_several_streams_share_no_steps():
 
 
 def test_by_default_networks_that_fit_into_a_cache_take_one_thread(monkeypatch):
-    monkeypatch.setattr(packed_network, "BYTES_BY_DEFAULT", 8 * 4 * H * H + 1)
+    monkeypatch.setattr(shared_stream, "BYTES_BY_DEFAULT", 8 * 4 * H * H + 1)
     for _ in range(4):
         with stream(None).threads(N) as shared:
             assert shared is None
     assert stream(None).symbols_of_call(N) == N
     with stream(3).threads(N) as shared:
         assert shared is not None
-    monkeypatch.setattr(packed_network, "BYTES_BY_DEFAULT", 8 * 4 * H * H)
+    monkeypatch.setattr(shared_stream, "BYTES_BY_DEFAULT", 8 * 4 * H * H)
     with stream(None).threads(N) as shared:
         assert shared is not None
 
 
 def test_small_networks_and_short_calls_take_one_thread(monkeypatch):
-    with stream(3).threads(packed_network.TRIAL_SYMBOLS - 1) as shared:
+    with stream(3).threads(shared_stream.TRIAL_SYMBOLS - 1) as shared:
         assert shared is None
-    monkeypatch.setattr(packed_network, "PRODUCTS_PER_THREAD", 4 * H * H)
+    monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 4 * H * H)
     with stream(3).threads(N) as shared:
         assert shared is None
-    monkeypatch.setattr(packed_network, "PRODUCTS_PER_THREAD", 2 * H * H)
+    monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 2 * H * H)
     with stream(3).threads(N) as shared:
         assert shared is not None
 
 
 def test_short_calls_tell_how_many_threads_are_fastest(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(packed_network.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(shared_stream.time, "perf_counter", lambda: now[0])
     adaptive, taken = stream(None), []
     for _ in range(6):
         symbols = adaptive.symbols_of_call(N)
         with adaptive.threads(symbols) as shared:
             now[0] += symbols * (1.0 if shared else 0.1)  # of a busy machine
         taken.append((symbols, shared is not None))
-    trial = packed_network.TRIAL_SYMBOLS
+    trial = shared_stream.TRIAL_SYMBOLS
     assert taken[:3] == [(trial, True), (trial, True), (trial, False)]
     assert taken[3:] == [(N, False), (trial, True), (N, False)]
     assert stream(3).symbols_of_call(N) == N

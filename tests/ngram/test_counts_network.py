@@ -11,7 +11,8 @@ from crnn.inference.network import InferenceNetwork
 from crnn.ngram import counts_network as module
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
-from crnn.scoring.string_scores import Strings, log_likelihoods
+from crnn.scoring.string_scores import log_likelihoods
+from crnn.scoring.strings import Strings
 
 V, BOUNDARY = 5, 4
 RNG = np.random.default_rng(7)

@@ -4,7 +4,7 @@ import numpy as np
 
 from crnn import CharNGram
 from crnn.ngram import counts_network
-from crnn.scoring.string_scores import Strings, TextBlock
+from crnn.scoring.strings import Strings, TextBlock
 
 
 def test_parts_do_not_change_the_bits(monkeypatch):

@@ -12,7 +12,7 @@ from crnn import AnomalyDetector, CharNGram, Mixture, TextClassifier
 from crnn._kernels.ngram import reading
 from crnn._kernels.ngram.compact import MAX_SYMBOLS, CompactCounts
 from crnn.errors import InvalidInputError
-from crnn.inference.network import Scratch
+from crnn.inference.scratch import Scratch
 from crnn.ngram import packed_counts
 from crnn.ngram.counts import MAX_ORDER, Counts
 from crnn.ngram.counts_network import CountsNetwork

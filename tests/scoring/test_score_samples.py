@@ -13,7 +13,8 @@ from crnn.inference.packed_network import PackedNetwork
 from crnn.parameters.kinds import CELLS
 from crnn.reference.network import string_score
 from crnn.scoring import string_scores
-from crnn.scoring.string_scores import RecentScores, TextScorer, text_blocks
+from crnn.scoring.string_scores import RecentScores, TextScorer
+from crnn.scoring.strings import text_blocks
 from crnn.text import text_files
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
@@ -63,7 +64,7 @@ def test_scores_match_reference(kernels, dtype, cell, reduce):
 def test_scores_have_the_bits_of_surprisals_and_states(dtype, n_threads, rows, monkeypatch):
     model = bounded(random_language_model(SYMBOLS, dtype=dtype)).set_params(n_threads=n_threads)
     monkeypatch.setattr(string_scores, "ROWS", rows)
-    monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
+    monkeypatch.setattr("crnn.scoring.strings.MIN_ROWS", min(rows, 2))
     monkeypatch.setattr("crnn.inference.packed_network.CALL_SYMBOLS", 40)
     texts = random_strings(50, symbols=SYMBOLS[:-1])
     surprisals = [model.surprisal(text, end=True) for text in texts]
@@ -100,7 +101,7 @@ def test_scores_do_not_depend_on_order_blocks_or_threads(model, texts, order):
     shuffled = order.sample(texts, len(texts)) + order.sample(texts, len(texts) // 2)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("BLOCK_STRINGS", 7), ("BLOCK_SYMBOLS", 50), ("MIN_ROWS", 2)):
-            patch.setattr(f"crnn.scoring.string_scores.{name}", value)
+            patch.setattr(f"crnn.scoring.strings.{name}", value)
         for name, value in (("ROWS", 3), ("MIN_ROWS", 2)):
             patch.setattr(string_scores, name, value)
         scores = model.set_params(n_threads=3).score_samples(iter(shuffled))
@@ -116,7 +117,7 @@ def test_one_long_string_among_short_ones():
 
 
 def test_a_generator_is_read_block_by_block(model, monkeypatch):
-    monkeypatch.setattr("crnn.scoring.string_scores.BLOCK_STRINGS", 10)
+    monkeypatch.setattr("crnn.scoring.strings.BLOCK_STRINGS", 10)
     read = []
     blocks = text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
     network = packed(model, one_row=False, scoring=True)
@@ -200,7 +201,7 @@ def test_equal_strings_are_scored_once(model, monkeypatch):
 
     log_likelihoods = string_scores.log_likelihoods
     monkeypatch.setattr(string_scores, "log_likelihoods", counted)
-    monkeypatch.setattr("crnn.scoring.string_scores.BLOCK_STRINGS", 41)
+    monkeypatch.setattr("crnn.scoring.strings.BLOCK_STRINGS", 41)
     np.testing.assert_array_equal(model.score_samples(texts * 5), np.tile(expected, 5))
     assert sum(asked) == len(set(texts))
     again = [scores.tolist() for scores in model.score_batches([texts, texts[::-1]])]
@@ -224,7 +225,7 @@ def test_missing_values_have_no_score(model, errors):
 
 
 def test_unseen_symbols_are_impossible_or_skipped(model, monkeypatch):
-    monkeypatch.setattr("crnn.scoring.string_scores.BLOCK_STRINGS", 3)
+    monkeypatch.setattr("crnn.scoring.strings.BLOCK_STRINGS", 3)
     texts = ["ab", "az", "", "zz", "", "c", "bc\ufffd"]
     for reduce in ("sum", "mean", "min"):
         scores = model.score_samples(texts, errors="replace", reduce=reduce)

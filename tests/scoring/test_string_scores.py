@@ -108,7 +108,7 @@ def test_predictions_do_not_depend_on_other_prefixes_or_threads(prefixes, rows, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(string_scores, "ROWS", rows)
         for name, value in (("BLOCK_STRINGS", block), ("MIN_ROWS", 1)):
-            patch.setattr(f"crnn.scoring.string_scores.{name}", value)
+            patch.setattr(f"crnn.scoring.strings.{name}", value)
         together = model.next_proba(iter(prefixes))
     assert together.shape == (len(prefixes), len(SYMBOLS))
     np.testing.assert_array_equal(together, np.reshape(alone, together.shape))
@@ -117,7 +117,7 @@ def test_predictions_do_not_depend_on_other_prefixes_or_threads(prefixes, rows, 
 def test_long_prefixes_are_read_in_pieces(model, monkeypatch):
     prefixes = [random_text(n, n) for n in (500, 480, 3)]
     expected = model.next_proba(prefixes)
-    monkeypatch.setattr("crnn.scoring.string_scores.BLOCK_SYMBOLS", 64 * 21)
+    monkeypatch.setattr("crnn.scoring.strings.BLOCK_SYMBOLS", 64 * 21)
     np.testing.assert_array_equal(model.next_proba(prefixes), expected)
 
 

@@ -24,7 +24,7 @@ from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_float
-from ..scoring.string_scores import Reduce
+from ..scoring.reductions import Reduce
 from ..tables import DirtyCell, dirty_cells
 from ..text.tables import is_table_file
 from .errors import error_message, say, say_warnings

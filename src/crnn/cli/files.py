@@ -26,7 +26,7 @@ from ..language_model import LanguageModel
 from ..loading import load_model
 from ..mixture import Mixture
 from ..runtime.atomic_file import check_writable as check_file_writable
-from ..scoring.string_scores import Reduce
+from ..scoring.reductions import Reduce
 from ..text.documents import Errors
 from ..text.sources import IN_MEMORY
 from ..text.text_files import BYTE_ORDER_MARK, DecompressedFile, Lines, TextFile, decode_lines, plain_size, split_lines

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from ..adaptation.reading import checked_option
 from ..char_rnn import CharRNN
 from ..language_model import LanguageModel
-from ..scoring.string_scores import Reduce
+from ..scoring.reductions import Reduce
 from ..scoring.text_scores import WordSurprisal
 from ..text.sources import text_source
 from .files import line_scores, load, read_text

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..scoring.string_scores import MEANS_IN_JOINT, Reduce
+from ..scoring.reductions import MEANS_IN_JOINT, Reduce
 from ..text.vocabulary import BOUNDARY, Symbol, Text, Vocabulary, immutable
 from ..text_states.text_state import TextState
 

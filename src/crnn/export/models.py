@@ -15,7 +15,7 @@ from ..inference.mixed_network import letters_of
 from ..ngram.frozen import FrozenCounts
 from ..ngram.pruning import frozen_whole
 from ..parameters.checks import checked_bool
-from ..scoring.string_scores import MEANS_IN_JOINT, POWERS, Reduce
+from ..scoring.reductions import MEANS_IN_JOINT, POWERS, Reduce
 from ..text.vocabulary import Vocabulary
 from .weights import FittedModel, Weights
 

@@ -20,7 +20,7 @@ from ..detection.mask import checked_mask
 from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..parameters.checks import MAX_SIZE, checked_bool, checked_choice, checked_float, checked_int, is_int
 from ..parameters.kinds import CELLS, MAX_LAYERS, OPTIMIZERS
-from ..scoring.string_scores import checked_reduce
+from ..scoring.reductions import checked_reduce
 from ..text.vocabulary import Vocabulary
 
 MAX_JSON = 16 << 20  # bytes: all existing code points, as numbers in JSON, need 9 million

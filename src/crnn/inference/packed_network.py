@@ -1,14 +1,11 @@
-"""PackedNetwork: a model's weights packed for inference, kept until the weights change."""
+"""PackedNetwork: a model's weights packed for inference."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple
-from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,93 +13,12 @@ from numpy.typing import NDArray
 from .._kernels.entry import core
 from .._kernels.entry.structures import PackedWeights, Packing
 from ..arrays import Array
-from ..model.layout import Layout, Scales, aligned_zeros, copy_in_pieces, integers_of, n_labels
-from ..model.state import ModelState, state_of_label
+from ..model.layout import Layout, Scales, aligned_zeros, n_labels
 from ..runtime.signals import check_canceled
-from ..runtime.threads import AdaptiveThreads, Helpers, inference_threads
-from .network import SCORE_ROWS, InferenceNetwork, LabelNetworks, Scratch, rows_of_call, write_rows
-
-MIN_SYMBOLS = 128  # of a call that a trial may cut, since the rest of it must start threads again
-TRIAL_SYMBOLS = 16  # of a call that measures the speed of a number of threads
-PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about 4 microseconds, against two waits of half a microsecond
-# For n_threads=None: fewer bytes of weights stay in the cache of one core. More threads then gain little, and on a busy
-# machine the calls that measure cost more.
-BYTES_BY_DEFAULT = 2_000_000
-NO_SHARED_STEP = nullcontext[core.SharedStep | None](None)
-
-
-class SharedStream:
-    """Decides how many threads compute the steps of one stream, and starts them for each call.
-
-    An explicit number is used as given. Otherwise, small networks use one thread, and for large ones, short trial calls
-    find the currently fastest number. The bits are the same for every number.
-    """
-
-    def __init__(
-        self, network: core.Network, layout: Layout, n_threads: int | None, *, bytes_each: int | None = None
-    ) -> None:
-        self._network = network
-        self._layout = layout
-        self._wanted = n_threads
-        self._bytes = bytes_each or layout.dtype.itemsize
-        self._calls = 0
-
-    @cached_property
-    def _n_threads(self) -> int:
-        """The maximum number of threads. Querying cores takes longer than a short call, so that call does not ask."""
-        layout = self._layout
-        n_threads = self._wanted
-        products = layout.kind.gates * layout.hidden_size**2 * (2 * layout.num_layers - 1)
-        is_large = products * self._bytes >= BYTES_BY_DEFAULT
-        worth = products // PRODUCTS_PER_THREAD if n_threads or is_large else 1
-        return 1 if worth < 2 else min(inference_threads(n_threads), worth)
-
-    @cached_property
-    def _adaptive(self) -> AdaptiveThreads | None:
-        return AdaptiveThreads(self._n_threads) if self._wanted is None and self._n_threads > 1 else None
-
-    def symbols_of_call(self, wanted: int) -> int:
-        """Return how many symbols the next call should take: few if it is a trial."""
-        if wanted >= MIN_SYMBOLS and self._adaptive and (self._calls < 3 or self._adaptive.on_trial):
-            return TRIAL_SYMBOLS
-        return wanted
-
-    def threads(self, symbols: int) -> AbstractContextManager[core.SharedStep | None]:
-        """Start threads for a call that reads or draws these symbols; yield the session's `SharedStep`, or None."""
-        return NO_SHARED_STEP if symbols < TRIAL_SYMBOLS or self._n_threads == 1 else self._time_threads(symbols)
-
-    @contextmanager
-    def _time_threads(self, symbols: int) -> Iterator[core.SharedStep | None]:
-        """Start threads for a call, and record its time, by which the number of threads is chosen."""
-        n_threads = self._adaptive.n_threads if self._adaptive else self._n_threads
-        with NO_SHARED_STEP if n_threads == 1 else self._step_of(n_threads) as step:
-            start = time.perf_counter()
-            yield step
-        if self._adaptive:
-            self._calls += 1
-            now = time.perf_counter()
-            self._adaptive.record((now - start) / symbols, now)
-
-    @contextmanager
-    def _step_of(self, n_threads: int) -> Iterator[core.SharedStep | None]:
-        """Let threads serve a step; yield None if the system cannot start any."""
-        helpers = Helpers(n_threads - 1, lambda rank: step.serve(rank))
-        try:
-            with helpers:
-                if not helpers.count:
-                    yield None
-                    return
-                step = core.SharedStep(self._network, helpers.count + 1)
-                with step:  # leaving it releases the threads
-                    helpers.start()
-                    step.wait_for_all()
-                    yield step
-                helpers.finish()
-        finally:
-            helpers.close()
-
-
-# ---------------------------------------------------------------- packed network
+from .network import SCORE_ROWS, InferenceNetwork, rows_of_call, write_rows
+from .packing import column_scales, enlarged_params, folded_network, same_weights, with_integers, without_integers
+from .scratch import Scratch
+from .shared_stream import TRIAL_SYMBOLS, SharedStream
 
 # In the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs.
 PackedState = tuple[Array, ...]
@@ -115,7 +31,6 @@ LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by 
 READ_STREAMS = 64  # read in parallel: the products are efficient, and the states stay in the second-level cache
 CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call
 CALL_PRODUCTS = 1 << 30  # maximum multiplications in one call: below a tenth of a second, so that Ctrl-C gets through
-FOLDED_PRODUCTS = 1 << 28  # multiplications for an embedding from one poll for Ctrl-C to the next
 PACK_OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
 
 
@@ -176,7 +91,7 @@ class PackedNetwork(NamedTuple):
         H, V = layout.hidden_size, layout.vocab_size
         wide_H, wide_V = (core.packed_size(1, n, layout.dtype.itemsize) for n in (H, V))  # whole vectors
         wide = replace(layout, vocab_size=wide_V, hidden_size=wide_H)
-        flat = _enlarged_params(layout, params, wide)
+        flat = enlarged_params(layout, params, wide)
         unpacked: Any = wide, H, flat, None, V, one_row, scoring, boundary, bfloat16, n_threads, scales, None
         return cls(None, *unpacked).repack(one_row=one_row, scoring=scoring)  # type: ignore[arg-type]
 
@@ -203,7 +118,7 @@ class PackedNetwork(NamedTuple):
         # Without padding, which depends on the machine.
         layout = replace(self.layout, vocab_size=self.symbols, hidden_size=self.hidden_size)
         params = layout.zeros()
-        for narrow, inner in _same_weights(layout, params, self.layout, self.params):
+        for narrow, inner in same_weights(layout, params, self.layout, self.params):
             narrow[...] = inner
         if self.scales is not None:
             params = without_integers(layout, params, self.scales)
@@ -477,259 +392,3 @@ class PackedNetwork(NamedTuple):
         for array, part in zip(arrays, state, strict=True):
             array[..., : part.shape[-1]] = part
         return arrays
-
-
-def _enlarged_params(layout: Layout, params: Array, wide: Layout) -> Array:
-    """Return the parameters in a wide layout: added units stay 0, and added symbols have no probability."""
-    flat = wide.zeros()
-    wide.tensors(flat).by[:] = -np.inf
-    for narrow, inner in _same_weights(layout, params, wide, flat):
-        inner[...] = narrow
-    return flat
-
-
-def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield pairs of views: parts of the parameters, and the same parts within the wide layout."""
-    H, V = layout.hidden_size, layout.vocab_size
-    part = layout.tensors(params)
-    out = wide.tensors(flat)
-    gates = [*zip((part.pair_table,), (out.pair_table,), strict=True)]
-    gates += [pair for pairs in zip(part.layers, out.layers, strict=True) for pair in zip(*pairs, strict=True)]
-    for a, b in gates:
-        if a is not None and b is not None:
-            # Gate by gate: (rows, gates, units), or without rows for a bias.
-            a, b = (w.reshape(*w.shape[:-1], -1, units) for w, units in ((a, H), (b, wide.hidden_size)))
-            yield a, b[tuple(slice(n) for n in a.shape)]
-    yield part.by, out.by[:V]
-    yield part.Wy, out.Wy[:H, :V]
-
-
-# ------------------------------------------------------------------ the embedding
-
-
-def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfloat16: bool = False) -> Array:
-    """Return the input weights (V, G H) that replace the embedding: embedding @ Wx, added to `out` if it is given."""
-    V, E = embedding.shape
-    N = Wx.shape[1]
-    panels = aligned_zeros(core.packed_size(E, N, Wx.itemsize, bfloat16), Wx.dtype)
-    core.pack_panels(np.ascontiguousarray(Wx), transposed=False, one_row=False, panels=panels, bfloat16=bfloat16)
-    embedding = np.ascontiguousarray(embedding)
-    out = aligned_zeros((V, N), Wx.dtype) if out is None else out
-    step = max(1, FOLDED_PRODUCTS // (E * N))
-    room = aligned_zeros(core.operand_size(min(step, V), E, bfloat16), Wx.dtype) if bfloat16 else None
-    for first in range(0, V, step):
-        check_canceled()
-        rows = embedding[first : first + step]
-        operand = None if room is None else room[: core.operand_size(len(rows), E, bfloat16)]
-        core.multiply(rows, panels, one_row=False, c=out[first : first + step], room=operand)
-    return out
-
-
-def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> tuple[Layout, Array]:
-    """Return the layout and flat weights of the same network without its embedding, if it has one."""
-    part = layout.tensors(params)
-    if part.embedding is None:
-        return layout, params
-    plain = replace(layout, embedding_size=None)
-    flat = plain.zeros()
-    plain_part = plain.tensors(flat)
-    folded_weights(part.embedding, part.layers[0].Wx, out=plain_part.layers[0].Wx, bfloat16=bfloat16)
-    for tensor, old in zip(plain_part, (array for array in part if array is not part.embedding), strict=True):
-        if tensor is not plain_part.layers[0].Wx:
-            tensor[...] = old
-    return plain, flat
-
-
-# ------------------------------------------------------------------ 8-bit weights
-
-
-def with_integers(layout: Layout, params: Array, scales: Scales) -> Array:
-    """Return a copy of the flat weights with integers for all weights used in products, not for lookup tables."""
-    params = copy_in_pieces(params)
-    for name, weights in _product_weights(layout, params):
-        weights[...] = integers_of(weights, scales[name])
-    return params
-
-
-def without_integers(layout: Layout, params: Array, scales: Scales) -> Array:
-    """Undo `with_integers`: return flat weights, overwriting `params`."""
-    for name, weights in _product_weights(layout, params):
-        weights *= scales[name][:, None]
-    return params
-
-
-def column_scales(layout: Layout, wide: Layout, scales: Scales) -> Array:
-    """Return the scales in the order of `core.pack_weights`: each layer's Wx and Wh (L, 2, G H), then Wy (V,).
-
-    Those of padding and of the first layer's Wx, whose rows are looked up, are 0.
-    """
-    G = layout.kind.gates
-    H = layout.hidden_size
-    wide_H = wide.hidden_size
-    L = layout.num_layers
-    out = aligned_zeros(2 * L * G * wide_H + wide.vocab_size, layout.dtype)
-    layers = out[: 2 * L * G * wide_H].reshape(L, 2, G, wide_H)
-    for layer in range(L):
-        for i, name in enumerate((f"Wxh_l{layer}", f"Whh_l{layer}")):
-            if layer or i:
-                layers[layer, i, :, :H] = scales[name].reshape(G, H)
-    out[2 * L * G * wide_H :][: layout.vocab_size] = scales["Why"]
-    return out
-
-
-def _product_weights(layout: Layout, params: Array) -> Iterator[tuple[str, Array]]:
-    """Yield names and views (outputs, inputs) of the weights used in products."""
-    for name, weights in layout.named(params).items():
-        if weights.ndim == 2 and name not in ("Wxh_l0", "embedding", "bigrams"):
-            yield name, weights
-
-
-# ---------------------------------------------------------------- network cache
-
-
-class NetworkCache:
-    """Packs a model's weights when a network is first needed, and keeps it until the weights change.
-
-    A call that finds its network takes no lock, so it waits neither for training nor for a longer call. A call that
-    packs waits for the running training steps to end. Copying or pickling a cache gives an empty one.
-    """
-
-    def __init__(self) -> None:
-        self._forms: _Forms | None = None
-        self._label_forms: _LabelForms | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return NetworkCache, ()
-
-    def __eq__(self, other: object) -> bool:
-        """Treat all caches as equal: they hold no part of a model."""
-        return isinstance(other, NetworkCache)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def network(
-        self,
-        state: ModelState,
-        what: str,
-        *,
-        one_row: bool,
-        scoring: bool = False,
-        bfloat16: bool = False,
-        n_threads: int | None = 1,
-    ) -> PackedNetwork:
-        """Return a network with a state's current weights; `what` is the method that needs it, for the error."""
-        bfloat16 = bfloat16 and state.scales is None
-        scoring = scoring and one_row  # many rows have only one form
-        forms = self._forms
-        if forms is None or not forms.is_current(state, bfloat16):
-            with state.gate.turn, state.gate.steps():
-                forms = self._forms  # another thread may already have packed
-                if forms is None or not forms.is_current(state, bfloat16):
-                    state.check_finite(what)
-                    first = _packed_state(state, one_row=one_row, scoring=scoring, bfloat16=bfloat16)
-                    forms = self._forms = _Forms(state, first)
-        return forms.form(one_row, scoring, n_threads)
-
-    def label_networks(
-        self,
-        state: ModelState,
-        what: str,
-        *,
-        one_row: bool = False,
-        bfloat16: bool = False,
-        n_threads: int | None = 1,
-    ) -> LabelNetworks:
-        """Return the networks of the texts with each label: one for all, whose texts start after the label's symbol.
-
-        With pairs of symbols there is one for each label, because a label and a text's first symbol may be a pair.
-        """
-        bfloat16 = bfloat16 and state.scales is None
-        labels = self._label_forms
-        if labels is None or not labels.forms[0].is_current(state, bfloat16):
-            with state.gate.turn, state.gate.steps():
-                labels = self._label_forms
-                if labels is None or not labels.forms[0].is_current(state, bfloat16):
-                    state.check_finite(what)
-                    labels = self._label_forms = _LabelForms.of(state, bfloat16)
-        networks = [forms.form(one_row, one_row, n_threads) for forms in labels.forms]
-        networks *= len(labels.starts) // len(networks)
-        return LabelNetworks(networks, labels.starts, labels.log_prior)
-
-
-class _Forms:
-    """The packed forms of the weights of a state, locked by its gate, or of weights derived from them."""
-
-    def __init__(self, state: ModelState, first: PackedNetwork) -> None:
-        self._gate = state.gate
-        self._changes = state.gate.changes
-        self._params = ref(state.params)
-        self._precision_and_boundary = first.bfloat16, first.boundary
-        self._forms = {(first.one_row, first.scoring): first}
-
-    def is_current(self, state: ModelState, bfloat16: bool) -> bool:
-        """Return whether the weights are still the state's, and are packed for this precision."""
-        return (
-            self._params() is state.params
-            and self._changes == state.gate.changes
-            and self._precision_and_boundary == (bfloat16, state.vocabulary.boundary)
-        )
-
-    def form(self, one_row: bool, scoring: bool, n_threads: int | None) -> PackedNetwork:
-        """Return the form for a use; forms that differ only in their number of threads share all arrays."""
-        network = self._forms.get((one_row, scoring))
-        if network is None:
-            with self._gate.turn:  # one thread packs, the others wait for the result
-                network = self._forms.get((one_row, scoring))
-                if network is None:  # any other form has the same weights, however the state has changed since
-                    network = next(iter(self._forms.values())).repack(one_row=one_row, scoring=scoring)
-                    self._forms[one_row, scoring] = network
-        if network.n_threads != n_threads:
-            network = self._forms[one_row, scoring] = network._replace(n_threads=n_threads)
-        return network
-
-
-class _LabelForms(NamedTuple):
-    """The packed forms of networks whose softmax covers the symbols of texts alone, for a model with labels."""
-
-    forms: list[_Forms]  # of one network for all labels, or of each label's
-    starts: list[PackedState]  # after each label's symbol, read-only
-    log_prior: NDArray[np.float64]  # of each label
-
-    @classmethod
-    def of(cls, state: ModelState, bfloat16: bool) -> _LabelForms:
-        """Pack a state that is locked by its gate."""
-        boundary = state.vocabulary.boundary
-        K = len(state.vocabulary.labels)
-        assert boundary is not None  # labels need documents
-        whole = _packed_state(state, one_row=False, scoring=False, bfloat16=bfloat16)
-        together = whole.zero_state(K)
-        whole.feed(boundary + 1 + np.arange(K, dtype=np.int32)[None, :], together)
-        starts = [tuple([np.ascontiguousarray(part[:, k : k + 1]) for part in together]) for k in range(K)]
-        label_states = [state_of_label(state, k) for k in range(1 if state.layout.pairs is None else K)]
-        packed = [_packed_state(narrowed, one_row=False, scoring=False, bfloat16=bfloat16) for narrowed in label_states]
-        if state.layout.pairs is not None:
-            starts = [network.copy(network.start()) for network in packed]
-        for part in (part for start in starts for part in start):
-            part.flags.writeable = False
-        return cls([_Forms(state, network) for network in packed], starts, log_prior(whole, K))
-
-
-def log_prior(network: PackedNetwork, K: int) -> NDArray[np.float64]:
-    """Return log P of each label, the last K symbols, in nats: the probability that it starts a document."""
-    y = network.logits_after(network.start())[0, : network.symbols][-K:].astype(np.float64)
-    log_p: NDArray[np.float64] = y - np.logaddexp.reduce(y)
-    return log_p
-
-
-def _packed_state(state: ModelState, *, one_row: bool, scoring: bool, bfloat16: bool) -> PackedNetwork:
-    """Return the network with a state's weights."""
-    boundary = state.vocabulary.boundary
-    return PackedNetwork.pack(
-        state.layout,
-        state.params,
-        one_row=one_row,
-        scoring=scoring,
-        boundary=boundary,
-        bfloat16=bfloat16,
-        scales=state.scales,
-    )

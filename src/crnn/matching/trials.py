@@ -28,7 +28,7 @@ from ..sampling.text_sampler import (
     text_length,
     text_sampler,
 )
-from ..scoring.string_scores import Strings
+from ..scoring.strings import Strings
 from ..text.vocabulary import Vocabulary, immutable
 from .pattern import DEAD, Automaton, automaton
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from .._kernels.ngram import reading as kernels
 from .._kernels.ngram.ngrams import ClassCounts
 from ..arrays import Array
-from ..inference.network import Scratch
+from ..inference.scratch import Scratch
 from ..matching.trials import Goal
 from ..runtime.signals import check_canceled
-from ..scoring.string_scores import Strings
+from ..scoring.strings import Strings
 from .counts import Counts
 from .frozen import FrozenCounts
 from .lookahead import Lookahead, fits_memory, unrolled_contexts, weighted_contexts

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram import words
-from ..inference.network import Scratch
+from ..inference.scratch import Scratch
 from ..text.vocabulary import Vocabulary
 from .counts_network import CountsNetwork
 from .recent_symbols import RecentSymbolsNetwork, State

@@ -18,7 +18,8 @@ from ..runtime.machine import check_free_memory
 from ..runtime.signals import check_canceled
 from ..runtime.threads import inference_threads, run_tasks
 from ..sampling.text_sampler import encoded_prime
-from ..scoring.string_scores import Strings, log_likelihoods, text_blocks
+from ..scoring.string_scores import log_likelihoods
+from ..scoring.strings import Strings, text_blocks
 from ..search.beam_search import as_list, checked_texts_of_list
 from ..text.vocabulary import Vocabulary, immutable, pieces
 from .restorer import MAX_KEY, TYPO_KINDS, Change, Channel, Damage, Restored, unread_log_p

@@ -19,7 +19,8 @@ from ..parameters.checks import checked_bool, checked_float
 from ..runtime.signals import check_canceled
 from ..runtime.threads import inference_threads, run_tasks
 from ..sampling.text_sampler import encoded_prime
-from ..scoring.string_scores import Strings, log_likelihoods, text_blocks
+from ..scoring.string_scores import log_likelihoods
+from ..scoring.strings import Strings, text_blocks
 from ..search.beam_search import MANY_SYMBOLS, check_beam_memory
 from ..text.vocabulary import MAX_CODE, Vocabulary, pieces
 

@@ -14,7 +14,8 @@ from ..errors import InvalidInputError
 from ..inference.network import Context, InferenceNetwork
 from ..parameters.checks import MAX_SIZE, checked_int
 from ..runtime.threads import inference_threads
-from ..scoring.string_scores import Strings, log_likelihoods, text_blocks
+from ..scoring.string_scores import log_likelihoods
+from ..scoring.strings import Strings, text_blocks
 from ..text.vocabulary import Text, Vocabulary
 from .controls import SamplingControls, Stops, root
 from .text_sampler import SampleRun

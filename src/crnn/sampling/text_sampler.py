@@ -21,7 +21,7 @@ from ..inference.packed_network import PackedNetwork
 from ..parameters.checks import MAX_SIZE, checked_int, generator, has_items
 from ..runtime.signals import check_canceled
 from ..runtime.threads import inference_threads, run_tasks, split_range
-from ..scoring.string_scores import Strings
+from ..scoring.strings import Strings
 from ..scoring.text_scores import surprisal, text_ids
 from ..text.documents import python_values, warn_caller
 from ..text.text_files import Lines

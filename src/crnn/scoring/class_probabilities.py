@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import Array
 from ..errors import InvalidInputError
-from ..inference.mixed_network import best_weights
+from ..inference.mixture_weights import best_weights
 from ..inference.network import LabelNetworks
 from ..parameters.checks import checked_sample_weights
 from ..runtime.threads import inference_threads
 from ..text.labels import checked_labels
 from ..text.vocabulary import Text, Vocabulary
-from .string_scores import Strings, TextBlock, text_blocks
 from .string_scores import log_likelihoods as string_log_likelihoods
+from .strings import Strings, TextBlock, text_blocks
 
 
 def accuracy(predicted: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

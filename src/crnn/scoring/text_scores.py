@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.network import SCORE_ROWS, InferenceNetwork, Scratch, State
+from ..inference.network import SCORE_ROWS, InferenceNetwork, State
+from ..inference.scratch import Scratch
 from ..runtime.threads import inference_threads, run_tasks, split_range
 from ..text.documents import n_unpredicted
 from ..text.sources import TextLike, TextSource, text_source

@@ -17,7 +17,8 @@ from ..inference.network import InferenceNetwork, State, largest, log_softmax, s
 from ..matching.trials import Guide
 from ..runtime.machine import check_free_memory
 from ..sampling.controls import encoded_stops
-from ..scoring.string_scores import Strings, log_likelihoods
+from ..scoring.string_scores import log_likelihoods
+from ..scoring.strings import Strings
 from ..text.vocabulary import Vocabulary, immutable
 
 BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.network import Context, InferenceNetwork, ScratchPool, State
+from ..inference.network import Context, InferenceNetwork, State
+from ..inference.scratch import ScratchPool
 from ..parameters.checks import checked_int
 from ..runtime.threads import inference_threads, run_tasks
 from ..sampling.controls import SamplingControls, SamplingOptions, Uniforms, root, with_controls
 from ..sampling.text_sampler import text_sampler
-from ..scoring.string_scores import Strings, TextBlock, text_blocks
+from ..scoring.strings import Strings, TextBlock, text_blocks
 from ..text.vocabulary import Text, Vocabulary
 from ..text.vocabulary import pieces as codes_of
 from .text_state import FixedReading, Sums, TextState
