@@ -12,7 +12,7 @@ import unicodedata
 import numpy as np
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
-from crnn.restoring.restorer import Damage
+from crnn.restoring.damage import Damage
 
 ALPHABETS = ["aAb", "éeE ", "ab ", "ıİiI", "ßẞs", "e\u0301é", "a\ud800 ", "漢a", "aB1 ", "ﬁf i", "ABc", "É é", "xYe"]
 NASTY = "_?\x00\n\u202e\ud800\U0010ffff\u0301żżŻŻaAbBeEéÉ"  # outside some of the alphabets

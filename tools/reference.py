@@ -39,8 +39,8 @@ PAGES = {  # file: title, what it documents, a sentence
              "crnn.plot.find_units crnn.plot.FoundUnit crnn.plot.gradient_flow crnn.plot.gradient_norms "
              "crnn.plot.GradientNorms crnn.plot.states crnn.plot.compare crnn.report.write_report",
              "Plots need matplotlib: the extra `plot`."),
-    "results": ("What methods return", "crnn.search.beam_search.EnumeratedDocuments "
-                "crnn.matching.trials.MatchProbability "
+    "results": ("What methods return", "crnn.search.enumeration.EnumeratedDocuments "
+                "crnn.matching.samples.MatchProbability "
                 "crnn.restoring.restorer.Restored crnn.restoring.restorer.Change "
                 "crnn.scoring.text_scores.WordSurprisal crnn.sampling.guess_numbers.GuessNumbers "
                 "crnn.training.gradients.TextGradient crnn.text.copies.Copy crnn.text.vocabulary.Vocabulary",

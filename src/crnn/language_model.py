@@ -13,17 +13,9 @@ from .adaptation.reading import Adapt, adaptive_score, adaptive_surprisal, adapt
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
 from .inference.network import Context, InferenceNetwork, LabelNetworks
-from .matching.trials import (
-    HasLookahead,
-    LabelTrials,
-    MatchingSamples,
-    MatchProbability,
-    Trials,
-    checked_controls,
-    guide_of,
-    match_probability,
-    trials_of,
-)
+from .matching.prefix_tree import Trials
+from .matching.samples import MatchingSamples, MatchProbability, match_probability
+from .matching.trials import HasLookahead, LabelTrials, checked_controls, guide_of, trials_of
 from .parameters.checks import (
     MAX_SIZE,
     FilePath,
@@ -35,21 +27,30 @@ from .parameters.checks import (
     is_int,
 )
 from .restoring.closed_list import restored_among, text_list
-from .restoring.restorer import Damage, Restored, RestoreOptions, Restorer
-from .sampling import text_sampler as sampling
+from .restoring.damage import Damage
+from .restoring.restorer import Restored, RestoreOptions, Restorer
 from .sampling.controls import SampleOptions, SamplingOptions, with_controls
+from .sampling.excluded_texts import excluded_texts
 from .sampling.guess_numbers import GuessNumbers, estimated_guess_numbers
-from .sampling.text_sampler import Samples, TextRequest, TextSamples
-from .scoring import labeled_scores, string_scores, strings, text_scores
+from .sampling.primes import check_prime, encoded_prime, match_length
+from .sampling.samples import (
+    Samples,
+    TextRequest,
+    TextSamples,
+    distinct_texts,
+    labeled_samples,
+    log_label_weights,
+    symbol_stream,
+    warn_of_length,
+)
+from .scoring import string_scores, text_scores
+from .scoring.labeled_scores import labeled_scores, mean_score, refuse_labels
 from .scoring.reductions import Reduce
 from .scoring.string_scores import TextScorer
-from .search.beam_search import (
-    EnumeratedDocuments,
-    best_completions,
-    best_continuations,
-    best_of_list,
-    enumerated_documents,
-)
+from .scoring.strings import checked_texts, error_handling
+from .search.beam_search import best_completions, best_continuations
+from .search.enumeration import EnumeratedDocuments, enumerated_documents
+from .search.listed_texts import best_of_list
 from .text.documents import Errors
 from .text.sources import TextLike, text_source
 from .text.vocabulary import Text, Vocabulary
@@ -259,14 +260,14 @@ class LanguageModel(Estimator):
         """
         k = checked_int("n_samples", n_samples, 1, MAX_SIZE)
         vocabulary, request = self._vocabulary("sample"), TextRequest(length, prime, max_length, controls, matching)
-        sampling.check_prime(prime, vocabulary)
+        check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)
         samples, symbols = model._sampler(request, random_state, one_row=k == 1)
         if not vocabulary.labels:
-            sampling.warn_of_length(request, symbols, k)
-        excluded, unique = sampling.excluded_texts(exclude, symbols), checked_bool("unique", unique)
+            warn_of_length(request, symbols, k)
+        excluded, unique = excluded_texts(exclude, symbols), checked_bool("unique", unique)
         if unique or len(excluded):
-            texts = sampling.distinct_texts(samples, k, unique=unique, exclude=excluded)
+            texts = distinct_texts(samples, k, unique=unique, exclude=excluded)
         else:
             texts = samples.texts(range(k))
         return texts[0] if k == 1 else texts
@@ -320,7 +321,7 @@ class LanguageModel(Estimator):
         if label is not None:
             return self.for_label(label).stream(length, prime=prime, random_state=random_state, **controls)
         network, vocabulary = self._text_network("stream", one_row=True)
-        return sampling.symbol_stream(network, vocabulary, length, prime, controls, random_state)
+        return symbol_stream(network, vocabulary, length, prime, controls, random_state)
 
     @overload
     def beam_search(
@@ -401,13 +402,13 @@ class LanguageModel(Estimator):
         length = checked_int("length", length, 0)
         n_beams = checked_int("n_beams", n_beams, 1)
         network, vocabulary = self._text_network("beam_search", one_row=n_beams == 1)
-        sampling.check_prime(prime, vocabulary)
+        check_prime(prime, vocabulary)
         if stop is not None and matching is not None:
             raise InvalidInputError("stop cannot be combined with matching. Let the pattern end the continuation.")
         if among is not None and (stop is not None or matching is not None):
             raise InvalidInputError("among cannot be combined with stop or matching. Select the texts of among first.")
         guide = None if matching is None else guide_of(self, network, vocabulary, matching, prime)
-        state = Context.after(network, sampling.encoded_prime(prime, vocabulary)).state
+        state = Context.after(network, encoded_prime(prime, vocabulary)).state
         if among is not None:
             return best_of_list(network, vocabulary, state, among, prime, n_beams, checked_threads(self.n_threads))
         if stop is not None:
@@ -496,7 +497,7 @@ class LanguageModel(Estimator):
         request = TextRequest(None, prime, None, {}, matching)
         self._require_no_labels("match_probability")
         trials, vocabulary = self._trials("match_probability", request)
-        length = sampling.match_length(vocabulary, max_length, prime)
+        length = match_length(vocabulary, max_length, prime)
         return match_probability(trials, length, checked_threads(self.n_threads))
 
     @overload
@@ -670,9 +671,9 @@ class LanguageModel(Estimator):
         _refuse_many_texts(text)
         if adapt is not False:
             reading, vocabulary = self._adaptive_reading("start", adapt)
-            return adaptive_text_state(vocabulary, reading, sampling.encoded_prime(text, vocabulary, name="text"))
+            return adaptive_text_state(vocabulary, reading, encoded_prime(text, vocabulary, name="text"))
         network, vocabulary = self._text_network("start", one_row=True)
-        context = Context.after(network, sampling.encoded_prime(text, vocabulary, name="text"))
+        context = Context.after(network, encoded_prime(text, vocabulary, name="text"))
         return TextState(vocabulary, FixedReading(network, context.state), context.seen)
 
     def start_many(self, X: Iterable[str | bytes]) -> TextStates:
@@ -740,12 +741,12 @@ class LanguageModel(Estimator):
         """
         exact = checked_bool("exact", exact)
         if adapt is not False:
-            labeled_scores.refuse_labels(y)
+            refuse_labels(y)
             reading, vocabulary = self._adaptive_reading("score", adapt, scoring=True)
             return adaptive_score(reading, vocabulary, X, exact=exact)
         if self._vocabulary("score").labels:
-            return labeled_scores.mean_score(X, lambda texts: self.score_samples(texts, y), exact=exact)
-        labeled_scores.refuse_labels(y)
+            return mean_score(X, lambda texts: self.score_samples(texts, y), exact=exact)
+        refuse_labels(y)
         network, vocabulary = self._text_network("score", one_row=exact, scoring=True)
         n_threads = checked_threads(self.n_threads)
         return text_scores.mean_log_likelihood(network, vocabulary, X, exact=exact, n_threads=n_threads)
@@ -831,7 +832,7 @@ class LanguageModel(Estimator):
         """
         if self._vocabulary("score_samples").labels:
             return self._labeled_scores(X, y, reduce, errors)
-        labeled_scores.refuse_labels(y)
+        refuse_labels(y)
         one_row = string_scores.is_single(X)
         network, vocabulary = self._text_network("score_samples", one_row=one_row, scoring=True)
         n_threads = checked_threads(self.n_threads)
@@ -1207,8 +1208,8 @@ class LanguageModel(Estimator):
         networks, vocabulary = self._label_networks("score_samples", one_row=string_scores.is_single(texts))
         if networks is None:  # another thread has fitted the model
             return self.score_samples(texts, y, reduce=reduce, errors=errors)
-        errors, symbols = strings.error_handling(texts, errors), vocabulary.with_labels(())
-        checked, n_threads = strings.checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
+        errors, symbols = error_handling(texts, errors), vocabulary.with_labels(())
+        checked, n_threads = checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
 
         def score(k: int, label_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:
             network, start = networks.networks[k], networks.starts[k]
@@ -1216,7 +1217,7 @@ class LanguageModel(Estimator):
             return scorer.scores(label_texts)
 
         prior = networks.log_prior
-        return labeled_scores.labeled_scores(checked, y, vocabulary.labels, score, prior, reduce=reduce)
+        return labeled_scores(checked, y, vocabulary.labels, score, prior, reduce=reduce)
 
     def _sampler(self, request: TextRequest, random_state: Any, *, one_row: bool) -> tuple[Samples, Vocabulary]:
         """Return a sequence of samples with the current weights, and their symbols."""
@@ -1226,18 +1227,18 @@ class LanguageModel(Estimator):
             return MatchingSamples(trials, vocabulary, request, random_state, n_threads), vocabulary
         networks, vocabulary = self._label_networks("sample")
         if networks is not None:
-            return sampling.labeled_samples(networks, vocabulary, request, random_state, n_threads), vocabulary
+            return labeled_samples(networks, vocabulary, request, random_state, n_threads), vocabulary
         network, vocabulary = self._text_network("sample", one_row=one_row)
         return TextSamples.of(network, vocabulary, request, random_state, n_threads), vocabulary
 
     def _trials(self, what: str, request: TextRequest, *, any_length: bool = True) -> tuple[Trials, Vocabulary]:
         """Return a sampler of texts that match the request's pattern, and the symbols; see `trials_of`."""
         networks, vocabulary = self._label_networks(what)
-        sampling.check_prime(request.prime, vocabulary)
+        check_prime(request.prime, vocabulary)
         if networks is not None:
             models = [self.for_label(label) for label in vocabulary.labels]
             members = [model._trials(what, request, any_length=any_length)[0] for model in models]
-            return LabelTrials(sampling.log_label_weights(networks, vocabulary, request.prime), members), vocabulary
+            return LabelTrials(log_label_weights(networks, vocabulary, request.prime), members), vocabulary
         network, vocabulary = self._text_network(what, one_row=False)
         controls = checked_controls(vocabulary, request.controls)
         return trials_of(self, network, vocabulary, request, controls, any_length=any_length), vocabulary

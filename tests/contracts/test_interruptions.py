@@ -22,7 +22,7 @@ from texts import TEXT
 
 import crnn
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, TextClassifier
-from crnn.matching.trials import Goal
+from crnn.matching.goal import Goal
 from crnn.runtime.threads import scipy_blas
 
 pytestmark = POSIX
@@ -166,7 +166,7 @@ def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, functions
 
 POLLS = {
     "export.arpa_file": {"_parts"},
-    "matching.trials": {"_draw_beyond_tree", "_grow"},
+    "matching.prefix_tree": {"_draw_beyond_tree", "_grow"},
     "restoring.restorer": {"_search"},
     "ngram.counts": {"__init__", "add", "add_and_score", "losses", "rows_after"},
     "ngram.counts_network": {"log_probabilities", "string_log_likelihoods", "read", "log_likelihoods", "_of_long"},

@@ -23,7 +23,8 @@ from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.network import adaptive_surprisal, zero_state
 from crnn.sampling.controls import OFF, SamplingControls, Uniforms, root
-from crnn.sampling.text_sampler import ROWS, text_sampler
+from crnn.sampling.symbol_draws import ROWS
+from crnn.sampling.text_sampler import text_sampler
 from crnn.text.documents import boundaries, n_unpredicted, pack
 from crnn.text.sources import text_source
 from crnn.text.streams import TextStreams

@@ -247,7 +247,7 @@ def large():
 )
 def test_memory_does_not_grow_with_the_vocabulary(large, monkeypatch, call):
     monkeypatch.setattr(inference, "LOGIT_BYTES", 1 << 20)
-    monkeypatch.setattr("crnn.sampling.text_sampler.MAX_SEEN_BYTES", 1 << 20)
+    monkeypatch.setattr("crnn.sampling.samples.MAX_SEEN_BYTES", 1 << 20)
     large.set_params(n_threads=1)
     text = "".join(map(chr, range(0x200, 0x200 + 600)))
     tracemalloc.start()

@@ -14,7 +14,8 @@ from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.reference.mixing import move_weights
 from crnn.sampling.controls import SamplingControls, Uniforms, root
-from crnn.sampling.text_sampler import NetworkDraws, PythonDraws, RowDraws, TextSampler, symbol_draws
+from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, RowDraws, symbol_draws
+from crnn.sampling.text_sampler import TextSampler
 from crnn.text.vocabulary import Vocabulary
 
 V, H, ORDER = 11, 5, 4

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from crnn._kernels.inference.selection import RECENT_SYMBOLS, Selection
 from crnn.reference.restoring import restored_steps
 from crnn.restoring import restorer as restoring
-from crnn.restoring.restorer import CHANGE_KINDS, Channel, Damage, Restorer, checked_confusions
+from crnn.restoring.channel import Channel
+from crnn.restoring.confusions import checked_confusions
+from crnn.restoring.damage import CHANGE_KINDS, Damage
+from crnn.restoring.restorer import Restorer
 from crnn.text.vocabulary import Vocabulary
 
 SYMBOLS = " abcABé"

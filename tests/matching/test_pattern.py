@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from crnn import InvalidInputError
 from crnn.matching import pattern as module
+from crnn.matching.goal import Goal
 from crnn.matching.pattern import DEAD, automaton
-from crnn.matching.trials import Goal
 from crnn.text.vocabulary import Vocabulary
 
 SYMBOLS = ["\n", " ", "1", "a", "B", "b", "é", "_"]

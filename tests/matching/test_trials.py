@@ -9,10 +9,13 @@ import pytest
 from scipy.stats import chi2
 
 from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Mixture
-from crnn.matching import trials as matching
+from crnn.inference import model_cache
+from crnn.matching import goal, prefix_tree
+from crnn.matching import samples as matching_samples
+from crnn.matching import trials as trials_module
 from crnn.matching.trials import checked_controls, trials_of
 from crnn.ngram.counts_network import CountsNetwork
-from crnn.sampling.text_sampler import TextRequest
+from crnn.sampling.samples import TextRequest
 
 NAMES = ["anna", "bob", "hanna", "ann", "nan", "bann", "hannah", "otto", "tina"] * 3
 LETTERS = sorted(set("".join(NAMES)))
@@ -80,7 +83,7 @@ def test_a_trial_in_the_tree_has_the_conditional_probability(lstm, options):
     controls = checked_controls(vocabulary, options)
     request = TextRequest(None, "", None, options, ".*nn.*")
     tree = trials_of(lstm, network, vocabulary, request, controls)
-    assert isinstance(tree, matching.PrefixTree)
+    assert isinstance(tree, prefix_tree.PrefixTree)
     temperature, bias = options.get("temperature", 1.0), controls.bias if options else 0
     for text in ["anna", "nn", "hannah", "nannnanna", "bannnn", "ttttttnnnnt"]:
         state, log_p, log_q, node, q = network.start(), 0.0, 0.0, 0, tree._goal.start
@@ -105,7 +108,9 @@ def test_counts_whose_look_ahead_takes_too_long_reject_texts(counts, monkeypatch
     monkeypatch.setattr("crnn.ngram.lookahead.MAX_VISITS", -1)
     found = stopped.match_probability("a.*")
     assert (found.lower, found.upper) == (0, 1)
-    assert found.estimate == pytest.approx(exact, abs=5 * math.sqrt(exact * (1 - exact) / matching.ESTIMATE_TRIALS))
+    assert found.estimate == pytest.approx(
+        exact, abs=5 * math.sqrt(exact * (1 - exact) / matching_samples.ESTIMATE_TRIALS)
+    )
 
 
 def test_sample_i_depends_on_the_seed_and_i_alone(model, monkeypatch):
@@ -118,10 +123,10 @@ def test_sample_i_depends_on_the_seed_and_i_alone(model, monkeypatch):
     many = drawn(300)
     assert drawn(7) == many[:7]
     assert drawn(1) == many[0]
-    monkeypatch.setattr(matching, "MIN_TRIALS_PER_THREAD", 16)
+    monkeypatch.setattr(matching_samples, "MIN_TRIALS_PER_THREAD", 16)
     assert drawn(300, n_threads=2) == many
-    monkeypatch.setattr(matching, "MIN_BLOCK", 5)
-    monkeypatch.setattr(matching, "MAX_BLOCK", 11)
+    monkeypatch.setattr(matching_samples, "MIN_BLOCK", 5)
+    monkeypatch.setattr(matching_samples, "MAX_BLOCK", 11)
     assert drawn(40) == many[:40]
 
 
@@ -219,7 +224,7 @@ def test_refuses_at_once_a_pattern_whose_matches_are_too_long(model, options, me
         if known:
             model.sample(matching=pattern, **{**options, "length": None, "max_length": 12}, random_state=0)
         with monkeypatch.context() as patch:
-            patch.setattr(matching, "PrefixTree", lambda *_: pytest.fail("it would take long"))
+            patch.setattr(trials_module, "PrefixTree", lambda *_: pytest.fail("it would take long"))
             patch.setattr(CountsNetwork, "lookahead", lambda *_: pytest.fail("it would take long"))
             with pytest.raises(InvalidInputError, match=f"^{message}"):
                 model.sample(matching=pattern, **options)
@@ -234,14 +239,14 @@ def test_refuses_longer_matches_than_by_default(counts):
 
 
 def test_too_rare_a_match_names_what_to_do(model, monkeypatch):
-    monkeypatch.setattr(matching, "MAX_TRIALS", 200)
+    monkeypatch.setattr(matching_samples, "MAX_TRIALS", 200)
     with pytest.raises(InvalidInputError, match=r"only [0-4] of 5 samples .* in [\d,]+ trials: .*enumerate_documents"):
         model.sample(n_samples=5, matching="t{5}|.{6,}", max_length=5, random_state=0)
 
 
 def test_a_sampler_is_kept_until_the_model_changes(lstm, monkeypatch):
-    made, plain = [], matching.Goal.of
-    monkeypatch.setattr(matching.Goal, "of", lambda *arguments: made.append(arguments) or plain(*arguments))
+    made, plain = [], goal.Goal.of
+    monkeypatch.setattr(goal.Goal, "of", lambda *arguments: made.append(arguments) or plain(*arguments))
     model = CharNGram(order=3).fit(NAMES)
     for _ in range(3):
         model.sample(matching="a.*")
@@ -258,7 +263,7 @@ def test_a_sampler_is_kept_until_the_model_changes(lstm, monkeypatch):
     assert len(made) == 4
     for i in range(20):
         pair.sample(matching=f"a.{{1,{i + 1}}}")
-    assert len(matching._caches[pair][1]) == matching.MAX_CACHED_PATTERNS
+    assert len(model_cache._caches[pair][1]) == model_cache.MAX_CACHED_PATTERNS
 
 
 # ------------------------------------------------------------- the most probable
@@ -335,7 +340,7 @@ def test_the_probability_within_a_length_of_running_text_is_a_sum_over_texts(pat
         assert found.lower == found.estimate == found.upper == pytest.approx(expected, rel=1e-12, abs=0)
 
 
-class Scripted(matching.Trials):
+class Scripted(prefix_tree.Trials):
     """A sampler whose trials succeed with a letter a where `succeeds` says so."""
 
     upper = 0.5
@@ -355,10 +360,10 @@ class Scripted(matching.Trials):
     (None, 4096, [64, 256, 256, 256, 256], "only 0 of 5 .* in 1,088 trials"),
 ])  # fmt: skip
 def test_blocks_of_trials_grow_up_to_a_limit(counts, first, length, blocks, message, monkeypatch):
-    monkeypatch.setattr(matching, "MAX_TRIALS", 1000)
+    monkeypatch.setattr(matching_samples, "MAX_TRIALS", 1000)
     sampler = Scripted(lambda i: i == first)
     request = TextRequest(None, "", length, {}, "a*")
-    samples = matching.MatchingSamples(sampler, counts.vocabulary_, request, 0, 1)
+    samples = matching_samples.MatchingSamples(sampler, counts.vocabulary_, request, 0, 1)
     with pytest.raises(InvalidInputError, match=message):
         samples.texts(range(5))
     assert sampler.blocks == blocks

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from crnn.matching.trials import Goal
+from crnn.matching.goal import Goal
 from crnn.ngram import lookahead as module
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork

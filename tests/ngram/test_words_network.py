@@ -14,7 +14,8 @@ from crnn.ngram.counts_network import CountsNetwork
 from crnn.ngram.word_counts import WordCounts
 from crnn.ngram.words_network import WordsNetwork
 from crnn.sampling.controls import SamplingControls, Uniforms, root
-from crnn.sampling.text_sampler import NetworkDraws, PythonDraws, RowDraws, TextSampler, symbol_draws
+from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, RowDraws, symbol_draws
+from crnn.sampling.text_sampler import TextSampler
 from crnn.text.vocabulary import Vocabulary
 
 RNG = np.random.default_rng(7)

@@ -14,7 +14,8 @@ from crnn.runtime.signals import Canceled, Cancellation, check_canceled
 from crnn.runtime.threads import Helpers, run_tasks
 from crnn.sampling import text_sampler as sampling
 from crnn.sampling.controls import SamplingControls, Uniforms, root
-from crnn.sampling.text_sampler import NetworkDraws, PythonDraws, TextSampler
+from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws
+from crnn.sampling.text_sampler import TextSampler
 from crnn.training.run import evaluate
 
 pytestmark = pytest.mark.usefixtures("seven_cores")

@@ -7,7 +7,7 @@ from examples import reference_sample
 from small_models import learned_state
 
 from crnn import BOUNDARY, CharRNN, InvalidInputError
-from crnn.sampling.text_sampler import distinct_texts
+from crnn.sampling.samples import distinct_texts
 
 NAMES = ["anna", "bob", "eve", "otto"]
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from crnn.sampling.text_sampler import MixedSamples
+from crnn.sampling.samples import MixedSamples
 
 LOG_WEIGHTS = np.log([0.5, 0.2, 0.3])
 

@@ -46,7 +46,7 @@ def test_ended_texts_change_no_other_ones(monkeypatch):
     model = random_language_model("abcdefgacegbdfadgcfbe", cell="lstm", num_layers=2, n_bigrams=19)
     texts = model.sample(23, n_samples=31, stop=["a"], random_state=3)
     assert len(set(map(len, texts))) > 5
-    monkeypatch.setattr(sampling, "ROWS", 1)  # one after another
+    monkeypatch.setattr("crnn.sampling.symbol_draws.ROWS", 1)  # one after another
     assert model.sample(23, n_samples=31, stop=["a"], random_state=3) == texts
 
 

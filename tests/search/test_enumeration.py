@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.search import beam_search as search
+from crnn.search import enumeration
 
 NAMES = ["a", "ab", "ba", "ab", "", "cab", "abba"] * 3
 
@@ -18,7 +18,7 @@ def small(X=NAMES, **parameters):
 @pytest.mark.parametrize(("cell", "n_bigrams"), [("rnn", None), ("lstm", None), ("gru", 5)])
 @pytest.mark.parametrize("beginnings", [1, 3, 64])
 def test_enumeration_matches_brute_force(cell, n_bigrams, beginnings, monkeypatch):
-    monkeypatch.setattr(search, "PREFIXES_AT_A_TIME", beginnings)
+    monkeypatch.setattr(enumeration, "PREFIXES_AT_A_TIME", beginnings)
     model = small(cell=cell, n_bigrams=n_bigrams)
     found = model.enumerate_documents(11)
     texts = ["".join(letters) for k in range(7) for letters in itertools.product("abc", repeat=k)]
@@ -31,7 +31,7 @@ def test_enumeration_matches_brute_force(cell, n_bigrams, beginnings, monkeypatc
 
 
 def test_the_limit_shortens_the_list_and_states_the_bound(monkeypatch):
-    monkeypatch.setattr(search, "PREFIXES_AT_A_TIME", 2)
+    monkeypatch.setattr(enumeration, "PREFIXES_AT_A_TIME", 2)
     model = small()
     whole, part = model.enumerate_documents(300), model.enumerate_documents(300, max_prefixes=17)
     assert 0 < len(part.documents) < len(whole.documents) == 300
@@ -42,9 +42,9 @@ def test_the_limit_shortens_the_list_and_states_the_bound(monkeypatch):
 
 @pytest.mark.parametrize(("at_once", "expected"), [(1, {16}), (64, set(range(16, 80)))])
 def test_no_more_prefixes_are_read_than_asked_for(monkeypatch, at_once, expected):
-    read, plain = [], search._read
-    monkeypatch.setattr(search, "PREFIXES_AT_A_TIME", at_once)
-    monkeypatch.setattr(search, "_read", lambda *arguments: read.extend(arguments[1]) or plain(*arguments))
+    read, plain = [], enumeration._read
+    monkeypatch.setattr(enumeration, "PREFIXES_AT_A_TIME", at_once)
+    monkeypatch.setattr(enumeration, "_read", lambda *arguments: read.extend(arguments[1]) or plain(*arguments))
     small().enumerate_documents(300, max_prefixes=16)
     assert len(read) in expected
 

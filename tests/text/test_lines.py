@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN, Lines
 from crnn.cli.files import read_documents, read_lines
-from crnn.sampling.text_sampler import HashedTexts
+from crnn.sampling.excluded_texts import HashedTexts
 from crnn.text import text_files
 from crnn.text.sources import text_source
 

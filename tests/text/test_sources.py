@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from crnn import AnomalyDetector, CharNGram, Lines
 from crnn.errors import InvalidInputError
-from crnn.sampling.text_sampler import HashedTexts
+from crnn.sampling.excluded_texts import HashedTexts
 from crnn.text.sources import DocumentsSource, FileSource, MemorySource, documents_of, rereadable, text_source
 from crnn.text.vocabulary import Vocabulary
 

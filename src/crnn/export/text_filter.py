@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..sampling.text_sampler import DEFAULT_MAX_LENGTH, excluded_texts
+from ..sampling.excluded_texts import excluded_texts
+from ..sampling.primes import DEFAULT_MAX_LENGTH
 from ..text.documents import python_values
 from ..text.text_files import Lines
 from ..text.vocabulary import Vocabulary, immutable

@@ -15,7 +15,7 @@ from .._kernels.ngram import reading as kernels
 from .._kernels.ngram.ngrams import ClassCounts
 from ..arrays import Array
 from ..inference.scratch import Scratch
-from ..matching.trials import Goal
+from ..matching.goal import Goal
 from ..runtime.signals import check_canceled
 from ..scoring.strings import Strings
 from .counts import Counts

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram.lookahead import Contexts
-from ..matching.trials import Goal
+from ..matching.goal import Goal
 from ..runtime.machine import available_bytes
 from ..runtime.signals import check_canceled
 from ..sampling.controls import Uniforms

@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 
 from .._kernels.inference.closed_list import ListSearch, TextTrie
 from ..errors import InvalidInputError
+from ..inference.model_cache import cached_per_model
 from ..inference.network import Context, InferenceNetwork
-from ..matching.trials import cached_per_model
 from ..runtime.machine import check_free_memory
 from ..runtime.signals import check_canceled
 from ..runtime.threads import inference_threads, run_tasks
-from ..sampling.text_sampler import encoded_prime
+from ..sampling.primes import encoded_prime
 from ..scoring.string_scores import log_likelihoods
 from ..scoring.strings import Strings, text_blocks
-from ..search.beam_search import as_list, checked_texts_of_list
+from ..search.listed_texts import as_list, checked_texts_of_list
 from ..text.vocabulary import Vocabulary, immutable, pieces
-from .restorer import MAX_KEY, TYPO_KINDS, Change, Channel, Damage, Restored, unread_log_p
+from .channel import Channel
+from .confusions import MAX_KEY
+from .damage import TYPO_KINDS, Damage, unread_log_p
+from .restorer import Change, Restored
 
 FIRST_MARGIN = 24.0  # nats below the highest score: the first search is for better originals alone
 MARGIN_GROWTH = 1.25  # the next margin, if too few are found

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from ..errors import InvalidInputError, short_repr
-from .restorer import MAX_KEY
+from .confusions import MAX_KEY
 
 MAX_AFTER = 4  # symbols of an original that a confusion stands for
 LEAST_COUNT = 2  # a mistake seen once may be a misprint

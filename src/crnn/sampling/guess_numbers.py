@@ -18,7 +18,7 @@ from ..scoring.string_scores import log_likelihoods
 from ..scoring.strings import Strings, text_blocks
 from ..text.vocabulary import Text, Vocabulary
 from .controls import SamplingControls, Stops, root
-from .text_sampler import SampleRun
+from .samples import SampleRun
 
 BLOCK_STRINGS = 1 << 14  # strings drawn and held at a time
 MAX_LENGTH = 1 << 20  # symbols of a document; a longer one is an error, since the model has not learned to end
