@@ -35,7 +35,7 @@ from crnn import (
 )
 from crnn.files import network_file
 from crnn.files.model_file import holds_detector
-from crnn.files.network_file import StoredRecord
+from crnn.files.network_contents import StoredRecord
 from crnn.text.id_cache import check
 
 TEXT = "to be or not to be, that is the question. "

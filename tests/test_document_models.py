@@ -10,7 +10,7 @@ from crnn import BOUNDARY, UNKNOWN, CharRNN, Lines
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.text.vocabulary import Vocabulary
-from crnn.training.run import shape_of
+from crnn.training.validation import shape_of
 
 NAMES = ["anna", "bob", "eve", "otto", "maria", "", "li\nly"] * 9
 

@@ -336,7 +336,7 @@ def test_weights_are_fitted_to_the_beginning_of_a_long_text(models, monkeypatch,
     text = TEXT[:700][::-1]
     expected = Mixture.from_fitted(models).fit_weights(text[:length]).weights_
     assert (Mixture.from_fitted(models).fit_weights(text).weights_ != expected).any()
-    monkeypatch.setattr(mixed_network, limit, value)
+    monkeypatch.setattr(mixture_weights, limit, value)
     np.testing.assert_array_equal(Mixture.from_fitted(models).fit_weights(text).weights_, expected)
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .runtime.build_info import show_config
     from .tables import dirty_cells
     from .text.copies import longest_copies
-    from .text.text_files import Lines, TextFile
+    from .text.lines import Lines
+    from .text.text_files import TextFile
     from .text.vocabulary import BOUNDARY, UNKNOWN
     from .text_classifier import TextClassifier
 
@@ -56,7 +57,7 @@ _HOMES = {
     "CharRNN": "char_rnn",
     "DivergenceError": "errors",
     "InvalidInputError": "errors",
-    "Lines": "text.text_files",
+    "Lines": "text.lines",
     "Mixture": "mixture",
     "ModelFileError": "errors",
     "NotFittedError": "errors",

@@ -18,11 +18,12 @@ from .files.ngram_file import CountedText
 from .inference.network import LabelNetworks
 from .language_model import LanguageModel
 from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols, without
-from .ngram.counts import Counts, NGramSettings
+from .ngram.counts import Counts
 from .ngram.counts_network import AdaptiveCounts, CountsNetwork, LabeledCounts
 from .ngram.frozen import FrozenCounts
 from .ngram.packed_counts import shorten_counts, without_text
 from .ngram.pruning import frozen_whole, prune_counts, quantize_counts
+from .ngram.settings import NGramSettings
 from .ngram.stored_counts import growing
 from .parameters.checks import FilePath, checked_int
 from .scoring.labeled_scores import refuse_labels

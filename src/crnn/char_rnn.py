@@ -17,8 +17,8 @@ from .display.loss_curve import curves_of
 from .display.summary import describe_state
 from .errors import NotFittedError
 from .export.weights import require_package
-from .files import network_file
-from .files.network_file import unfinished_run, write_run
+from .files import network_file, run_file
+from .files.run_file import unfinished_run, write_run
 from .files.sealed_file import FilePart, write_path
 from .inference.network import LabelNetworks
 from .inference.network_cache import NetworkCache
@@ -1253,5 +1253,5 @@ class CharRNN(LanguageModel):
 
 
 def is_of_step(path: FilePath | FilePart, network: CharRNN) -> bool:
-    """Return whether a file is of a network's last step; see `network_file.is_of_step`."""
-    return network_file.is_of_step(path, network._fitted("save"))
+    """Return whether a file is of a network's last step; see `run_file.is_of_step`."""
+    return run_file.is_of_step(path, network._fitted("save"))

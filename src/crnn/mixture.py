@@ -20,7 +20,7 @@ from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFitte
 from .estimator import Estimator
 from .files import model_file
 from .files.entries import MAX_MODELS
-from .files.network_file import run_bytes, unfinished_run
+from .files.run_file import run_bytes, unfinished_run
 from .files.sealed_file import NamedBytes, path_name, write_path
 from .inference.mixed_network import MixedNetwork, letters_of
 from .inference.mixture_weights import CLASSES, HeldOutText, import_minimizer

@@ -17,7 +17,7 @@ from texts import PHRASES as TEXT
 from crnn import AnomalyDetector, CharNGram, CharRNN, DivergenceError, char_rnn
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
-from crnn.cli.train import MPI_SIZES, aborting, communicator
+from crnn.cli.train_mpi import MPI_SIZES, aborting, communicator
 from crnn.display import progress as progress_display
 from crnn.ngram.building import Builder
 
@@ -306,7 +306,7 @@ def test_a_kill_between_saving_the_model_and_removing_the_checkpoint(folder, mon
 
     for resume in ([], ["--resume"]):
         with monkeypatch.context() as patch:
-            patch.setattr("crnn.cli.train._remove_checkpoint", killed)
+            patch.setattr("crnn.cli.train_network.remove_checkpoint", killed)
             with pytest.raises(Killed):
                 cli.main(options)
         finished = CharRNN.load("new.crnn")
@@ -320,7 +320,7 @@ def test_unremovable_checkpoint_is_a_warning(folder, capsys, monkeypatch):
     def refused(path):
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("crnn.cli.train.os.unlink", refused)
+    monkeypatch.setattr("crnn.cli.train_checkpoint.os.unlink", refused)
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3"]) == 0
     assert "its checkpoint cannot be removed: new.crnn.checkpoint: Permission denied" in capsys.readouterr().err
     assert CharRNN.load("new.crnn").n_steps_ == 3

@@ -9,7 +9,8 @@ from texts import PHRASES as TEXT
 
 from crnn import CharNGram, CharRNN, Mixture
 from crnn.cli import main as cli
-from crnn.cli.train import checkpoint_seconds, contains_model, is_in_checkpoint
+from crnn.cli.train import checkpoint_seconds
+from crnn.cli.train_checkpoint import contains_model, is_in_checkpoint
 
 
 @POSIX

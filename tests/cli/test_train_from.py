@@ -7,7 +7,7 @@ from texts import PHRASES as TEXT
 
 from crnn import CharRNN
 from crnn.cli import main as cli
-from crnn.cli import train as train_command
+from crnn.cli import train_network
 from crnn.training import machine_speed
 from crnn.training import run as training
 from crnn.training.machine_speed import Speed
@@ -64,7 +64,7 @@ def test_epochs_share_one_display(folder, capsys):
 def test_time_option_is_in_seconds_minutes_or_hours(folder, monkeypatch, time, seconds, origin):
     seen = []
     monkeypatch.setattr(training.TrainingRun, "run", lambda self: seen.append(self._plan.budget))
-    monkeypatch.setattr(train_command.NetworkJob, "save", lambda self, ending: 0)
+    monkeypatch.setattr(train_network.NetworkJob, "save", lambda self, ending: 0)
     cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, "--model", "network", *origin])
     assert [budget.seconds for budget in seen] == [seconds]
     assert [budget.n_steps for budget in seen] == [None if origin else MIN_STEPS]  # for so short a text

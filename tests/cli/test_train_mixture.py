@@ -9,7 +9,7 @@ from texts import PHRASES as TEXT
 
 from crnn import CharRNN, DivergenceError, Mixture, load_model
 from crnn.cli import main as cli
-from crnn.cli import train as train_command
+from crnn.cli import train_mixture
 from crnn.inference.mixture_weights import HeldOutText
 
 TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
@@ -125,7 +125,7 @@ def test_labels_reach_both_models(folder):
 
 def test_a_minute_is_the_default(folder, capsys, monkeypatch):
     asked = []
-    monkeypatch.setattr(train_command, "MIXTURE_SECONDS", 0.2)
+    monkeypatch.setattr(train_mixture, "MIXTURE_SECONDS", 0.2)
     recommended = Mixture.recommended
     monkeypatch.setattr(Mixture, "recommended", lambda X, s, **rest: asked.append(s) or recommended(X, s, **rest))
     assert cli.main(["train", "text.txt", "-o", "new.crnn"]) == 0

@@ -18,7 +18,7 @@ from crnn.files.entries import (
     read_json,
     vocabulary_document,
 )
-from crnn.files.network_file import generator_from_bits
+from crnn.files.network_tensors import generator_from_bits
 from crnn.parameters.checks import pcg64_generator
 from crnn.text.vocabulary import Vocabulary
 

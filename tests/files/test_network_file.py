@@ -14,8 +14,8 @@ from small_models import learned_state, small
 from texts import TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
-from crnn.files import network_file
-from crnn.files.network_file import StoredRecord, network_bytes
+from crnn.files import network_contents, network_file, network_tensors
+from crnn.files.network_contents import StoredRecord, network_bytes
 from crnn.files.sealed_file import write_path
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
@@ -361,7 +361,7 @@ def test_records_that_json_cannot_hold(path):
 
 
 def test_a_file_has_the_newest_records(path, monkeypatch):
-    monkeypatch.setattr(network_file, "MAX_RECORDS", 3)
+    monkeypatch.setattr(network_contents, "MAX_RECORDS", 3)
     model = small(3).fit(TEXT)
     learned_state(model).history = [{"step": i} for i in range(5)]
     model.save(path)
@@ -463,7 +463,7 @@ def test_a_file_of_weights_with_a_large_batch_size_takes_no_memory(path):
 @pytest.mark.parametrize(("cell", "arrays"), [("gru", 1), ("lstm", 2)])
 def test_the_new_hidden_state_of_several_layers_takes_no_more_than_its_limit(path, cell, arrays):
     bytes_per_stream = 3 * 7 * 4 * arrays
-    largest = network_file.MAX_NEW_HIDDEN // bytes_per_stream
+    largest = network_tensors.MAX_NEW_HIDDEN // bytes_per_stream
     model = small(1, cell=cell, num_layers=3).fit(TEXT)
     for batch_size, streams in ((largest, largest), (largest + 1, 1)):
         model.set_params(batch_size=batch_size)

@@ -19,20 +19,19 @@ from model_files import arrays_of, join, sign, split, with_metadata
 from traced_memory import traced_memory
 
 from crnn import ModelFileError
-from crnn.files import network_file, sealed_file
-from crnn.files.network_file import (
+from crnn.files import network_contents, sealed_file
+from crnn.files.int8_tensors import float_tensors, int8_tensors
+from crnn.files.network_contents import (
     Architecture,
     NetworkFile,
     check_pairs,
     check_values,
     expected_tensors,
-    float_tensors,
-    int8_tensors,
     is_record_name,
     network_bytes,
-    symbol_pairs,
 )
-from crnn.files.network_file import torch_shapes as shapes_of
+from crnn.files.network_contents import torch_shapes as shapes_of
+from crnn.files.network_tensors import symbol_pairs
 from crnn.files.sealed_file import file_bytes, write_path
 from crnn.files.tensor_file import Declared
 from crnn.model.layout import SMALLEST_SCALE
@@ -476,10 +475,12 @@ def test_the_training_state_of_an_optimizer():
         (("exp_avg", "exp_avg_sq", "unknown"), None),  # refused as a tensor, see `expected_tensors`
     ):  # fmt: skip
         with raises(fault):
-            network_file.check_training(BY_ADAM, ["state.h", *(f"optimizer.{name}.decoder.bias" for name in arrays)])
+            network_contents.check_training(
+                BY_ADAM, ["state.h", *(f"optimizer.{name}.decoder.bias" for name in arrays)]
+            )
     for start, fault in ((0, None), (7, None), (8, "its training has an optimizer_start outside its steps")):
         with raises(fault):
-            network_file.check_training(BY_ADAM | {"optimizer_start": start}, ())
+            network_contents.check_training(BY_ADAM | {"optimizer_start": start}, ())
 
 
 VALUES = [

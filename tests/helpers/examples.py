@@ -12,7 +12,7 @@ import pytest
 from small_models import learned_state
 
 from crnn import CharRNN, TextClassifier, _kernels
-from crnn.files.network_file import expected_tensors, network_contents
+from crnn.files.network_contents import expected_tensors, network_contents
 from crnn.files.sealed_file import open_model
 from crnn.inference.network import Context
 from crnn.inference.packed_network import PackedNetwork

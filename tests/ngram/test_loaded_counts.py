@@ -14,9 +14,10 @@ from crnn._kernels.ngram.compact import MAX_SYMBOLS, CompactCounts
 from crnn.errors import InvalidInputError
 from crnn.inference.scratch import Scratch
 from crnn.ngram import packed_counts
-from crnn.ngram.counts import MAX_ORDER, Counts
+from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.ngram.loaded_counts import LoadedCounts
+from crnn.ngram.settings import MAX_ORDER
 
 TRIALS = 300
 

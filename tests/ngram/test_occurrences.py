@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.ngram import counts as module
-from crnn.ngram.counts import Counts, Occurrences
+from crnn.ngram import occurrences
+from crnn.ngram.counts import Counts
+from crnn.ngram.occurrences import Occurrences
 from crnn.reference.kneser_ney import KneserNey
 
 
@@ -45,6 +46,6 @@ def test_the_losses_do_not_depend_on_the_blocks(monkeypatch):
     counts = Counts(6, 5)
     counts.add(text)
     whole = Occurrences(counts).losses(tail)
-    monkeypatch.setattr(module, "SCORED_SYMBOLS", 7)
-    monkeypatch.setattr(module, "CALL_NODES", 3)
+    monkeypatch.setattr(occurrences, "SCORED_SYMBOLS", 7)
+    monkeypatch.setattr(occurrences, "CALL_NODES", 3)
     np.testing.assert_allclose(Occurrences(counts).losses(tail), whole, rtol=1e-13)

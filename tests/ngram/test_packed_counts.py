@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
-from crnn.ngram.counts import Counts, Occurrences
+from crnn.ngram.counts import Counts
+from crnn.ngram.occurrences import Occurrences
 from crnn.ngram.packed_counts import (
     from_arrays,
     pack,

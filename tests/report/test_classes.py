@@ -8,8 +8,9 @@ from examples import classifier_of
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
-from crnn.report import report_file
-from crnn.report.report_file import _groups, class_tables, labeled_texts, subject_of
+from crnn.report import classes
+from crnn.report.classes import _groups, class_tables, labeled_texts
+from crnn.report.report_file import subject_of
 
 
 class Fixed:
@@ -71,7 +72,7 @@ def test_rare_classes_share_a_row(monkeypatch):
     for n, last in ((40, "39"), (41, "(others)")):
         names, _ = _groups(np.arange(n), np.arange(n))
         assert (len(names), names[-1]) == (40, last)
-    monkeypatch.setattr(report_file, "MAX_CLASSES", 2)
+    monkeypatch.setattr(classes, "MAX_CLASSES", 2)
     tables = tables_of([*TEXTS, "aaaaaaa"], [*LABELS, "a"])
     assert tables["names"] == ["a", "(others)"]
     assert tables["counts"] == [[3, 0], [1, 2]]
@@ -80,13 +81,13 @@ def test_rare_classes_share_a_row(monkeypatch):
 
 
 def test_only_the_first_of_many_texts_are_classified(monkeypatch):
-    monkeypatch.setattr(report_file, "MIN_TEXTS", 2)
-    monkeypatch.setattr(report_file, "CLASSIFYING_WORK", (2 * 4 + 3) * 3 * 13)  # 13 symbols with their ends
+    monkeypatch.setattr(classes, "MIN_TEXTS", 2)
+    monkeypatch.setattr(classes, "CLASSIFYING_WORK", (2 * 4 + 3) * 3 * 13)  # 13 symbols with their ends
     part = labeled_texts(Fixed(), TEXTS, LABELS)
     assert part.texts == TEXTS[:2]
     assert part.size == "the first 2 texts"
     monkeypatch.undo()
-    monkeypatch.setattr(report_file, "CLASSIFYING_WORK", 0)
+    monkeypatch.setattr(classes, "CLASSIFYING_WORK", 0)
     assert labeled_texts(Fixed(), ["a"] * 1001, ["a"] * 1001).size == "the first 1,000 texts"
 
 

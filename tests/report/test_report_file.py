@@ -18,10 +18,10 @@ from crnn.report.report_file import (
     facts,
     report_data,
     subject_of,
-    text_part,
     thin_records,
     units_followed,
 )
+from crnn.report.shown_text import text_part
 
 STRANGE = "ab</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u2028\u2029\ud800\u202e\u200f&'\"`"
 TABS = ["overview", "text", "neurons", "documents", "classes", "live"]

@@ -5,16 +5,8 @@ import pytest
 from examples import random_language_model
 
 from crnn.errors import InvalidInputError
-from crnn.report import report_file
-from crnn.report.report_file import (
-    TextPart,
-    display_text,
-    document_view,
-    judge_symbols,
-    samples,
-    text_part,
-    text_view,
-)
+from crnn.report import shown_text
+from crnn.report.shown_text import TextPart, display_text, document_view, judge_symbols, samples, text_part, text_view
 
 
 @pytest.mark.parametrize(
@@ -23,7 +15,7 @@ from crnn.report.report_file import (
     ids=["text", "bytes", "documents", "empty document"],
 )
 def test_judged_text_matches_a_state(symbols, text, monkeypatch):
-    monkeypatch.setattr(report_file, "BLOCK_POSITIONS", 2)
+    monkeypatch.setattr(shown_text, "BLOCK_POSITIONS", 2)
     model = random_language_model(symbols, cell="gru", num_layers=2)
     bits, best, p = judge_symbols(model, text)
     state, boundary = model.start(), model.vocabulary_.boundary
@@ -41,8 +33,8 @@ def test_judged_text_matches_a_state(symbols, text, monkeypatch):
 
 def test_long_texts_and_many_documents_are_cut(monkeypatch, tmp_path):
     model = random_language_model("abc")
-    monkeypatch.setattr(report_file, "MIN_MEASURED", 7)
-    monkeypatch.setattr(report_file, "SCORING_WORK", 0)
+    monkeypatch.setattr(shown_text, "MIN_MEASURED", 7)
+    monkeypatch.setattr(shown_text, "SCORING_WORK", 0)
     (tmp_path / "text").write_text("abcabcabcabc")
     for text in ("abcabcabcabc", tmp_path / "text"):
         part = text_part(model, text)
@@ -103,7 +95,7 @@ def test_a_large_network_reads_less_of_a_text(monkeypatch):
     size = sum(array.size for array in model.params_.values())
     text = b"abc" * 400_000
     for work, n in ((size * 12_345, 12_345), (size, 10_000), (size * 1e9, 1_000_000)):
-        monkeypatch.setattr(report_file, "SCORING_WORK", work)
+        monkeypatch.setattr(shown_text, "SCORING_WORK", work)
         part = text_part(model, text)
         assert (len(part.measured), part.size) == (n, f"the first {n:,} bytes")
 

@@ -16,7 +16,7 @@ from crnn.sampling import text_sampler as sampling
 from crnn.sampling.controls import SamplingControls, Uniforms, root
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws
 from crnn.sampling.text_sampler import TextSampler
-from crnn.training.run import evaluate
+from crnn.training.validation import evaluate
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 

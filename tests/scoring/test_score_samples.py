@@ -15,7 +15,7 @@ from crnn.reference.network import string_score
 from crnn.scoring import string_scores
 from crnn.scoring.string_scores import RecentScores, TextScorer
 from crnn.scoring.strings import text_blocks
-from crnn.text import text_files
+from crnn.text import file_reader, lines
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -131,8 +131,8 @@ def test_a_generator_is_read_block_by_block(model, monkeypatch):
 def test_lines_have_the_scores_of_their_texts(model, tmp_path, monkeypatch, block):
     texts = [text for text in random_strings(60) if text]
     (tmp_path / "lines").write_text("\n".join(texts))
-    monkeypatch.setattr(text_files, "BLOCK_SIZE", block)
-    scores = model.score_samples(text_files.Lines(tmp_path / "lines"))
+    monkeypatch.setattr(file_reader, "BLOCK_SIZE", block)
+    scores = model.score_samples(lines.Lines(tmp_path / "lines"))
     np.testing.assert_array_equal(scores, model.score_samples(texts))
 
 
@@ -148,7 +148,7 @@ def test_lines_of_a_changing_file_are_scored_once(model, tmp_path, change):
         read.append(line)
         return line
 
-    scores = model.score_samples(text_files.Lines(path, transform=changing))
+    scores = model.score_samples(lines.Lines(path, transform=changing))
     assert len(scores) == len(read) != 1 << 19
     np.testing.assert_array_equal(scores, np.full(len(read), model.score_samples(["abc"])[0]))
 

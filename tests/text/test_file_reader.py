@@ -12,8 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
-from crnn.text import text_files
-from crnn.text.text_files import GZIP_MAGIC, DecompressedFile, FileReader, plain_size, utf8_blocks
+from crnn.text import file_reader
+from crnn.text.file_reader import GZIP_MAGIC, DecompressedFile, FileReader, plain_size, utf8_blocks
 
 TEXTS = st.lists(st.text(st.sampled_from("a\r\n€")), max_size=3)
 LINES = st.lists(st.sampled_from([b"", b"a", b"b\xff", b"\xe2\x82", "\u20ac".encode(), b"ab" * 9]), max_size=9)
@@ -271,7 +271,7 @@ def test_the_size_of_the_contents(tmp_path, monkeypatch):
     assert plain_size(str(path), decompress=False) == path.stat().st_size
     with open(path, "rb") as file:
         assert DecompressedFile(file, "text", decompress=False).read() == path.read_bytes()
-    monkeypatch.setattr(text_files, "DecompressedFile", None)
+    monkeypatch.setattr(file_reader, "DecompressedFile", None)
     assert plain_size(str(path)) == 500  # not read again
     (tmp_path / "text").write_bytes(b"to be")
     assert plain_size(str(tmp_path / "text")) == 5

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
 from crnn.text import id_cache, sources
+from crnn.text.file_reader import FileReader
 from crnn.text.id_cache import FOLDER_VARIABLE, Hasher, cache_name, check, default_folder, fingerprint
+from crnn.text.lines import Lines
 from crnn.text.sources import DocumentsSource, FileSource, MemorySource, StoredSource, text_source
-from crnn.text.text_files import FileReader, Lines, TextFile
+from crnn.text.text_files import TextFile
 from crnn.text.vocabulary import Vocabulary
 
 SOME = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"), min_size=1)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crnn import CharRNN, Lines
 from crnn.cli.files import read_documents, read_lines
 from crnn.sampling.excluded_texts import HashedTexts
-from crnn.text import text_files
+from crnn.text import decoding, file_reader, lines
 from crnn.text.sources import text_source
 
 TEXTS = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"))
@@ -38,8 +38,8 @@ def test_lines_match_the_files(folder, texts, block, step, kind):
     kind = "bytes" if kind else "characters"
     expected = expected if kind == "bytes" else [line.decode() for line in expected]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_files, "BLOCK_SIZE", block)
-        patch.setattr(text_files, "INDEX_STEP", step)
+        patch.setattr(file_reader, "BLOCK_SIZE", block)
+        patch.setattr(lines, "INDEX_STEP", step)
         found = Lines(paths, kind=kind)
         assert list(found) == expected
         assert [line for batch in found.batches() for line in batch] == expected
@@ -107,14 +107,14 @@ def test_names_a_line_that_is_not_utf8(folder):
 
 def test_ends_of_lines():
     for data in (b"", b"\n", b"\r", b"a\r\r\n", b"a\n\r", b"a\r\r", b"a\r"):
-        ended = b"".join(text_files.with_newlines([data[i : i + 1] for i in range(len(data))], "bytes", ended=True))
+        ended = b"".join(decoding.with_newlines([data[i : i + 1] for i in range(len(data))], "bytes", ended=True))
         assert ended == b"".join(line + b"\n" for line in lines_of(data))
 
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
 def test_random_files_have_the_lines_of_a_plain_split(folder, monkeypatch, block):
-    monkeypatch.setattr(text_files, "BLOCK_SIZE", block)
-    monkeypatch.setattr(text_files, "INDEX_STEP", 3)
+    monkeypatch.setattr(file_reader, "BLOCK_SIZE", block)
+    monkeypatch.setattr(lines, "INDEX_STEP", 3)
     rng = np.random.default_rng(block)
     for i in range(500):
         data = bytes(rng.choice([*b"ab\r\n"], rng.integers(13)).tolist())
@@ -127,7 +127,7 @@ def test_random_files_have_the_lines_of_a_plain_split(folder, monkeypatch, block
 
 
 def test_hashes_find_every_line_and_nothing_else(folder, monkeypatch):
-    monkeypatch.setattr(text_files, "BLOCK_SIZE", 1009)
+    monkeypatch.setattr(file_reader, "BLOCK_SIZE", 1009)
     (folder / "names").write_text("".join(f"name{i}\n" for i in range(997)))
     for kind, end in (("characters", "x"), ("bytes", b"x")):
         names = Lines(folder / "names", kind=kind)
@@ -143,8 +143,8 @@ MIXED = b"to be\nb\xff\n\nor\n"
 
 @pytest.mark.parametrize(("compress", "block"), [(False, 7), (True, 7), (True, 1 << 20)])
 def test_damaged_lines_keep_their_places(folder, monkeypatch, compress, block):
-    monkeypatch.setattr(text_files, "INDEX_STEP", 2)
-    monkeypatch.setattr(text_files, "BLOCK_SIZE", block)
+    monkeypatch.setattr(lines, "INDEX_STEP", 2)
+    monkeypatch.setattr(file_reader, "BLOCK_SIZE", block)
     path = folder / "damaged"
     path.write_bytes(gzip.compress(MIXED * 50) if compress else MIXED * 50)
     for errors, damaged in (("skip", None), ("replace", "B\ufffd")):

@@ -16,7 +16,7 @@ from interrupted_runs import train_until
 from texts import TEXT
 
 from crnn import CharRNN, InvalidInputError
-from crnn.files.network_file import read_run
+from crnn.files.run_file import read_run
 from crnn.parameters.intervals import Interval
 from crnn.text.streams import Backlog, DocumentsPosition
 from crnn.training.checkpoints import (

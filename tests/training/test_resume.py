@@ -13,8 +13,8 @@ from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
 from crnn.display.progress import Progress
-from crnn.files import network_file
-from crnn.training import run
+from crnn.files import network_file, run_file
+from crnn.training import validation
 from crnn.training.checkpoints import CheckpointWriter
 
 NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
@@ -114,7 +114,7 @@ def test_interrupted_poll_is_repeated(tmp_path, monkeypatch, where):
     calls = []
     model = small(20, **parts([told([], "first callback"), told([], "second callback")]))
     with monkeypatch.context() as patch:
-        evaluate, show = run.evaluate, Progress.show
+        evaluate, show = validation.evaluate, Progress.show
 
         def interrupted_evaluate(*arguments, **options):
             calls.append(1)
@@ -127,7 +127,7 @@ def test_interrupted_poll_is_repeated(tmp_path, monkeypatch, where):
                 raise KeyboardInterrupt
             show(progress, done, *rest, **named)
 
-        patch.setattr(run, "evaluate", interrupted_evaluate)
+        patch.setattr(validation, "evaluate", interrupted_evaluate)
         patch.setattr(Progress, "show", interrupted_show)
         with pytest.raises(KeyboardInterrupt):
             model.fit(TEXT, validation=held_out, checkpoint=tmp_path / "run")
@@ -154,7 +154,7 @@ def test_every_file_on_the_way_leads_to_the_same_model(tmp_path, monkeypatch):
         begin(writer, *arguments)
         writer.wait()
 
-    write, begin = network_file.write_run, CheckpointWriter.start
+    write, begin = run_file.write_run, CheckpointWriter.start
     monkeypatch.setattr("crnn.char_rnn.write_run", copying)
     monkeypatch.setattr(CheckpointWriter, "start", start)
     parameters = {"batch_size": 2, "validation_fraction": 0.2, "eval_every": 4, "learning_rate": 0.5}
@@ -313,9 +313,9 @@ def test_stop_from_a_callback_and_without_training():
 
 def test_a_run_with_another_optimizer_than_the_model(tmp_path, monkeypatch):
     train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
-    parameters, state, run = network_file.read_run(tmp_path / "run", CharRNN().get_params())
+    parameters, state, run = run_file.read_run(tmp_path / "run", CharRNN().get_params())
     parameters = dict(parameters) | {"optimizer": "rmsprop"}
-    network_file.write_run(state, parameters=parameters, path=tmp_path / "run", run=run)
+    run_file.write_run(state, parameters=parameters, path=tmp_path / "run", run=run)
     with pytest.raises(ModelFileError, match="different optimizers"):
         CharRNN.resume(tmp_path / "run", TEXT)
 

@@ -16,6 +16,7 @@ from crnn.parameters.schedules import WarmUp, learning_rates
 from crnn.reference import network as reference
 from crnn.text import streams
 from crnn.training import run as training
+from crnn.training import validation
 from crnn.training.trainer import Trainer
 
 GATED = {"cell": "lstm", "num_layers": 2, "optimizer": "adam", "learning_rate": 0.01, "dropout": 0.3, "batch_size": 3}
@@ -30,7 +31,7 @@ class Clock:
         fake = SimpleNamespace(perf_counter=lambda: self.now)
         for module in ("run", "fit"):
             monkeypatch.setattr(f"crnn.training.{module}.time", fake)
-        advance, evaluate = Trainer.advance, training.evaluate
+        advance, evaluate = Trainer.advance, validation.evaluate
 
         def timed_advance(trainer, rates):
             advance(trainer, rates)
@@ -43,7 +44,7 @@ class Clock:
             return evaluate(*arguments, **options)
 
         monkeypatch.setattr(Trainer, "advance", timed_advance)
-        monkeypatch.setattr(training, "evaluate", timed_evaluate)
+        monkeypatch.setattr(validation, "evaluate", timed_evaluate)
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from crnn.parameters.budget import Budget
 from crnn.parameters.intervals import Interval
 from crnn.reference import network as reference
 from crnn.text.streams import TextStreams
-from crnn.training import run
+from crnn.training import run, validation
 from crnn.training.data import split_documents, split_text
-from crnn.training.run import (
+from crnn.training.validation import (
     DEFAULT_EVALUATIONS,
     MIN_ROWS,
     PASSES_PER_TRAINED_SYMBOL,
@@ -107,7 +107,7 @@ def losses(subject, monkeypatch, *values):
     layout, params = network(V, H)
     out = []
     for done, value in enumerate(values, start=1):
-        monkeypatch.setattr(run, "evaluate", lambda *arguments, value=value, **options: value)
+        monkeypatch.setattr(validation, "evaluate", lambda *arguments, value=value, **options: value)
         loss, improved = subject.measure(layout, params, done, 0.0)
         assert loss is value
         assert subject.state.last_step == done
@@ -160,8 +160,8 @@ def test_non_finite_weights_have_no_loss():
 @given(st.integers(1, 10**6))
 def test_symbols_read_by_evaluation(n):
     steps, streams = shape_of(n)
-    assert 1 <= streams <= run.MAX_PARTS
-    assert n <= steps * streams <= n + streams * (1 + run.WARM_UP)
+    assert 1 <= streams <= validation.MAX_PARTS
+    assert n <= steps * streams <= n + streams * (1 + validation.WARM_UP)
     assert steps < n or streams == 1
 
 

@@ -27,7 +27,8 @@ from .errors import catch_ending, interruptible, uninterrupted
 from .files import STANDARD_STREAM
 from .options import value_type
 from .output import name_output_errors, write
-from .train import check_output, save_network
+from .train import check_output
+from .train_network import save_network
 
 STAGES = (0.005, 0.1, 0.4, 1.0)  # shares of the time after which the network is tested: 0.1, 2, 8 and 20 seconds
 PIECE_SECONDS = 0.2  # of training between two updates of the display

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import DivergenceError
 from ..runtime.signals import SIGNALS
-from ..text.text_files import encoding_advice
+from ..text.decoding import encoding_advice
 
 # ---------------------------------------------------------------- errors
 

@@ -27,9 +27,12 @@ from ..loading import load_model
 from ..mixture import Mixture
 from ..runtime.atomic_file import check_writable as check_file_writable
 from ..scoring.reductions import Reduce
+from ..text.decoding import BYTE_ORDER_MARK, decode_lines, split_lines
 from ..text.documents import Errors
+from ..text.file_reader import DecompressedFile, plain_size
+from ..text.lines import Lines
 from ..text.sources import IN_MEMORY
-from ..text.text_files import BYTE_ORDER_MARK, DecompressedFile, Lines, TextFile, decode_lines, plain_size, split_lines
+from ..text.text_files import TextFile
 from ..text_classifier import TextClassifier
 from .output import name_output_errors
 

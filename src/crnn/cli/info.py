@@ -11,7 +11,7 @@ from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..files.model_file import contains_text, holds_detector
-from ..files.network_file import has_training_state
+from ..files.run_file import has_training_state
 from ..loading import load_model
 from ..mixture import Mixture, shown_weights, shown_words
 from ..model.layout import describe_parameters

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import abc
 import argparse
 import contextlib
-import io
-import math
 import os
-import stat
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
-import numpy as np
-
-from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
-from ..char_rnn import CharRNN, is_of_step
+from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..files.model_file import holds_detector, is_mixture, open_network, read_mixture
-from ..files.network_file import read_run
-from ..mixture import Mixture, fit_since, shown_weights
-from ..ngram.counts import checked_ngram_parameter
-from ..parameters.checks import MAX_SIZE, generator
+from ..files.model_file import holds_detector, is_mixture
+from ..mixture import Mixture
+from ..ngram.settings import checked_ngram_parameter
+from ..parameters.checks import generator
 from ..parameters.settings import GROUPS, PARAMETERS, checked_parameter
-from ..text.sources import TextLike
-from ..training.checkpoints import CHECKPOINT_SECONDS, FINISHED, RUNNING, checkpoint_interval
-from ..training.recommended import CHOSEN_BY
-from .detect import add_threshold_options, threshold_options
-from .errors import ERROR, Ending, catch_ending, error_message, interruptible, say, say_warnings, uninterrupted
+from ..training.checkpoints import CHECKPOINT_SECONDS, checkpoint_interval
+from .detect import add_threshold_options
+from .errors import catch_ending, interruptible, uninterrupted
 from .files import (
     STANDARD_STREAM,
     check_writable,
     load_source,
     model_source,
     path_list,
-    read_documents,
-    read_text,
-    save,
 )
 from .options import (
     TRAINING_ERRORS,
@@ -56,20 +41,18 @@ from .options import (
     text_type,
     value_type,
 )
+from .train_checkpoint import CHECKPOINT_SUFFIX, checkpoint_path, refuse_missing, refuse_undelivered
+from .train_detector import DetectorJob
+from .train_job import DEFAULT_VERBOSE, NGRAM_ONLY, Job, Origin, Start
+from .train_mixture import MixtureJob
+from .train_mpi import aborting, communicator
+from .train_network import NetworkJob
+from .train_ngram import NGramJob
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
-DEFAULT_VERBOSE = 2  # the command's default; the constructor's is 0
 OF_NETWORKS = ("epochs", "max_steps")  # options that mean a network alone
-MIXTURE_SECONDS = 60.0  # the default
 # The parameters among the ten options that most people use.
 FIRST_PARAMETERS = ("hidden_size", "cell", "epochs", "random_state")
-NGRAM_ONLY = ("order", "max_memory")  # parameters of counts that a network lacks
-CHECKPOINT_SUFFIX = ".checkpoint"  # after the output's name
-INTERRUPTED_SUFFIX = ".interrupted"  # after the output's name: the model of a failed run whose checkpoint failed, too
-# The parameters that a resumed run may change: they do not affect the trained model.
-MAY_CHANGE_ON_RESUME = {"verbose", "n_threads"}
-OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
-MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by Open MPI, MPICH, Intel MPI
 
 # ---------------------------------------------------------------- options
 
@@ -248,17 +231,6 @@ def run(arguments: argparse.Namespace) -> int:
             return job.save(ending)
 
 
-Origin = CharRNN | CharNGram | Mixture
-
-
-class Start(NamedTuple):
-    """What is known before the texts are read."""
-
-    kind: str  # of KINDS
-    model: Origin | None = None  # of --from, or the one in the checkpoint that --resume continues
-    checkpoint: str | None = None  # its path, if checkpoints are written
-
-
 def _start(arguments: argparse.Namespace, *, several: bool = False) -> Start:
     """Check options and files, and read the model of ``--from`` or ``--resume``."""
     if several:
@@ -270,16 +242,16 @@ def _start(arguments: argparse.Namespace, *, several: bool = False) -> Start:
     _refuse_options_of_others(arguments, kind)
     if kind not in ("network", "mixture"):
         return Start(kind, origin)
-    checkpoint = _checkpoint_path(arguments)
+    checkpoint = checkpoint_path(arguments)
     if arguments.resume:
         if checkpoint is None:
             arguments.parser.error("argument --resume: there is no checkpoint for this -o/--output")
         assert checkpoint is not None
-        _refuse_missing(checkpoint, arguments.output)
+        refuse_missing(checkpoint, arguments.output)
         stored = Mixture.load(checkpoint) if kind == "mixture" else CharRNN.load(checkpoint)
         return Start(kind, stored, checkpoint)
     if checkpoint is not None:
-        _refuse_undelivered(checkpoint, arguments.output)
+        refuse_undelivered(checkpoint, arguments.output)
     return Start(kind, origin, checkpoint)
 
 
@@ -357,542 +329,9 @@ def _refuse_options_of_others(arguments: argparse.Namespace, kind: str) -> None:
                 arguments.parser.error(f"argument {option}: {reason}")
 
 
-def _texts(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> tuple[TextLike, dict[str, Any]]:
-    """Return the training text and its labels, and the validation text or a pair of it and its labels."""
-    as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
-    if arguments.errors and not arguments.lines:
-        arguments.parser.error("--errors needs --lines")
-    lines = partial(read_documents, errors=arguments.errors or "strict")
-    read: Callable[..., TextLike] = lines if arguments.lines else read_text
-    text = read(arguments.file, as_bytes=as_bytes, cache=arguments.cache)
-    validation: Any = None
-    if arguments.validation:
-        validation = read(arguments.validation, as_bytes=as_bytes, cache=arguments.cache)
-    if arguments.validation_labels is not None:
-        if validation is None:
-            arguments.parser.error("argument --validation-labels: needs --validation, whose lines have these labels")
-        validation = (validation, read_documents(arguments.validation_labels, as_bytes=False))
-    y = None if arguments.labels is None else read_documents(arguments.labels, as_bytes=False)
-    return text, {"y": y, "validation": validation}
-
-
-def _given_parameters(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> dict[str, Any]:
-    """Return the given constructor parameters of a kind of model, and the verbosity."""
-    names = model.get_params()
-    return {"verbose": DEFAULT_VERBOSE} | {name: value for name, value in vars(arguments).items() if name in names}
-
-
-def _network_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the given parameters of a network, with ``--time`` as `max_seconds`."""
-    parameters = _given_parameters(arguments, CharRNN())
-    if arguments.seconds is not None:
-        if parameters.get("max_seconds") is not None:
-            arguments.parser.error("--time and --max-seconds mean the same. Pass one of them.")
-        parameters["max_seconds"] = arguments.seconds
-    return parameters
-
-
-# ---------------------------------------------------------------- kinds of models
-
-
-class Job(abc.ABC):
-    """What the command does for one kind of model: the constructor checks and reads, and only `save` writes."""
-
-    options: ClassVar[tuple[str, ...]]  # by name in the namespace; all kinds accept the options that no kind lists
-
-    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
-        self._output = arguments.output
-        self._verbose = getattr(arguments, "verbose", DEFAULT_VERBOSE)
-
-    @abc.abstractmethod
-    def train(self) -> None:
-        """Train until the end, or until an exception."""
-
-    @abc.abstractmethod
-    def save(self, ending: Ending) -> int:
-        """Save what training has made, report it, and return the exit code."""
-
-
-class NetworkJob(Job):
-    """``--model network``: a new network, the one of ``--from``, or the run that ``--resume`` finishes."""
-
-    options = (
-        *PARAMETERS,
-        "cache",
-        "seconds",
-        "resume",
-        "validation_labels",
-        "checkpoint_every",
-        "checkpoint_seconds",
-        "labels",
-        "validation",
-        "origin",
-    )
-
-    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
-        super().__init__(arguments, start, comm)
-        parameters = _network_parameters(arguments)
-        self._checkpoint = start.checkpoint
-        self._resumed = start.checkpoint if arguments.resume else None  # the run to finish
-        self._parameters = parameters if start.model is not None else None  # for `partial_fit`; a new model has its own
-        model = start.model
-        if self._resumed is not None:
-            assert isinstance(model, CharRNN)
-            _refuse_other_settings(self._resumed, model.get_params(), parameters)
-            self._text, self._fit_options = _texts(arguments, model)
-            self._fit_options |= {name: parameters.get(name) for name in ("n_threads", "verbose")}
-        else:
-            assert model is None or isinstance(model, CharRNN)
-            model = CharRNN(**parameters) if model is None else model.set_params(**parameters)
-            self._text, self._fit_options = _texts(arguments, model)
-            if start.model is None and arguments.seconds is not None:
-                model = _recommend(self._text, arguments.seconds, parameters)
-            self._fit_options |= _checkpoint_options(arguments, start.checkpoint)
-        self._fit_options["comm"] = comm
-        self._model = model
-        self._first = model.n_steps_ if hasattr(model, "vocabulary_") else 0
-
-    def train(self) -> None:
-        """Train; if the run is resumed, the result is another model, read from the checkpoint."""
-        if self._resumed is not None:
-            self._model = CharRNN.resume(self._resumed, self._text, **self._fit_options)
-        elif self._parameters is None:
-            self._model.fit(self._text, **self._fit_options)
-        else:
-            self._continue_training(self._parameters)
-
-    def _continue_training(self, parameters: Mapping[str, Any]) -> None:
-        """Train for the given steps, time or epochs, or for one epoch; the model's own limits are ignored."""
-        limits = {name: getattr(self._model, name) for name in ("max_steps", "max_seconds")}
-        epochs = parameters.get("epochs")
-        if parameters.get("max_seconds") is not None:
-            epochs = None
-        elif parameters.get("max_steps") is not None:
-            epochs = MAX_SIZE  # only max_steps ends training
-        try:
-            self._model.set_params(**{name: parameters.get(name) for name in limits})
-            self._model.partial_fit(self._text, epochs=epochs, **self._fit_options)
-        finally:
-            self._model.set_params(**limits)
-
-    def save(self, ending: Ending) -> int:
-        """Save the network; after an interruption of a resumed run, the one in its checkpoint."""
-        if ending.code and self._resumed is not None:
-            self._model = CharRNN.load(self._resumed)
-        return save_network(
-            self._model, self._output, ending, first=self._first, checkpoint=self._checkpoint, verbose=self._verbose
-        )
-
-
-def _recommend(text: TextLike, seconds: float, parameters: Mapping[str, Any]) -> CharRNN:
-    """Return the best network for a text and a time, except for the given parameters; report those that differ."""
-    choice = {name: parameters[name] for name in CHOSEN_BY if name in parameters}
-    model = CharRNN.recommended(text, seconds, **choice, verbose=parameters["verbose"])
-    recommended = model.get_params()
-    other = {name: value for name, value in parameters.items() if name != "verbose" and value != recommended[name]}
-    if "optimizer" in other:  # a learning rate chosen for another optimizer would be wrong
-        defaults = CharRNN().get_params()
-        model.set_params(**{name: defaults[name] for name in OPTIMIZER_PARAMETERS})
-    if other and parameters["verbose"]:
-        say(f"as requested: {', '.join(f'{name}={value}' for name, value in other.items())}")
-    return model.set_params(**parameters)
-
-
-def save_network(
-    model: CharRNN | Mixture,
-    output: str,
-    ending: Ending,
-    *,
-    first: int = 0,
-    checkpoint: str | None = None,
-    verbose: int = 0,
-) -> int:
-    """Save a network, or a mixture with one, report it, and return the exit code.
-
-    It is saved even if training was interrupted or diverged, unless it took no step after the `first`.
-    """
-    # If there is a checkpoint, an existing output is replaced only after training has ended normally, and the
-    # checkpoint is then removed. If the last checkpoint could not be written, the model is saved next to the output.
-    code = ending.code
-    reason = ending.reason
-    is_fitted = model.__sklearn_is_fitted__()
-    network = network_of(model) if is_fitted and isinstance(model, Mixture) else model
-    steps = network.n_steps_ - first if is_fitted and isinstance(network, CharRNN) else 0
-    if code and not steps:
-        say(f"crnn: {reason}; there was nothing to save yet")
-        return code
-    taken = f"{steps:,} steps in {ending.seconds:.1f} s"
-    in_checkpoint = bool(code) and checkpoint is not None and is_in_checkpoint(checkpoint, model)
-    remedy = f"; add --resume to continue from {checkpoint}" if in_checkpoint and code != ERROR else ""
-    if code and checkpoint is not None and os.path.exists(output):
-        after = f"crnn: {reason}; the model after step {network.n_steps_:,} is"
-        if in_checkpoint:
-            say(f"{after} in {checkpoint}, and {output} is unchanged{remedy}")
-            return code
-        say(f"{after} not in {checkpoint}; saving it in {output}{INTERRUPTED_SUFFIX}, and {output} is unchanged")
-        output += INTERRUPTED_SUFFIX
-    elif code:
-        say(f"crnn: {reason}; saving the model after step {network.n_steps_:,}{remedy}")
-    if isinstance(network, CharRNN):
-        summary = f"{taken}, {_losses(network)} per symbol"
-    if isinstance(model, Mixture):
-        weights = ", ".join(shown_weights(model))
-        others = ", counts and words" if "words" in model.members_ else " and counts"
-        summary = f"a network after {taken}{others}, weights {weights}"
-    code = _save_and_report(model, output, summary, ending, verbose)
-    if not code and checkpoint is not None:  # the model is on the disk, under its final name
-        _remove_checkpoint(checkpoint)
-    return code
-
-
-def network_of(mixture: Mixture) -> CharRNN:
-    """Return the network of a mixture that was trained on the command line."""
-    (network,) = [model for model in mixture.models_ if isinstance(model, CharRNN)]
-    return network
-
-
-def _losses(network: CharRNN) -> str:
-    """Return the training loss, and the validation loss if it was measured at the last step, as text."""
-    losses = {"training": network.smooth_loss_ / network.seq_length}
-    for record in network.history_:
-        if record["step"] == network.n_steps_ and record["validation_loss"] is not None:
-            losses["validation"] = record["validation_loss"]
-    return ", ".join(f"{name} loss {loss:.3f} nats ({loss / math.log(2):.3f} bits)" for name, loss in losses.items())
-
-
-def _save_and_report(
-    model: CharRNN | CharNGram | Mixture | AnomalyDetector, output: str, summary: str, ending: Ending, verbose: int
-) -> int:
-    """Save a model, say where it is, and return the exit code."""
-    model.verbose = 0  # this command's display setting is not a parameter of the saved model
-    where, failure = save(model, output)
-    if failure:
-        noun = "detector" if isinstance(model, AnomalyDetector) else "model"
-        say(f"crnn: error: {error_message(failure)}. The {noun} is saved in {where} instead.")
-        return ending.code or ERROR
-    if ending.code or verbose:
-        say(f"crnn: saved {'to standard output' if where == STANDARD_STREAM else where}: {summary}")
-    return ending.code
-
-
-def _size_of(model: CharNGram) -> int:
-    """Return the bytes of a model's file."""
-    model.save(file := io.BytesIO())
-    return len(file.getvalue())
-
-
-class NGramJob(Job):
-    """``--model ngram``: new counts, or more text for the counts of ``--from``."""
-
-    options = (*NGRAM_ONLY, "max_bytes", "min_count", "n_threads", "verbose", "cache", "labels", "origin")
-
-    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
-        super().__init__(arguments, start, comm)
-        parameters = _given_parameters(arguments, CharNGram())
-        assert start.model is None or isinstance(start.model, CharNGram)
-        self._model = CharNGram(**parameters) if start.model is None else start.model.set_params(**parameters)
-        self._text, others = _texts(arguments, self._model)
-        self._y = others["y"]
-        self._max_bytes: int | None = arguments.max_bytes
-
-    def train(self) -> None:
-        """Count the n-grams of the text or of the labeled lines."""
-        self._model.partial_fit(self._text, self._y)
-        if self._max_bytes is not None:
-            self._model = self._model.prune(self._max_bytes)
-
-    def save(self, ending: Ending) -> int:
-        """Save the counts, unless they are incomplete."""
-        if ending.code:
-            say(f"crnn: {ending.reason}; nothing is saved, because the text was counted only in part")
-            return ending.code
-        model = self._model
-        n_grams = f"{sum(model.n_grams_):,} n-grams of up to {model.order_} {model.vocabulary_.kind}"
-        n_bytes = "" if self._max_bytes is None else f", {_size_of(model):,} bytes"
-        summary = f"{n_grams}{n_bytes} in {ending.seconds:.1f} s"
-        return _save_and_report(model, self._output, summary, ending, self._verbose)
-
-
-class MixtureJob(Job):
-    """``--model mixture``: counts and a network that share the time, with weights fitted to the validation text, or to
-    a small part of a long text; the mixture of ``--from``; or the run that ``--resume`` finishes.
-    """
-
-    options = (*NetworkJob.options, *NGRAM_ONLY)
-
-    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
-        super().__init__(arguments, start, comm)
-        parameters = _network_parameters(arguments)
-        seconds = parameters.pop("max_seconds", None)
-        self._given = {name: value for name, value in parameters.items() if name != "verbose"}
-        self._checkpoint = start.checkpoint
-        self._resumed = start.checkpoint if arguments.resume else None
-        self._mixture: Mixture | None = start.model if isinstance(start.model, Mixture) else None
-        self._is_new = start.model is None
-        self._first = (
-            0 if self._is_new or arguments.resume or self._mixture is None else network_of(self._mixture).n_steps_
-        )
-        self._seconds: float | None = seconds
-        self._has_default_time = False
-        if self._resumed is not None:
-            assert self._mixture is not None
-            _refuse_other_settings(self._resumed, network_of(self._mixture).get_params(), self._given)
-        elif self._is_new:
-            CharRNN(**self._given)
-            of_counts = _given_parameters(arguments, CharNGram())
-            self._given |= {name: value for name, value in of_counts.items() if name != "verbose"}
-            if seconds is None:
-                self._seconds = MIXTURE_SECONDS
-                self._has_default_time = True
-        model = CharRNN() if self._mixture is None else network_of(self._mixture)
-        self._text, others = _texts(arguments, model)
-        self._labels = others["y"]
-        self._validation = others["validation"]
-        self._saving = {} if start.checkpoint is None else _checkpoint_options(arguments, start.checkpoint)
-
-    def train(self) -> None:
-        """Choose the network and fit both models, all within the time; or continue."""
-        if self._resumed is not None:
-            self._mixture = Mixture.resume(
-                self._resumed, self._text, self._labels, validation=self._validation, verbose=self._verbose
-            )
-        elif self._is_new:
-            start = time.perf_counter()
-            assert self._seconds is not None
-            self._mixture = Mixture.recommended(self._text, self._seconds, verbose=self._verbose, **self._given)
-            self._mixture.set_params(verbose=self._verbose)
-            fit_since(start, self._mixture, self._text, self._labels, validation=self._validation, **self._saving)
-        else:
-            self._continue_training()
-
-    def _continue_training(self) -> None:
-        """Train the network for the given steps, time or epochs, or for one epoch, and add the text to the counts."""
-        mixture = self._mixture
-        assert mixture is not None
-        given = dict(self._given)
-        limits = {"max_steps": given.pop("max_steps", None), "max_seconds": None}
-        epochs = given.pop("epochs", None)
-        if limits["max_steps"] is not None:
-            epochs = MAX_SIZE  # only max_steps ends training
-        before = {name: getattr(network_of(mixture), name) for name in limits}
-        mixture.set_params(max_seconds=self._seconds, verbose=self._verbose)
-        network_of(mixture).set_params(**given, **limits)
-        try:
-            mixture.partial_fit(self._text, self._labels, validation=self._validation, epochs=epochs, **self._saving)
-        finally:
-            network_of(mixture).set_params(**before)
-
-    def save(self, ending: Ending) -> int:
-        """Save the mixture; after an interruption or divergence, with the network's last good weights."""
-        if ending.code and self._resumed is not None:
-            self._mixture = Mixture.load(self._resumed)
-        mixture = self._mixture
-        if mixture is None:
-            say(f"crnn: {ending.reason}; there was nothing to save yet")
-            return ending.code
-        code = save_network(
-            mixture, self._output, ending, first=self._first, checkpoint=self._checkpoint, verbose=self._verbose
-        )
-        if self._has_default_time and self._verbose and not code:
-            say("crnn: it was trained for a minute; --time 10m would make a better one")
-        return code
-
-
-class DetectorJob(Job):
-    """``--model detector``: a detector of the lines of a text."""
-
-    options = ("contamination", "reduce", "mask", "seconds", "random_state", "verbose")
-
-    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
-        super().__init__(arguments, start, comm)
-        self._detector = AnomalyDetector(
-            **threshold_options(arguments),
-            **({} if arguments.seconds is None else {"max_seconds": arguments.seconds}),
-            random_state=getattr(arguments, "random_state", None),
-            verbose=min(1, self._verbose),
-        )
-        self._lines = read_documents(arguments.file, as_bytes=arguments.bytes, errors=arguments.errors or "strict")
-
-    def train(self) -> None:
-        """Fit the detector to the lines."""
-        with say_warnings():
-            self._detector.fit(self._lines)
-
-    def save(self, ending: Ending) -> int:
-        """Save the detector, unless it has no threshold yet."""
-        if ending.code:
-            say(f"crnn: {ending.reason}; there was nothing to save yet")
-            return ending.code
-        summary = f"a detector, in {ending.seconds:.1f} s"
-        return _save_and_report(self._detector, self._output, summary, ending, self._verbose)
-
-
 KINDS: dict[str, type[Job]] = {
     "network": NetworkJob,
     "ngram": NGramJob,
     "mixture": MixtureJob,
     "detector": DetectorJob,
 }
-
-# ---------------------------------------------------------------- the checkpoint
-
-
-def _checkpoint_options(arguments: argparse.Namespace, checkpoint: str | None) -> dict[str, Any]:
-    """Return the arguments of `fit` for a checkpoint's path, which None disables, and its interval."""
-    every = arguments.checkpoint_every
-    seconds = arguments.checkpoint_seconds if every is None else None
-    return {"checkpoint": checkpoint, "checkpoint_every": every, "checkpoint_seconds": seconds}
-
-
-def _checkpoint_path(arguments: argparse.Namespace) -> str | None:
-    """Return the path of the checkpoint; None if disabled, or if the output is not a regular file."""
-    path: str = arguments.output
-    if arguments.checkpoint_every is not None and arguments.checkpoint_seconds != CHECKPOINT_SECONDS:
-        arguments.parser.error("argument --checkpoint-every: not allowed with argument --checkpoint-seconds")
-    if path == STANDARD_STREAM or arguments.checkpoint_seconds is None:
-        return None
-    if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
-        return None
-    checkpoint = path + CHECKPOINT_SUFFIX
-    check_writable(checkpoint)
-    for name in ("file", "validation", "origin"):
-        for other in path_list(getattr(arguments, name) or STANDARD_STREAM):
-            files = other != STANDARD_STREAM and os.path.exists(checkpoint) and os.path.exists(other)
-            if files and os.path.samefile(checkpoint, other):
-                arguments.parser.error(f"argument -o/--output: the checkpoint {checkpoint} would replace {other}")
-    return checkpoint
-
-
-def contains_model(path: str, model: CharRNN | Mixture) -> bool:
-    """Return whether a file contains a network, alone or in a mixture, with the same weights after as many steps."""
-    is_mixed = isinstance(model, Mixture)
-    if isinstance(model, Mixture):
-        model = network_of(model)
-    try:
-        stored = _stored_network(path) if is_mixed else CharRNN.load(path)
-    except (OSError, ValueError):
-        return False
-    return (
-        stored.n_steps_ == model.n_steps_
-        and stored.params_.keys() == model.params_.keys()
-        and all(np.array_equal(stored.params_[name], array) for name, array in model.params_.items())
-    )
-
-
-def is_in_checkpoint(path: str, model: CharRNN | Mixture) -> bool:
-    """Return whether the checkpoint of this call is of the model's last step.
-
-    Unlike `contains_model`, this reads next to nothing: after a signal, the command should end soon.
-    """
-    try:
-        if isinstance(model, Mixture):
-            with open_network(path) as network:
-                return is_of_step(network, network_of(model))
-        return is_of_step(path, model)
-    except (OSError, ValueError):
-        return False
-
-
-def _stored_network(path: str) -> CharRNN:
-    """Return the network in a mixture's file, without the counts, which take longer to read."""
-    (content,) = [content for kind, content in read_mixture(path).parts if kind == "CharRNN"]
-    return CharRNN.load(io.BytesIO(content))
-
-
-def _refuse_undelivered(checkpoint: str, output: str) -> None:
-    """Raise InvalidInputError if a checkpoint must not be replaced by a new training run."""
-    if not os.path.exists(checkpoint):
-        return
-    if is_mixture(checkpoint):
-        _refuse_undelivered_mixture(checkpoint, output)
-        return
-    _, state, run = read_run(checkpoint, CharRNN().get_params())
-    if run is None:
-        raise InvalidInputError(f"{checkpoint} is a model, but a checkpoint would replace it. Move or rename it.")
-    if run.outcome == RUNNING:
-        raise InvalidInputError(
-            f"{checkpoint} contains a training run interrupted after step {state.n_steps:,}. Add --resume to finish "
-            f"it, or remove the file to start anew."
-        )
-    if run.outcome == FINISHED and not contains_model(output, CharRNN.load(checkpoint)):
-        raise InvalidInputError(
-            f"{checkpoint} contains a finished training run whose model is not in {output}. Add --resume to save it, "
-            f"or remove the file to start anew."
-        )
-
-
-def _refuse_undelivered_mixture(checkpoint: str, output: str) -> None:
-    """Raise an error if a checkpoint has a model, or a run whose model is not in the output, and would be lost."""
-    document = read_mixture(checkpoint).fitting
-    if document is None:
-        raise InvalidInputError(f"{checkpoint} is a model, but a checkpoint would replace it. Move or rename it.")
-    if not document["finished"]:
-        raise InvalidInputError(
-            f"{checkpoint} contains a training run interrupted after step {_stored_network(checkpoint).n_steps_:,}. "
-            f"Add --resume to finish it, or remove the file to start anew."
-        )
-    if not contains_model(output, Mixture.load(checkpoint)):
-        raise InvalidInputError(
-            f"{checkpoint} contains a finished training run whose model is not in {output}. Add --resume to save it, "
-            f"or remove the file to start anew."
-        )
-
-
-def _refuse_missing(checkpoint: str, output: str) -> None:
-    """Raise InvalidInputError if the checkpoint to resume is missing."""
-    if os.path.exists(checkpoint):
-        return
-    if os.path.exists(output):
-        raise InvalidInputError(
-            f"{checkpoint} does not exist: it is removed when training has ended and the model is saved. Use "
-            f"--from {output} instead of --resume to train {output} further."
-        )
-    raise InvalidInputError(f"{checkpoint} does not exist, nor does {output}. Omit --resume to start training.")
-
-
-def _remove_checkpoint(checkpoint: str) -> None:
-    """Remove the checkpoint of a successful training run, after its model was saved."""
-    try:
-        with contextlib.suppress(FileNotFoundError):  # it could not be written, which was a warning
-            os.unlink(checkpoint)
-    except OSError as error:
-        say(f"crnn: the model is saved, but its checkpoint cannot be removed: {error_message(error)}")
-
-
-def _refuse_other_settings(checkpoint: str, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
-    """Raise InvalidInputError if given parameters differ from the settings of an interrupted run."""
-    for name, value in parameters.items():
-        if name not in MAY_CHANGE_ON_RESUME and settings[name] != value:
-            raise InvalidInputError(
-                f"{name} is {value}, but {checkpoint} was started with {settings[name]}. Omit the option."
-            )
-
-
-# ---------------------------------------------------------------- several processes
-
-
-def communicator() -> Any:
-    """Return the communicator of all processes if a launcher such as mpiexec has started several, otherwise None."""
-    if not any(os.environ.get(name, "1") not in ("", "1") for name in MPI_SIZES):
-        return None
-    try:
-        from mpi4py import MPI
-    except ImportError as error:
-        raise InvalidInputError(
-            f"training with several processes needs mpi4py ({error}). Install it with pip install 'crnn[mpi]'."
-        ) from None
-    return MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None
-
-
-@contextlib.contextmanager
-def aborting(comm: Any) -> Iterator[None]:
-    """End all processes if this one fails, since the others may be waiting for it."""
-    try:
-        yield
-    except Exception as error:
-        say(f"crnn: error: process {comm.Get_rank()}: {error_message(error)}")
-        comm.Abort(1)
-        raise
-    except SystemExit:  # wrong usage, already reported by argparse
-        comm.Abort(2)
-        raise

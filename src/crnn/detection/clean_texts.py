@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..text.documents import is_missing, python_values, refuse_other_collections
-from ..text.text_files import Lines
+from ..text.lines import Lines
 from ..text.vocabulary import Kind, byte_view, kind_of
 
 MAX_SYMBOLS = 1 << 27  # in memory; of more symbols, a random sample is kept

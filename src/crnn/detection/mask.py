@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InvalidInputError, short_repr
 from ..text.documents import python_values
-from ..text.text_files import Lines
+from ..text.lines import Lines
 
 # The built-in masks, the most specific first, as they are applied. C files find their matches by functions.
 BUILT_IN = {

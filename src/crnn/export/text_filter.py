@@ -14,7 +14,7 @@ from ..errors import InvalidInputError
 from ..sampling.excluded_texts import excluded_texts
 from ..sampling.primes import DEFAULT_MAX_LENGTH
 from ..text.documents import python_values
-from ..text.text_files import Lines
+from ..text.lines import Lines
 from ..text.vocabulary import Vocabulary, immutable
 
 RATE = 0.001  # of other texts taken for texts of the list

@@ -82,6 +82,8 @@ def vocabulary_document(vocabulary: Vocabulary) -> dict[str, Any]:
     return document | ({"labels": list(vocabulary.labels)} if vocabulary.labels else {})
 
 
+PARTS = ("training", "best", "run")  # JSON documents stored as tensors of bytes
+
 # ----------------------------------------------------------------- the table
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import ModelFileError
-from ..ngram.counts import NGramSettings
 from ..ngram.counts_network import LabeledCounts
 from ..ngram.frozen import ARRAY_NAMES as FROZEN
+from ..ngram.settings import NGramSettings
 from ..ngram.stored_counts import AnyCounts, from_arrays, to_arrays
 from ..text.vocabulary import Vocabulary
 from .entries import checked_configuration, vocabulary_document

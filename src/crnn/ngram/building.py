@@ -13,8 +13,10 @@ from ..errors import InvalidInputError
 from ..runtime.machine import check_free_memory
 from ..text.documents import boundaries, document_numbers, n_unpredicted
 from ..text.vocabulary import Ids
-from .counts import MAX_ORDER, Counts, Occurrences, node_depths
+from .counts import Counts
+from .occurrences import Occurrences, node_depths
 from .packed_counts import LONGEST_STORED, from_arrays, prune_longest, to_arrays, without_text
+from .settings import MAX_ORDER
 
 DEFAULT_MEMORY = 2 * 10**9
 HELD_OUT_DIVISOR = 20  # the last 1/20 of the symbols is held out for the choice

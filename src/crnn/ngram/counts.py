@@ -1,69 +1,16 @@
-"""Counts of n-grams: the trie, its settings, discounts and occurrences."""
+"""Counts of n-grams: the trie, and the probabilities that it gives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._kernels.ngram import ngrams, reading
-from ..parameters.checks import checked_float, checked_int, checked_threads
-from ..parameters.settings import checked_parameter
 from ..runtime.signals import check_canceled
+from .kneser_ney import discounts
 
-
-@dataclass(frozen=True)
-class NGramSettings:
-    """The parameters of `CharNGram`, converted to the types used for counting."""
-
-    order: int | None
-    max_memory: int | None
-    min_count: int
-    vocabulary: str | bytes | None
-    n_threads: int | None
-    verbose: int
-
-    @classmethod
-    def check(cls, parameters: Mapping[str, Any]) -> Self:
-        """Return the settings, or raise `InvalidInputError` for the first invalid parameter."""
-        return cls(**{name: checked_ngram_parameter(name, value) for name, value in parameters.items()})
-
-
-def checked_ngram_parameter(name: str, value: Any) -> Any:
-    """Return the checked value of a parameter, or raise `InvalidInputError`."""
-    if name == "order":
-        return None if value is None else checked_int(name, value, 1, MAX_ORDER)
-    if name == "max_memory":
-        return None if value is None else int(checked_float(name, value, minimum=1))
-    return checked_threads(value) if name == "n_threads" else checked_parameter(name, value)
-
-
-# For counts 1, 2 and 3 or more, if the text is too short or too regular for an estimate.
-FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
-
-
-def discounts(counts_of_counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the discounts subtracted from the counts 0, 1, 2 and 3 or more, for each n-gram length.
-
-    `counts_of_counts` (order, 4) are the numbers of n-grams of each length that have count 1, 2, 3 and 4. These are
-    Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2), or the
-    `FALLBACK_DISCOUNTS`.
-    """
-    found = np.zeros((len(counts_of_counts), 4))
-    found[:, 1:] = FALLBACK_DISCOUNTS
-    for D, n in zip(found, counts_of_counts.astype(np.float64), strict=True):
-        if n.all():
-            Y = n[0] / (n[0] + 2 * n[1])
-            for k in (1, 2, 3):
-                estimate = k - (k + 1) * Y * n[k] / n[k - 1]
-                D[k] = estimate if estimate > 0 else D[k]
-    return found
-
-
-MAX_ORDER: int = ngrams.LONGEST_ORDER
 CALL_NUMBERS = 1 << 20  # log probabilities computed per call
 CALL_SYMBOLS = 1 << 16  # symbols counted per call, which take a tenth of a second, so that Ctrl-C is handled in time
 NODE_BYTES = 16
@@ -302,61 +249,3 @@ def text_dtype(symbols: int) -> np.dtype[Any]:
 def _int32(ids: ArrayLike) -> NDArray[np.int32]:
     """Return ids as the kernels take them."""
     return np.ascontiguousarray(ids, np.int32)
-
-
-SCORED_SYMBOLS = 1 << 14  # symbols scored per call
-CALL_NODES = 1 << 17  # contexts processed per call, which take a tenth of a second, so that Ctrl-C is handled in time
-
-Nodes = NDArray[np.int32]
-
-
-def context_levels(counts: Counts, order: int) -> Iterator[Nodes]:
-    """Yield the sorted contexts of 0, 1, …, order - 1 symbols as trie nodes, -1 for a context without successors.
-
-    The last context of one symbol is the boundary, if there is a boundary.
-    """
-    nodes: Nodes = np.zeros(1, np.int32)
-    yield nodes
-    for length in range(1, order):
-        following = np.empty(counts.n_grams[length - 1], np.int32)
-        ngrams.children(counts.trie, nodes, following)
-        nodes = following if length > 1 else np.append(following, counts.trie.beginning).astype(np.int32)
-        yield nodes
-
-
-def node_depths(counts: Counts) -> NDArray[np.uint8]:
-    """Return the number of symbols of the context of each node."""
-    depths = np.empty(counts.trie.node_count, np.uint8)
-    ngrams.depths(counts.trie, depths)
-    return depths
-
-
-class Occurrences:
-    """The number of occurrences of each n-gram; the counts must not change while this object is in use."""
-
-    def __init__(self, counts: Counts) -> None:
-        self._counts = counts
-        trie = counts.trie
-        depths = node_depths(counts)
-        self.raw = ngrams.Raw(trie, np.empty(trie.node_count, np.int32), np.empty(trie.pool_used, np.int32))
-        # In node order, which takes a third of the time of sorted contexts.
-        levels = [np.flatnonzero(depths == depth).astype(np.int32) for depth in range(counts.order)]
-        for nodes in reversed(levels):
-            for i in range(0, len(nodes), CALL_NODES):
-                check_canceled()
-                self.raw.pass_on(trie, nodes[i : i + CALL_NODES])
-        found = np.array([self.raw.counts_of_counts(trie, nodes) for nodes in levels], np.int64)
-        found[:, 1] += counts.n_grams - found[:, 0]  # those whose context occurred once
-        self._discounts = discounts(found[:, 1:])
-
-    def losses(self, ids: NDArray[Any], context: ArrayLike = ()) -> NDArray[np.float64]:
-        """Return -log P of symbols after a context, in nats, for the models of order 1, 2, … of the same texts."""
-        ids = np.ascontiguousarray(ids, np.int32)
-        out = np.zeros(self._counts.order)
-        context = np.ascontiguousarray(context, np.int32)
-        for i in range(0, len(ids), SCORED_SYMBOLS):
-            check_canceled()
-            block = ids[i : i + SCORED_SYMBOLS]
-            self.raw.score_orders(self._counts.trie, self._discounts, block, context, out)
-            context = np.concatenate([context, block])[-self._counts.order :]
-        return out

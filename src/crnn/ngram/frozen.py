@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from .._kernels.ngram import frozen
 from ..errors import InvalidInputError
 from ..runtime.signals import check_canceled
-from .counts import MAX_ORDER, rows_after
+from .counts import rows_after
 from .packed_counts import numbers_of, packed_numbers
+from .settings import MAX_ORDER
 from .unrolled import UnrolledCounts
 
 ARRAY_NAMES = ("lengths", "extended", "sizes", "symbols", "escapes", "shares", "scales")

@@ -12,7 +12,8 @@ from .._kernels.ngram.compact import CompactCounts
 from ..errors import InvalidInputError
 from ..runtime.signals import check_canceled
 from . import packed_counts
-from .counts import Counts, discounts, rows_after
+from .counts import Counts, rows_after
+from .kneser_ney import discounts
 
 
 class LoadedCounts:

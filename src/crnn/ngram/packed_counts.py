@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from .._kernels.ngram import ngrams
 from ..errors import InvalidInputError
 from ..runtime.signals import check_canceled
-from .counts import MAX_ORDER, SEPARATORS, Counts, Occurrences, context_levels, discounts, text_dtype
+from .counts import SEPARATORS, Counts, text_dtype
+from .kneser_ney import discounts
+from .occurrences import Occurrences, context_levels
+from .settings import MAX_ORDER
 
 Bytes = NDArray[np.uint8]
 ARRAY_NAMES = ("sizes", "symbols", "counts")

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
 from ..runtime.signals import check_canceled
-from .counts import Counts, context_levels
+from .counts import Counts
+from .occurrences import context_levels
 from .packed_counts import without_text
 
 

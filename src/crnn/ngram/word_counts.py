@@ -18,7 +18,7 @@ from ..errors import InvalidInputError
 from ..inference.mixed_network import letters_of
 from ..runtime.signals import check_canceled
 from ..text.vocabulary import Vocabulary
-from .counts import discounts
+from .kneser_ney import discounts
 from .packed_counts import numbers_of, packed_numbers
 
 LEVELS = words.LEVELS

@@ -5,9 +5,10 @@ raises ImportError. Every function takes `ax`, the Axes to draw on; without it, 
 Colors follow matplotlib's style, light or dark. The guide is ``docs/look_inside.md``.
 """
 
-from .compare import compare, history
+from .compare import compare
 from .gradients import GradientNorms, gradient_flow, gradient_norms
 from .text_grid import probabilities, surprisal
+from .training_curves import history
 from .units import FoundUnit, find_units, neurons, states
 
 __all__ = [

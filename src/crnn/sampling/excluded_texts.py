@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InvalidInputError
 from ..parameters.checks import has_items
 from ..text.documents import python_values
-from ..text.text_files import Lines
+from ..text.lines import Lines
 from ..text.vocabulary import Vocabulary, immutable
 
 

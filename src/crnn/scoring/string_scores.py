@@ -17,7 +17,7 @@ from ..inference.scratch import ScratchPool
 from ..parameters.checks import has_items
 from ..runtime.threads import inference_threads, run_tasks
 from ..text.documents import Errors, checked_errors
-from ..text.text_files import Lines
+from ..text.lines import Lines
 from ..text.vocabulary import Text, Vocabulary
 from .reductions import MEANS_IN_JOINT, Reduce, Scores, checked_reduce, divide_by_length
 from .string_states import final_states

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..parameters.checks import has_items
 from ..text.documents import Errors, checked_errors, is_missing, python_values, refuse_other_collections
-from ..text.text_files import Lines
+from ..text.lines import Lines
 from ..text.vocabulary import Text, Vocabulary, byte_view, encoded_pieces, pieces
 
 BLOCK_STRINGS = 1 << 15  # maximum strings held at a time

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..runtime.atomic_file import write_atomically
+from .decoding import line_end
 from .documents import Errors, warn_caller
-from .text_files import BLOCK_SIZE, FileReader, is_pipe, line_end
+from .file_reader import BLOCK_SIZE, FileReader
+from .text_files import is_pipe
 from .vocabulary import MAX_CODE, Ids, Kind, count_codes, pieces
 
 

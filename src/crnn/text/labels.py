@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import checked_times, did_you_mean, has_items, require_unmasked
 from .documents import boundaries, document_numbers, n_unpredicted
+from .file_reader import BLOCK_SIZE
 from .id_cache import Fingerprint
 from .sources import TextLike, TextSource, documents_of, rereadable, text_source
-from .text_files import BLOCK_SIZE
 from .vocabulary import Ids, Vocabulary
 
 Labels = NDArray[Any]

@@ -12,9 +12,12 @@ import numpy as np
 
 from ..errors import InvalidInputError
 from ..parameters.checks import has_items
+from .decoding import line_end
 from .documents import join, pack, python_values, refuse_other_collections, warn_caller, warn_of_file_name
+from .file_reader import BLOCK_SIZE, FileReader
 from .id_cache import FOLDER_VARIABLE, Fingerprint, IdCache, TextDescription, cache_name, default_folder, fingerprint
-from .text_files import BLOCK_SIZE, FileReader, Lines, TextFile, line_end
+from .lines import Lines
+from .text_files import TextFile
 from .vocabulary import Ids, Kind, Text, Vocabulary, byte_view, collect, encoded_pieces, kind_of
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crnn.ngram.counts import discounts
+from crnn.ngram.kneser_ney import discounts
 from crnn.reference import kneser_ney
 
 
