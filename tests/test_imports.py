@@ -36,6 +36,28 @@ LAYERS = [
     ["classic", "play", "plot", "report"],
     ["cli", "__main__", ""],  # the last is the package itself, which imports the public names
 ]
+# What every model offers: the public classes, the texts that it reads, its network and its scores.
+CONTRACT = {
+    "_version", "arrays", "errors", "parameters", "runtime", "text", "display", "datasets",
+    "language_model", "estimator", "char_rnn", "char_ngram", "text_classifier",
+    "inference", "scoring", "text_states", "model.layout",
+}  # fmt: skip
+# Rooms one could lift out, and what each needs beyond the contract: other such rooms, or parts that it would bring.
+LIFTABLE = {
+    "detection": set(),
+    "restoring": {"_kernels.inference.closed_list", "_kernels.inference.selection"},
+    "plot": set(),
+    "report": {"export", "plot", "mixture"},
+    "play": {"export"},
+    "export": {
+        "sampling", "model.state", "files.sealed_file", "files.ngram_file",
+        "ngram.frozen", "ngram.lookahead", "ngram.pruning", "ngram.unrolled",
+    },
+    "mixture": {
+        "export", "adaptation", "files", "model.state", "training.checkpoints", "training.fit",
+        "ngram.counts_network", "ngram.word_counts", "ngram.words_network",
+    },
+}  # fmt: skip
 RANKS = {prefix: rank for rank, layer in enumerate(LAYERS) for prefix in layer}
 COMPILED = {
     "crnn.classic.classic",
@@ -122,6 +144,37 @@ def test_folders_have_no_cycles(graph):
     for module, targets in graph.items():
         folders[room(module)] |= {room(target) for target in targets} - {room(module)}
     assert not cycle_of(folders), "these import one another"
+
+
+def prefix_of(module, prefixes):
+    """Return the longest of some prefixes that a module belongs to, or None."""
+    parts = module.split(".")[1:]
+    candidates = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+    return next((prefix for prefix in candidates if prefix in prefixes), None)
+
+
+@pytest.mark.parametrize("room", LIFTABLE)
+def test_rooms_one_could_lift_out_import_the_contract(graph, room):
+    needed = LIFTABLE[room]
+    allowed = CONTRACT | needed | {room}
+    modules = [module for module in graph if module.split(".")[1:2] == [room]]
+    targets = {target for module in modules for target in graph[module]}
+    used = {target: prefix_of(target, allowed) for target in sorted(targets)}
+    assert modules
+    assert [target for target, prefix in used.items() if prefix is None and target != f"crnn.{room}"] == []
+    assert needed - set(used.values()) == set(), "no longer needed"
+
+
+@pytest.mark.parametrize("room", LIFTABLE)
+def test_nothing_below_the_public_classes_imports_a_room_one_could_lift_out(graph, room):
+    """The public classes call a room in one method each; the command line and other such rooms may use it."""
+    callers = {*FACADE, "cli", *LIFTABLE, ""}
+    importing = [
+        module
+        for module, targets in graph.items()
+        if prefix_of(module, callers) is None and any(target.split(".")[1:2] == [room] for target in targets)
+    ]
+    assert [module for module in importing if module != "crnn"] == []
 
 
 def test_folders_of_kernels_have_no_cycles():

@@ -33,7 +33,6 @@ from .detection.clean_texts import (
     newest_held_out,
 )
 from .detection.explanation import Explanation, explain
-from .detection.mask import Rule, mask_of, masked_texts
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .estimator import Estimator
 from .files import model_file
@@ -45,6 +44,7 @@ from .parameters.checks import FilePath, checked_int, generator, is_int
 from .runtime.machine import available_bytes
 from .scoring.reductions import Reduce
 from .text.documents import Errors, warn_caller
+from .text.mask import Rule, mask_of, masked_texts
 from .text.sources import rereadable
 from .text.vocabulary import Text, immutable
 

@@ -32,7 +32,7 @@ from .restoring.restorer import Restored, RestoreOptions, Restorer
 from .sampling.controls import SampleOptions, SamplingOptions, with_controls
 from .sampling.excluded_texts import excluded_texts
 from .sampling.guess_numbers import GuessNumbers, estimated_guess_numbers
-from .sampling.primes import check_prime, encoded_prime, match_length
+from .sampling.lengths import match_length
 from .sampling.samples import (
     Samples,
     TextRequest,
@@ -45,13 +45,14 @@ from .sampling.samples import (
 )
 from .scoring import string_scores, text_scores
 from .scoring.labeled_scores import labeled_scores, mean_score, refuse_labels
+from .scoring.listed_texts import best_of_list
 from .scoring.reductions import Reduce
 from .scoring.string_scores import TextScorer
 from .scoring.strings import checked_texts, error_handling
 from .search.beam_search import best_completions, best_continuations
 from .search.enumeration import EnumeratedDocuments, enumerated_documents
-from .search.listed_texts import best_of_list
 from .text.documents import Errors
+from .text.primes import check_prime, encoded_prime
 from .text.sources import TextLike, text_source
 from .text.vocabulary import Text, Vocabulary
 from .text_states.text_state import FixedReading, Reading, TextState

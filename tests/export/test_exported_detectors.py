@@ -9,7 +9,7 @@ from compiled_models import available, compiled, output
 from node import in_node, needs_node
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture
-from crnn.detection.mask import BUILT_IN
+from crnn.text.mask import BUILT_IN
 
 RANDOM = np.random.default_rng(8)
 NAMES = ["anna", "bob", "évé", "o\U0001f600o"]

@@ -6,8 +6,8 @@ import pytest
 from node import in_node, needs_node
 
 from crnn import InvalidInputError
-from crnn.detection.mask import BUILT_IN
 from crnn.export.js_pattern import javascript_pattern
+from crnn.text.mask import BUILT_IN
 
 TEXTS = [
     "",

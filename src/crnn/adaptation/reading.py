@@ -23,8 +23,8 @@ from ..inference.packed_network import PackedNetwork, PackedState
 from ..model.layout import Layout
 from ..model.state import ModelState, gradient_rms, spread_rms
 from ..parameters.checks import checked_float, checked_int, did_you_mean
-from ..sampling.primes import encoded_prime
 from ..scoring.text_scores import CALL_SYMBOLS, log_probabilities, scored_ids
+from ..text.primes import encoded_prime
 from ..text.sources import TextLike
 from ..text.vocabulary import Vocabulary
 from ..text_states.text_state import Reading, TextState

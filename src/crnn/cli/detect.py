@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from ..anomaly_detector import AnomalyDetector
 from ..detection.calibration import change_message
-from ..detection.mask import BUILT_IN, checked_mask, mask_of
 from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_float
 from ..scoring.reductions import Reduce
 from ..tables import DirtyCell, dirty_cells
+from ..text.mask import BUILT_IN, checked_mask, mask_of
 from ..text.tables import is_table_file
 from .errors import error_message, say, say_warnings
 from .files import STANDARD_STREAM, check_writable, line_scores, load_source, model_source, read_documents, read_lines

@@ -12,7 +12,7 @@ from typing import Any
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_int, generator
 from ..sampling.controls import CONTROLS, NUMBERS
-from ..sampling.primes import DEFAULT_LENGTH, DEFAULT_MAX_LENGTH
+from ..sampling.lengths import DEFAULT_LENGTH, DEFAULT_MAX_LENGTH
 from .files import load, read_documents
 from .options import add_model, add_options, refuse_two_standard_inputs, value_type
 from .output import write

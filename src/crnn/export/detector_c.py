@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..detection.mask import BUILT_IN, Rule
 from ..errors import InvalidInputError, short_repr
+from ..text.mask import BUILT_IN, Rule
 from .c_parts import c_integers, c_source
 from .models import ExportedDetector, Reduction
 

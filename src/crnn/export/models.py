@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detection.mask import Rule
 from ..errors import InvalidInputError
 from ..files.ngram_file import CountedText
 from ..inference.mixed_network import letters_of
@@ -16,6 +15,7 @@ from ..ngram.frozen import FrozenCounts
 from ..ngram.pruning import frozen_whole
 from ..parameters.checks import checked_bool
 from ..scoring.reductions import MEANS_IN_JOINT, POWERS, Reduce
+from ..text.mask import Rule
 from ..text.vocabulary import Vocabulary
 from .weights import FittedModel, Weights
 

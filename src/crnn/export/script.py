@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..detection.mask import pairs_of
 from ..errors import InvalidInputError
 from ..model.layout import LOOKUP_TABLES, by_output, integers_of
 from ..parameters.kinds import CELLS
+from ..text.mask import pairs_of
 from ..text.vocabulary import Vocabulary
 from .js_pattern import javascript_pattern
 from .models import (

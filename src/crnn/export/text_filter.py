@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..sampling.excluded_texts import excluded_texts
-from ..sampling.primes import DEFAULT_MAX_LENGTH
+from ..sampling.lengths import DEFAULT_MAX_LENGTH
 from ..text.documents import python_values
 from ..text.lines import Lines
 from ..text.vocabulary import Vocabulary, immutable

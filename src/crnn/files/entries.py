@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ..detection.mask import checked_mask
 from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..parameters.checks import MAX_SIZE, checked_bool, checked_choice, checked_float, checked_int, is_int
 from ..parameters.kinds import CELLS, MAX_LAYERS, OPTIMIZERS
 from ..scoring.reductions import checked_reduce
+from ..text.mask import checked_mask
 from ..text.vocabulary import Vocabulary
 
 MAX_JSON = 16 << 20  # bytes: all existing code points, as numbers in JSON, need 9 million

@@ -11,9 +11,10 @@ from ..errors import InvalidInputError, short_repr
 from ..runtime.machine import check_free_memory
 from ..runtime.threads import inference_threads
 from ..sampling.controls import Uniforms, root
-from ..sampling.primes import DEFAULT_MAX_LENGTH, document_head, text_length
+from ..sampling.lengths import DEFAULT_MAX_LENGTH, text_length
 from ..sampling.samples import TextRequest, draw_parts
 from ..scoring.strings import Strings
+from ..text.primes import document_head
 from ..text.vocabulary import Vocabulary
 from .prefix_tree import Trials
 

@@ -14,8 +14,8 @@ from ..errors import InvalidInputError
 from ..inference.model_cache import cached_per_model
 from ..inference.network import Context, InferenceNetwork, State
 from ..sampling.controls import OFF, SamplingControls, SamplingOptions, Uniforms
-from ..sampling.primes import document_head, encoded_prime
 from ..sampling.samples import TextRequest
+from ..text.primes import document_head, encoded_prime
 from ..text.vocabulary import Vocabulary, immutable
 from .goal import Goal, Guide
 from .prefix_tree import PrefixTree, Trials

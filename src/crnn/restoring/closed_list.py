@@ -17,10 +17,10 @@ from ..inference.network import Context, InferenceNetwork
 from ..runtime.machine import check_free_memory
 from ..runtime.signals import check_canceled
 from ..runtime.threads import inference_threads, run_tasks
-from ..sampling.primes import encoded_prime
+from ..scoring.listed_texts import as_list, checked_texts_of_list
 from ..scoring.string_scores import log_likelihoods
 from ..scoring.strings import Strings, text_blocks
-from ..search.listed_texts import as_list, checked_texts_of_list
+from ..text.primes import encoded_prime
 from ..text.vocabulary import Vocabulary, immutable, pieces
 from .channel import Channel
 from .confusions import MAX_KEY

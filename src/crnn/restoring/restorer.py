@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.inference.selection import INSERTED_STEP, REPLACED_STEP, SWAPPED_STEP, UNREAD_SYMBOL, Selection
+from ..inference.beams import MANY_SYMBOLS, check_beam_memory
 from ..inference.network import Context, InferenceNetwork, State
 from ..runtime.signals import check_canceled
 from ..runtime.threads import inference_threads, run_tasks
-from ..sampling.primes import encoded_prime
 from ..scoring.string_scores import log_likelihoods
 from ..scoring.strings import Strings, text_blocks
-from ..search.beam_search import MANY_SYMBOLS, check_beam_memory
+from ..text.primes import encoded_prime
 from ..text.vocabulary import Vocabulary, pieces
 from .channel import Channel
 from .damage import SKIPPED, Damage, unread_log_p

@@ -16,9 +16,10 @@ from ..runtime.threads import inference_threads, run_tasks, split_range
 from ..scoring.strings import Strings
 from ..scoring.text_scores import surprisal, text_ids
 from ..text.documents import warn_caller
+from ..text.primes import document_head, encoded_prime
 from ..text.vocabulary import Vocabulary
 from .controls import SamplingControls, SamplingOptions, Uniforms, root
-from .primes import document_head, encoded_prime, text_length
+from .lengths import text_length
 from .symbol_draws import ROWS
 from .text_sampler import INITIAL_ROOM, TextSampler, text_sampler
 

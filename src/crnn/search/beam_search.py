@@ -10,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
+from ..inference.beams import check_beam_memory
 from ..inference.network import InferenceNetwork, State, largest, log_softmax, stream_blocks
 from ..matching.goal import Guide
-from ..runtime.machine import check_free_memory
 from ..sampling.controls import encoded_stops
 from ..text.vocabulary import Vocabulary
-
-BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call
-MANY_SYMBOLS = 64  # symbols: even of two, more continuations than any number of beams
 
 
 def best_continuations(
@@ -183,13 +180,3 @@ class _Best(NamedTuple):
 
 
 NO_STRINGS = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
-
-
-def check_beam_memory(vocab_size: int, length: int, n_beams: int) -> None:
-    """Raise an error if the logits of all beams would not fit in memory, the networks' states not counted."""
-    needed = min(n_beams, vocab_size ** min(length, MANY_SYMBOLS)) * vocab_size * BYTES_PER_SYMBOL
-    check_free_memory(needed, f"n_beams is {n_beams}, and so many continuations", "Pass fewer beams.")
-
-
-# Best-first search: no continuation of a string is more probable than the string. So if the most probable of all
-# waiting strings is complete, every more probable document has already been found. With a guide, it is A*.

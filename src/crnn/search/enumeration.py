@@ -18,6 +18,9 @@ from ..matching.goal import Guide
 from ..text.vocabulary import Vocabulary
 from .beam_search import following_symbols
 
+# Best-first search: no continuation of a string is more probable than the string. So if the most probable of all
+# waiting strings is complete, every more probable document has already been found. With a guide, it is A*.
+
 PREFIXES_AT_A_TIME = 64  # prefixes continued in parallel: enough for the register tile
 
 

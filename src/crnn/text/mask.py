@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..errors import InvalidInputError, short_repr
-from ..text.documents import python_values
-from ..text.lines import Lines
+from .documents import python_values
+from .lines import Lines
 
 # The built-in masks, the most specific first, as they are applied. C files find their matches by functions.
 BUILT_IN = {

@@ -3,7 +3,7 @@
 import pytest
 
 from crnn import InvalidInputError
-from crnn.detection.mask import BUILT_IN, MaskedTexts, checked_mask, mask_of
+from crnn.text.mask import BUILT_IN, MaskedTexts, checked_mask, mask_of
 
 LINE = "2015-10-18 18:01:47,978 user 12 from 10.0.0.7 id 123e4567-e89b-12d3-a456-426614174000 key 4f01ac at 0xff"
 
