@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
-from crnn.matching import pattern as module
 from crnn.matching.goal import Goal
+from crnn.matching.limits import MatchingLimits
 from crnn.matching.pattern import DEAD, automaton
 from crnn.text.vocabulary import Vocabulary
 
@@ -156,16 +156,16 @@ def test_symbols_that_a_pattern_does_not_tell_apart_share_a_column():
     assert peak < 2 * V * S  # bytes: half of a table with a column for each symbol
 
 
-def test_a_limit_on_states_is_not_exceeded(monkeypatch):
-    monkeypatch.setattr(module, "MAX_STATES", 8)
-    assert len(automaton("a{7}", ["a"]).table) == 8
+def test_a_limit_on_states_is_not_exceeded():
+    states = MatchingLimits(max_states=8)
+    assert len(automaton("a{7}", ["a"], states).table) == 8
     with pytest.raises(InvalidInputError, match="8 states"):
-        automaton("a{8}", ["a"])
-    monkeypatch.setattr(module, "MAX_PLACES", 4)  # before and after each symbol; a literal has no branch
-    automaton("aaa", ["a"])
+        automaton("a{8}", ["a"], states)
+    places = MatchingLimits(max_states=8, max_places=4)  # before and after each symbol; a literal has no branch
+    automaton("aaa", ["a"], places)
     with pytest.raises(InvalidInputError, match="8 states"):
-        automaton("aaaa", ["a"])
-    monkeypatch.setattr(module, "MAX_TRANSITIONS", 12)  # four states and three classes
-    automaton("ab.", list("abc"))
+        automaton("aaaa", ["a"], places)
+    transitions = MatchingLimits(max_transitions=12)  # four states and three classes
+    automaton("ab.", list("abc"), transitions)
     with pytest.raises(InvalidInputError, match="12 transitions"):
-        automaton("abc", list("abcd"))
+        automaton("abc", list("abcd"), transitions)

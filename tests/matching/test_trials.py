@@ -11,8 +11,9 @@ from scipy.stats import chi2
 from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference import model_cache
 from crnn.matching import goal, prefix_tree
-from crnn.matching import samples as matching_samples
 from crnn.matching import trials as trials_module
+from crnn.matching.limits import LIMITS, MatchingLimits
+from crnn.matching.samples import MatchingSamples
 from crnn.matching.trials import checked_controls, trials_of
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.sampling.samples import TextRequest
@@ -108,26 +109,22 @@ def test_counts_whose_look_ahead_takes_too_long_reject_texts(counts, monkeypatch
     monkeypatch.setattr("crnn.ngram.lookahead.MAX_VISITS", -1)
     found = stopped.match_probability("a.*")
     assert (found.lower, found.upper) == (0, 1)
-    assert found.estimate == pytest.approx(
-        exact, abs=5 * math.sqrt(exact * (1 - exact) / matching_samples.ESTIMATE_TRIALS)
-    )
+    assert found.estimate == pytest.approx(exact, abs=5 * math.sqrt(exact * (1 - exact) / LIMITS.estimate_trials))
 
 
-def test_sample_i_depends_on_the_seed_and_i_alone(model, monkeypatch):
+def test_sample_i_depends_on_the_seed_and_i_alone(model):
     pattern = "(.*nn|[bh]).*"  # what begins with b or h matches whatever follows
 
-    def drawn(k, n_threads=1):
-        model.set_params(n_threads=n_threads)
-        return model.sample(n_samples=k, matching=pattern, random_state=3)
+    def drawn(k, n_threads=1, limits=LIMITS):
+        request = TextRequest(None, "", None, {}, pattern)
+        trials, vocabulary = model._trials("test", request, any_length=False)
+        return MatchingSamples(trials, vocabulary, request, 3, n_threads, limits).texts(range(k))
 
-    many = drawn(300)
+    many = model.sample(n_samples=300, matching=pattern, random_state=3)
     assert drawn(7) == many[:7]
-    assert drawn(1) == many[0]
-    monkeypatch.setattr(matching_samples, "MIN_TRIALS_PER_THREAD", 16)
-    assert drawn(300, n_threads=2) == many
-    monkeypatch.setattr(matching_samples, "MIN_BLOCK", 5)
-    monkeypatch.setattr(matching_samples, "MAX_BLOCK", 11)
-    assert drawn(40) == many[:40]
+    assert drawn(1) == many[:1]
+    assert drawn(300, n_threads=2, limits=MatchingLimits(min_trials_per_thread=16)) == many
+    assert drawn(40, limits=MatchingLimits(min_block=5, max_block=11)) == many[:40]
 
 
 def test_matching_combines_with_prime_lengths_unique_and_exclude(model):
@@ -238,10 +235,12 @@ def test_refuses_longer_matches_than_by_default(counts):
         text.sample(matching=".{201}", prime="the ")
 
 
-def test_too_rare_a_match_names_what_to_do(model, monkeypatch):
-    monkeypatch.setattr(matching_samples, "MAX_TRIALS", 200)
+def test_too_rare_a_match_names_what_to_do(model):
+    request = TextRequest(None, "", 5, {}, "t{5}|.{6,}")
+    trials, vocabulary = model._trials("test", request, any_length=False)
+    samples = MatchingSamples(trials, vocabulary, request, 0, 1, MatchingLimits(max_trials=200))
     with pytest.raises(InvalidInputError, match=r"only [0-4] of 5 samples .* in [\d,]+ trials: .*enumerate_documents"):
-        model.sample(n_samples=5, matching="t{5}|.{6,}", max_length=5, random_state=0)
+        samples.texts(range(5))
 
 
 def test_a_sampler_is_kept_until_the_model_changes(lstm, monkeypatch):
@@ -359,11 +358,10 @@ class Scripted(prefix_tree.Trials):
     (7, 9, [64, 143, 458, 1024, 1024], "only 1 of 5 .* in 2,713 trials: .* is about 0.0002"),
     (None, 4096, [64, 256, 256, 256, 256], "only 0 of 5 .* in 1,088 trials"),
 ])  # fmt: skip
-def test_blocks_of_trials_grow_up_to_a_limit(counts, first, length, blocks, message, monkeypatch):
-    monkeypatch.setattr(matching_samples, "MAX_TRIALS", 1000)
+def test_blocks_of_trials_grow_up_to_a_limit(counts, first, length, blocks, message):
     sampler = Scripted(lambda i: i == first)
     request = TextRequest(None, "", length, {}, "a*")
-    samples = matching_samples.MatchingSamples(sampler, counts.vocabulary_, request, 0, 1)
+    samples = MatchingSamples(sampler, counts.vocabulary_, request, 0, 1, MatchingLimits(max_trials=1000))
     with pytest.raises(InvalidInputError, match=message):
         samples.texts(range(5))
     assert sampler.blocks == blocks

@@ -20,10 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, short_repr
+from .limits import LIMITS, MatchingLimits
 
-MAX_STATES = 5000  # of the automaton
-MAX_TRANSITIONS = 1 << 23  # of the automaton: a table of 34 MB, which one call of NumPy reads in less than 0.1 s
-MAX_PLACES = 100_000  # of a pattern whose repetitions are written out
 DEAD = -1  # in place of a state: no continuation matches
 
 TYPE_FLAGS = re.ASCII | re.LOCALE | re.UNICODE
@@ -96,13 +94,15 @@ class Automaton(NamedTuple):
         return np.asarray(_steps(self.table, fails) == len(self.table))
 
 
-def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | bytes]) -> Automaton:
+def automaton(
+    pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | bytes], limits: MatchingLimits = LIMITS
+) -> Automaton:
     """Return the automaton of texts that match a whole pattern, not yet minimized."""
     flags = pattern.flags if isinstance(pattern, re.Pattern) else 0
     pattern = pattern.pattern if isinstance(pattern, re.Pattern) else pattern
     try:
         tree = parser.parse(pattern, flags)
-        places = _Places(tree.state.str, symbols)
+        places = _Places(tree.state.str, symbols, limits)
         end = places.follow(tree, tree.state.flags, places.new())
         return _deterministic_automaton(places, end)
     except re.error as error:
@@ -120,8 +120,9 @@ def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | by
 class _Places:
     """The places that a text moves through in a pattern: Thompson's nondeterministic automaton."""
 
-    def __init__(self, text: str | bytes, symbols: Sequence[str | bytes]) -> None:
+    def __init__(self, text: str | bytes, symbols: Sequence[str | bytes], limits: MatchingLimits) -> None:
         self.text = text
+        self.limits = limits
         self.symbols = symbols
         self.moves: list[tuple[int, int] | None] = []  # of each place: the number of a set, and the next place
         self.free: list[list[tuple[int, str, int]]] = []  # without a symbol: next place, assertion, place in `asked`
@@ -133,8 +134,8 @@ class _Places:
 
     def new(self) -> int:
         """Add a place without moves, and return its number; an automaton that is too large is an error."""
-        if len(self.moves) == MAX_PLACES:
-            raise _too_large(self.text)
+        if len(self.moves) == self.limits.max_places:
+            raise _too_large(self.text, self.limits)
         self.moves.append(None)
         self.free.append([])
         return len(self.moves) - 1
@@ -240,6 +241,7 @@ def _holds(kind: str, k: int, before: Bits, after: Bits) -> bool:
 
 def _deterministic_automaton(places: _Places, end: int) -> Automaton:
     """Return the deterministic automaton by subset construction, over classes of symbols that no set separates."""
+    limits = places.limits
     class_of = np.zeros(len(places.symbols), np.intp)
     for members in places.sets:
         class_of = _refine(class_of, members)
@@ -266,8 +268,9 @@ def _deterministic_automaton(places: _Places, end: int) -> Automaton:
         for c, target in targets.items():
             after = frozenset(target), bits_of[c] if places.asserts else ()
             if after not in numbers:
-                if len(numbers) == MAX_STATES or (len(numbers) + 1) * len(symbol_of) > MAX_TRANSITIONS:
-                    raise _too_large(places.text)
+                n_transitions = (len(numbers) + 1) * len(symbol_of)
+                if len(numbers) == limits.max_states or n_transitions > limits.max_transitions:
+                    raise _too_large(places.text, limits)
                 numbers[after] = len(numbers)
                 waiting.append(after)
             rows[-1][c] = numbers[after]
@@ -279,11 +282,12 @@ def _refine(part: NDArray[np.intp], by: NDArray[Any]) -> NDArray[np.intp]:
     return np.unique(part * (int(by.max(initial=0)) + 1) + by, return_inverse=True)[1].ravel()
 
 
-def _too_large(pattern: Any) -> InvalidInputError:
+def _too_large(pattern: Any, limits: MatchingLimits) -> InvalidInputError:
+    """Return the error for a pattern whose automaton would exceed the limits."""
     return InvalidInputError(
-        f"matching is {short_repr(pattern)}, which needs an automaton of more than {MAX_STATES:,} states or "
-        f"{MAX_TRANSITIONS:,} transitions. Use smaller repetition counts, fewer of them after a part that can start "
-        "anywhere, such as .*x.{20}, or fewer different characters."
+        f"matching is {short_repr(pattern)}, which needs an automaton of more than {limits.max_states:,} states or "
+        f"{limits.max_transitions:,} transitions. Use smaller repetition counts, fewer of them after a part that can "
+        "start anywhere, such as .*x.{20}, or fewer different characters."
     )
 
 

@@ -16,17 +16,8 @@ from ..sampling.samples import TextRequest, draw_parts
 from ..scoring.strings import Strings
 from ..text.primes import document_head
 from ..text.vocabulary import Vocabulary
+from .limits import LIMITS, MatchingLimits
 from .prefix_tree import Trials
-
-# Trials before giving up: in all, and more for each sample found.
-MAX_TRIALS = 1 << 18
-TRIALS_PER_SAMPLE = 1000
-# Trials at a time, and the maximum symbols of their texts.
-MIN_BLOCK = 64
-MAX_BLOCK = 1 << 10
-BLOCK_SYMBOLS = 1 << 20
-MIN_TRIALS_PER_THREAD = 256  # minimum trials of a thread
-ESTIMATE_TRIALS = 1 << 14
 
 
 class MatchProbability(NamedTuple):
@@ -51,15 +42,22 @@ class MatchingSamples:
     """Samples that match, found by trials; sample i depends only on `random_state` and i."""
 
     def __init__(
-        self, trials: Trials, vocabulary: Vocabulary, request: TextRequest, random_state: Any, n_threads: int | None
+        self,
+        trials: Trials,
+        vocabulary: Vocabulary,
+        request: TextRequest,
+        random_state: Any,
+        n_threads: int | None,
+        limits: MatchingLimits = LIMITS,
     ) -> None:
+        self._limits = limits
         self._trials = trials
         self._vocabulary = vocabulary
         self._pattern = request.matching
         self._n_threads = n_threads
         self._head = document_head(request.prime, vocabulary)
         self._length = text_length(vocabulary, request.length, request.max_length, len(self._head))
-        self._limit = _limit_name(request, vocabulary, self._length)
+        self._limit_name = _limit_name(request, vocabulary, self._length)
         self._bits = root(random_state)
         self._found = list[Any]()
         self._done = 0
@@ -67,19 +65,27 @@ class MatchingSamples:
     def texts(self, numbers: range) -> list[Any]:
         """Return the samples with these numbers, making trials until enough of them have succeeded."""
         found = self._found
-        most = max(MIN_BLOCK, min(MAX_BLOCK, BLOCK_SYMBOLS // max(1, self._length)))
+        limits = self._limits
+        largest = min(limits.max_block, limits.block_symbols // max(1, self._length))
+        most = max(limits.min_block, largest)
         while len(found) < numbers.stop:
-            if self._done >= MAX_TRIALS + TRIALS_PER_SAMPLE * len(found):
+            if self._done >= limits.max_trials + limits.trials_per_sample * len(found):
                 raise _too_rare(self._pattern, numbers.stop, len(found), self._done, self._trials)
             wanted = (numbers.stop - len(found)) * 1.1 * (self._done + 1) / (len(found) + 1)
-            block = range(self._done, self._done + min(max(MIN_BLOCK, math.ceil(wanted)), most))
-            strings = _successes(self._trials, self._bits, block, self._length, self._n_threads, limit=self._limit)
+            n_trials = min(max(limits.min_block, math.ceil(wanted)), most)
+            block = range(self._done, self._done + n_trials)
+            threads = min(inference_threads(self._n_threads), n_trials // limits.min_trials_per_thread)
+            strings = _successes(
+                self._trials, self._bits, block, self._length, max(1, threads), limit_name=self._limit_name
+            )
             found.extend(self._head + text for text in strings.decode(self._vocabulary))
             self._done = block.stop
         return found[numbers.start : numbers.stop]
 
 
-def match_probability(trials: Trials, length: int | None, n_threads: int | None) -> MatchProbability:
+def match_probability(
+    trials: Trials, length: int | None, n_threads: int | None, limits: MatchingLimits = LIMITS
+) -> MatchProbability:
     """Measure how probable it is that a text, of at most `length` symbols if given, matches.
 
     The result is exact if the sampler knows it; otherwise it is the share of successful trials, within the bounds.
@@ -90,23 +96,24 @@ def match_probability(trials: Trials, length: int | None, n_threads: int | None)
     bits = root(0)
     step = 1 << 10
     n = DEFAULT_MAX_LENGTH if length is None else length
-    for first in range(0, ESTIMATE_TRIALS, step):
-        successes += len(_successes(trials, bits, range(first, first + step), n, n_threads, limit="max_length").lengths)
+    threads = max(1, min(inference_threads(n_threads), step // limits.min_trials_per_thread))
+    for first in range(0, limits.estimate_trials, step):
+        block = range(first, first + step)
+        successes += len(_successes(trials, bits, block, n, threads, limit_name="max_length").lengths)
     lower = trials.lower if length is None else 0.0
-    estimate = trials.upper * successes / ESTIMATE_TRIALS
+    estimate = trials.upper * successes / limits.estimate_trials
     return MatchProbability(min(max(estimate, lower), trials.upper), lower, trials.upper)
 
 
 def _successes(
-    trials: Trials, bits: np.random.PCG64, block: range, length: int, n_threads: int | None, *, limit: str
+    trials: Trials, bits: np.random.PCG64, block: range, length: int, threads: int, *, limit_name: str
 ) -> Strings:
     """Return the texts of the trials with these numbers that succeed, in order.
 
-    `limit` is the name of the argument that set the length, for the error of one too long for the memory.
+    `limit_name` is the name of the argument that set the length, for the error of one too long for the memory.
     """
-    needed = f"{limit} is {length:,}, and {len(block):,} trials of so many symbols"
-    check_free_memory(4 * len(block) * length, needed, f"Pass a smaller {limit}.", argument=limit)
-    threads = max(1, min(inference_threads(n_threads), len(block) // MIN_TRIALS_PER_THREAD))
+    needed = f"{limit_name} is {length:,}, and {len(block):,} trials of so many symbols"
+    check_free_memory(4 * len(block) * length, needed, f"Pass a smaller {limit_name}.", argument=limit_name)
 
     def run(part: range) -> Strings:
         texts, lengths = trials.run(Uniforms(bits, part), length)
