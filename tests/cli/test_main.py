@@ -76,7 +76,8 @@ def test_unavailable_instruction_set_is_an_error():
 @POSIX
 def test_ctrl_c_saves_what_there_is(folder):
     program = (
-        "import sys; from crnn.cli import main; from crnn.display import bars; bars.LINE_SECONDS = 0.2; "
+        "import sys; from functools import partial; from crnn.cli import main; from crnn.display.pace import Pace; "
+        "from crnn.training import run; run.Progress = partial(run.Progress, pace=Pace(line_seconds=0.2)); "
         "sys.exit(main.main())"
     )
     command = [sys.executable, "-c", program, "train", "text.txt", "-o", "new.crnn", "--epochs", "1000000"]

@@ -8,6 +8,7 @@ import struct
 import sys
 import unicodedata
 from contextlib import contextmanager, redirect_stderr
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from xml.etree import ElementTree
@@ -23,9 +24,9 @@ import crnn
 from crnn import CharRNN
 from crnn.char_rnn import SAMPLE_LENGTH, SAMPLES
 from crnn.display import bars
-from crnn.display import progress as module
 from crnn.display.bars import MAX_POINTS, NotebookDisplay, in_notebook
 from crnn.display.loss_curve import BOTTOM, HEIGHT, LEFT, RIGHT, TICKS, TOP, WIDTH, loss_curve, points_of, ticks
+from crnn.display.pace import Pace
 from crnn.display.progress import CountingProgress, Progress
 from crnn.display.terminal import is_terminal, printable
 from crnn.parameters.budget import Budget
@@ -41,8 +42,11 @@ class Terminal(io.StringIO):
         return True
 
 
-def progress_of(budget, *, verbose=1, sample=lambda: ["a sample"]):
-    return Progress(budget, 25, verbose=verbose, summary="data", sample=sample)
+ALWAYS = Pace(line_seconds=-1.0, sample_seconds=0.0, pause_share=0.0, notebook_seconds=0.0, curve_share=0.0)
+
+
+def progress_of(budget, *, verbose=1, sample=lambda: ["a sample"], **options):
+    return Progress(budget, 25, verbose=verbose, summary="data", sample=sample, **options)
 
 
 terminal_and_log = pytest.mark.parametrize("kind", [Terminal, io.StringIO], ids=["terminal", "log"])
@@ -161,11 +165,11 @@ def test_characters_of_all_streams_and_of_short_chunks_count(capsys):
         (Terminal, "naïve 🙂\r\n\ufeff\x1b[2J" * 30),
     ],
 )  # fmt: skip
-def test_samples_are_shown(kind, monkeypatch, text):
-    monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(bars, "PAUSE_SHARE", 0.0)
-    with redirect_stderr(kind()) as shown:
-        train(2, text)
+def test_samples_are_shown(kind, text):
+    model = train(0, text)
+    with redirect_stderr(kind()) as shown, progress_of(Budget(40), verbose=2, sample=model._samples, pace=ALWAYS) as it:
+        for done in (10, 20, 40):
+            it.show(done, 1.0)
     parts = shown.getvalue().split("----\n")
     assert len(parts) > 2
     assert len(parts) % 2
@@ -190,18 +194,11 @@ def test_a_terminal_is_open_and_has_lines(monkeypatch):
     assert is_terminal(Terminal())
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that a test sets: a list of one number of seconds."""
+def test_samples_and_lines_come_every_so_often_and_then_ever_less(capsys):
     now = [0.0]
-    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    return now
-
-
-def test_samples_and_lines_come_every_so_often_and_then_ever_less(capsys, clock):
-    with progress_of(Budget(10_000), verbose=2) as display:
+    with progress_of(Budget(10_000), verbose=2, clock=lambda: now[0]) as display:
         for done in range(1, 10_001):
-            clock[0] = done / 10
+            now[0] = done / 10
             display.show(done, 1.0)
             if done in (500, 10_000):
                 err = capsys.readouterr().err
@@ -224,28 +221,30 @@ def test_no_estimate_without_progress(part, chars):
     assert stream.getvalue() == f"{part:4.0%}  {chars:.2f}/9.00\n"
 
 
-def test_the_end_of_a_log_tells_the_end_of_the_call(capsys, clock):
-    with progress_of(Budget(40)) as display:
+def test_the_end_of_a_log_tells_the_end_of_the_call(capsys):
+    now = [0.0]
+    with progress_of(Budget(40), clock=lambda: now[0]) as display:
         for done in (10, 20):
-            clock[0] = done / 1.25  # 8 seconds, and 16: a line each
+            now[0] = done / 1.25  # 8 seconds, and 16: a line each
             display.show(done, 1.0)
-        clock[0] = 17.0  # too early for a line
+        now[0] = 17.0  # too early for a line
         display.show(40, 1.0)
     assert [line[:4] for line in capsys.readouterr().err.splitlines()] == ["data", " 25%", " 50%", "100%"]
 
 
-def test_a_resumed_call_counts_the_seconds_before(capsys, clock):
-    clock[0] = 100.0
-    with Progress(Budget(40), 25, verbose=1, summary="data", sample=list, elapsed=10.0) as display:
-        clock[0] = 110.0
+def test_a_resumed_call_counts_the_seconds_before(capsys):
+    now = [100.0]
+    with progress_of(Budget(40), elapsed=10.0, clock=lambda: now[0]) as display:
+        now[0] = 110.0
         display.show(20, math.log(2))
     assert " 50%  500/1.00k [00:20, 00:20 left, 25.0char/s, " in capsys.readouterr().err
 
 
 @terminal_and_log
-def test_a_budget_of_seconds(kind, clock):
-    with redirect_stderr(kind()) as shown, progress_of(Budget(seconds=40.0)) as display:
-        clock[0] = 10.0
+def test_a_budget_of_seconds(kind):
+    now = [0.0]
+    with redirect_stderr(kind()) as shown, progress_of(Budget(seconds=40.0), clock=lambda: now[0]) as display:
+        now[0] = 10.0
         display.show(10, math.log(2))
     if kind is Terminal:
         assert " 25%|" in shown.getvalue()
@@ -257,10 +256,8 @@ def test_a_budget_of_seconds(kind, clock):
 
 
 @terminal_and_log
-def test_the_validation_loss_stays_in_view(kind, monkeypatch):
-    monkeypatch.setattr(bars, "LINE_SECONDS", -1.0)
-    monkeypatch.setattr(bars, "PAUSE_SHARE", 0.0)
-    with redirect_stderr(kind()) as shown, progress_of(Budget(40)) as display:
+def test_the_validation_loss_stays_in_view(kind):
+    with redirect_stderr(kind()) as shown, progress_of(Budget(40), pace=ALWAYS) as display:
         display.show(10, 1.0)
         assert "validation" not in shown.getvalue()
         display.show(20, 1.0, 1.25)
@@ -294,7 +291,7 @@ def closed():
     ids=["terminal", "log", "full", "full terminal", "closed", "none", "ascii"],
 )  # fmt: skip
 def test_showing_does_not_change_training(stream, monkeypatch):
-    monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(training, "Progress", partial(Progress, pace=ALWAYS))
     monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     text = "naïve 🙂 " * 50
@@ -323,7 +320,7 @@ def test_model_errors_are_not_display_errors(monkeypatch):
     def fail(self, *arguments, **rest):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(training, "Progress", partial(Progress, pace=ALWAYS))
     monkeypatch.setattr(CharRNN, "sample", fail)
     with pytest.raises(ZeroDivisionError):
         train(2)
@@ -397,7 +394,6 @@ def outputs(monkeypatch):
     displays.display = display
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", displays)
-    monkeypatch.setattr(bars, "NOTEBOOK_INTERVAL", 0.0)
     return outputs
 
 
@@ -426,7 +422,7 @@ def test_fit_draws_a_curve_in_one_output(outputs, capsys):
 
 
 def test_a_curve_that_grows_keeps_few_points_spread_evenly(outputs):
-    display, n = NotebookDisplay(sys.stderr, None), 5 * MAX_POINTS
+    display, n = NotebookDisplay(sys.stderr, None, ALWAYS), 5 * MAX_POINTS
     for i in range(1, n):
         display.update(i / n, 100 * i, float(i), "text", (1 / i, None))
     display.close()
@@ -440,16 +436,15 @@ def test_a_curve_that_grows_keeps_few_points_spread_evenly(outputs):
 
 @pytest.mark.parametrize(("part", "total", "place"), [(0.5, 1000, 0.5), (0.5, None, 1.0), (1.0, 1000, 1.0)])
 def test_the_axis_ends_with_the_call_if_its_end_is_known(outputs, part, total, place):
-    display = NotebookDisplay(sys.stderr, total)
+    display = NotebookDisplay(sys.stderr, total, ALWAYS)
     display.update(0.0, 0, 0.0, "text", (2.0, None))
     display.update(part, 500, 1.0, "text", (1.0, None))
     xs = [float(x) for x in re.findall(r"[ML](\S+) ", outputs[0][-1]["text/html"])]
     assert (xs[-1] - LEFT) / (WIDTH - LEFT - RIGHT) == pytest.approx(place, abs=1e-3)
 
 
-def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):
-    monkeypatch.setattr(bars, "NOTEBOOK_INTERVAL", 1.0)
-    display = NotebookDisplay(sys.stderr, None)
+def test_pictures_are_not_drawn_at_every_poll(outputs):
+    display = NotebookDisplay(sys.stderr, None, Pace(notebook_seconds=1.0))
     for i in range(100):
         display.update(i / 100, i, i / 20, "text", (1.0, None))  # 5 seconds in all
     assert len(outputs[0]) == 5
@@ -459,7 +454,7 @@ def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):
 
 
 def test_the_remaining_time_is_that_of_the_rest_at_the_same_speed(outputs, capsys):
-    display = NotebookDisplay(sys.stderr, None)
+    display = NotebookDisplay(sys.stderr, None, ALWAYS)
     display.close()  # without progress nothing is drawn
     display.write("----\nto be\n----")  # a sample
     assert outputs == []

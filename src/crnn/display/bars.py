@@ -10,10 +10,8 @@ from html import escape
 from typing import Any, TextIO
 
 from .loss_curve import Point, loss_curve
+from .pace import PACE, Pace
 from .terminal import is_terminal
-
-LINE_SECONDS = 5.0  # between two lines of a log, at first
-PAUSE_SHARE = 1 / 20  # later, this part of the elapsed time: a long run must not fill the disk with its log
 
 
 class Display:
@@ -21,8 +19,9 @@ class Display:
     known.
     """
 
-    def __init__(self, stream: TextIO, total: int | None) -> None:
+    def __init__(self, stream: TextIO, total: int | None, pace: Pace = PACE) -> None:
         self._stream = stream
+        self._pace = pace
         self._total = total
         self._part = 0.0
         self._chars = 0
@@ -56,7 +55,7 @@ class Display:
 
     def _pause(self) -> float:
         """Return the seconds after which progress is shown again."""
-        return max(LINE_SECONDS, self._seconds * PAUSE_SHARE)
+        return self._pace.line_pause(self._seconds)
 
     def _draw(self) -> None:
         from tqdm import tqdm
@@ -73,10 +72,10 @@ class Display:
 class _Bar(Display):
     """A tqdm bar, for a terminal."""
 
-    def __init__(self, stream: TextIO, total: int | None) -> None:
+    def __init__(self, stream: TextIO, total: int | None, pace: Pace = PACE) -> None:
         from tqdm import tqdm
 
-        super().__init__(stream, total)
+        super().__init__(stream, total, pace)
         self._bar = tqdm(
             total=1.0,  # of the budget, in steps or time
             file=stream,
@@ -97,8 +96,6 @@ class _Bar(Display):
         self._bar.close()
 
 
-NOTEBOOK_INTERVAL = 0.4  # seconds between two updates of a notebook, at first
-CURVE_GROWTH = 1 / 100  # later, this part of the elapsed time
 MAX_POINTS = 400  # per curve; beyond, every second point is dropped
 
 
@@ -114,8 +111,8 @@ class NotebookDisplay(Display):
     programs that cannot show HTML get the figures as a line of text.
     """
 
-    def __init__(self, stream: TextIO, total: int | None) -> None:
-        super().__init__(stream, total)
+    def __init__(self, stream: TextIO, total: int | None, pace: Pace = PACE) -> None:
+        super().__init__(stream, total, pace)
         self._output: Any = None  # IPython's display handle
         self._training = list[Point]()
         self._validation = list[Point]()
@@ -136,7 +133,7 @@ class NotebookDisplay(Display):
         super().update(part, chars, seconds, text, losses)
 
     def _pause(self) -> float:
-        return max(NOTEBOOK_INTERVAL, self._seconds * CURVE_GROWTH)
+        return self._pace.curve_pause(self._seconds)
 
     def _draw(self) -> None:
         from tqdm import tqdm
@@ -159,8 +156,10 @@ class NotebookDisplay(Display):
             self._output.update(bundle, raw=True)
 
 
-def display_on(stream: TextIO, total: int | None) -> Display:
+def display_on(stream: TextIO, total: int | None, pace: Pace = PACE) -> Display:
     """Return a display that suits a stream; `total` is the number of characters, if known."""
     if in_notebook():
-        return NotebookDisplay(stream, total)
-    return (_Bar if is_terminal(stream) else Display)(stream, total)
+        return NotebookDisplay(stream, total, pace)
+    if is_terminal(stream):
+        return _Bar(stream, total, pace)
+    return Display(stream, total, pace)

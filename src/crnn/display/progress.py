@@ -9,20 +9,23 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self, TextIO
 
 from ..parameters.budget import Budget
-from .bars import PAUSE_SHARE, Display, display_on
+from .bars import Display, display_on
+from .pace import PACE, Pace
 from .terminal import printable, rate_of
-
-SAMPLE_SECONDS = 5.0  # between two samples, at first
 
 
 class _Shown:
     """Progress on standard error, whose errors (a closed pipe, a full disk) never interrupt the work."""
 
-    def __init__(self, verbose: int, summary: str) -> None:
+    def __init__(
+        self, verbose: int, summary: str, pace: Pace = PACE, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._verbose = verbose
         self._summary = summary
+        self._pace = pace
+        self._clock = clock
         self._display: Display | None = None
-        self._start = time.perf_counter()
+        self._start = clock()
 
     def __exit__(self, *exception: object) -> None:
         if self._display is not None:
@@ -52,8 +55,10 @@ class Progress(_Shown):
         summary: str,
         sample: Callable[[], Iterable[str | bytes]],
         elapsed: float = 0.0,
+        pace: Pace = PACE,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        super().__init__(verbose, summary)
+        super().__init__(verbose, summary, pace, clock)
         self._budget = budget
         self._chars_per_step = chars_per_step
         self._sample = sample
@@ -73,7 +78,7 @@ class Progress(_Shown):
         """
         if self._display is None:
             return
-        now = time.perf_counter()
+        now = self._clock()
         seconds = now - self._start
         if validation_loss is not None:
             self._validation = f", validation {validation_loss:.3f} nats"
@@ -81,8 +86,8 @@ class Progress(_Shown):
         text = f"{rate_of(chars, seconds)}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
         part = 1.0 if ended else self._budget.part_done(steps_done, seconds)
         self._try(self._display.update, part, chars, seconds, text, (loss, validation_loss))
-        due = max(SAMPLE_SECONDS, seconds * PAUSE_SHARE)
-        if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
+        is_due = now - self._last_sample > self._pace.sample_pause(seconds)
+        if self._verbose > 1 and self._display is not None and is_due:
             self._last_sample = now
             shown = "\n".join(map(printable, self._sample()))
             self._try(self._display.write, f"----\n{shown}\n----")
@@ -90,7 +95,7 @@ class Progress(_Shown):
     def _open(self, stream: TextIO) -> None:
         print(self._summary, file=stream, flush=True)
         total = None if self._budget.seconds is not None else (self._budget.n_steps or 0) * self._chars_per_step
-        self._display = display_on(stream, total)
+        self._display = display_on(stream, total, self._pace)
 
 
 class CountingProgress(_Shown):
@@ -113,7 +118,7 @@ class CountingProgress(_Shown):
             self._try(self._update, done, total, sys.stderr)
 
     def _update(self, done: int, total: int, stream: TextIO) -> None:
-        seconds = time.perf_counter() - self._start
+        seconds = self._clock() - self._start
         if self._display is None:
-            self._display = display_on(stream, total)
+            self._display = display_on(stream, total, self._pace)
         self._display.update(done / total, done, seconds, rate_of(done, seconds), (None, None))
