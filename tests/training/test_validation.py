@@ -1,7 +1,6 @@
 """Validation: when a loss is measured, what is the best, when patience ends; the text that is held out."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from crnn.parameters.budget import Budget
 from crnn.parameters.intervals import Interval
 from crnn.reference import network as reference
 from crnn.text.streams import TextStreams
-from crnn.training import run, validation
+from crnn.training import validation
 from crnn.training.data import split_documents, split_text
 from crnn.training.validation import (
     DEFAULT_EVALUATIONS,
@@ -32,8 +31,8 @@ NOT_GIVEN = Interval()
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
 
-def made(n=100, budget=BUDGET, chunk=(25, 1), *, interval=NOT_GIVEN, patience=None):
-    return Validation(symbols(V, n), budget, chunk, interval=interval, patience=patience, n_threads=1)
+def made(n=100, budget=BUDGET, chunk=(25, 1), *, interval=NOT_GIVEN, patience=None, **options):
+    return Validation(symbols(V, n), budget, chunk, interval=interval, patience=patience, n_threads=1, **options)
 
 
 # --- when
@@ -87,13 +86,11 @@ def test_costly_evaluations_are_rare_and_late_ones_skipped():
     assert not made(100, Budget(seconds=100.0), interval=Interval(seconds=5.0)).due(10, 99.9, 1.0)
 
 
-def test_measured_cost_replaces_the_estimate(monkeypatch):
+def test_measured_cost_replaces_the_estimate():
     now = iter([0.0, 4.0])
     layout, params = network(V, H)
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "time", SimpleNamespace(perf_counter=lambda: next(now)))
-        subject = made(budget=Budget(seconds=1000.0))
-        subject.measure(layout, params, 3, 50.0)
+    subject = made(budget=Budget(seconds=1000.0), clock=lambda: next(now))
+    subject.measure(layout, params, 3, 50.0)
     assert not subject.due(4, 54.0 + 79.0, 1e-6)  # 4 seconds are a twentieth of 80
     assert subject.due(4, 54.0 + 80.0, 1e-6)
     assert not subject.due(4, 997.0, 1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from ..arrays import Array
 from ..inference.packed_network import PackedNetwork
@@ -44,7 +45,9 @@ class Validation:
         boundary: int | None = None,
         bfloat16: bool = False,
         state: ValidationState | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._clock = clock
         self._bfloat16 = bfloat16
         self._ids = ids
         self._budget = budget
@@ -75,9 +78,9 @@ class Validation:
 
     def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:
         """Return the loss in nats per symbol, and whether it is the lowest so far."""
-        start = time.perf_counter()
+        start = self._clock()
         loss = evaluate(layout, params, self._ids, self._n_threads, self._boundary, bfloat16=self._bfloat16)
-        cost = time.perf_counter() - start
+        cost = self._clock() - start
         improved = loss < self.state.best_loss
         since_best = 0 if improved else self.state.since_best + 1
         self.state = ValidationState(min(loss, self.state.best_loss), since_best, done, seconds + cost, cost)
