@@ -13,7 +13,6 @@ from crnn import CharRNN, InvalidInputError
 from crnn.parameters.kinds import CELLS
 from crnn.reference import sampling as reference_sampling
 from crnn.sampling import samples, symbol_draws
-from crnn.sampling import text_sampler as sampling
 from crnn.sampling.controls import CONTROLS, SamplingControls
 from crnn.text.vocabulary import Vocabulary
 from crnn.text_states.text_state import TextState
@@ -78,9 +77,11 @@ def test_sample_does_not_depend_on_batch(kernels, dtype, monkeypatch, given):
     assert texts[0] == model.sample(97, random_state=0, **given)
     assert model.sample(97, n_samples=13, random_state=0, **given) == texts[:13]
     monkeypatch.setattr("crnn.sampling.symbol_draws.ROWS", 5)
+    monkeypatch.setattr("crnn.sampling.samples.ROWS", 5)
     monkeypatch.setattr(samples, "MAX_SAMPLES_PER_TASK", 17)
     monkeypatch.setattr(symbol_draws, "CALL_WEIGHTS", 1)
-    monkeypatch.setattr(sampling, "INITIAL_ROOM", 3)
+    monkeypatch.setattr("crnn.sampling.text_sampler.INITIAL_ROOM", 3)
+    monkeypatch.setattr("crnn.sampling.samples.INITIAL_ROOM", 3)
     for n_threads in (1, 3):
         monkeypatch.setattr(model, "n_threads", n_threads)
         assert model.sample(97, n_samples=61, random_state=0, **given) == texts

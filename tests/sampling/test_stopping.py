@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN
 from crnn.inference.network import Context
-from crnn.sampling import text_sampler as text_sampler_module
 from crnn.sampling.controls import SamplingControls, Uniforms, root
 from crnn.sampling.samples import SampleRun
 from crnn.sampling.text_sampler import text_sampler
@@ -41,8 +40,10 @@ def cut(text, stops):
 def test_text_ends_before_the_first_stop(room, stops, n, seed):
     model = TWO_SYMBOLS
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_sampler_module, "INITIAL_ROOM", room)
+        patch.setattr("crnn.sampling.text_sampler.INITIAL_ROOM", room)
+        patch.setattr("crnn.sampling.samples.INITIAL_ROOM", room)
         patch.setattr("crnn.sampling.symbol_draws.ROWS", 2)
+        patch.setattr("crnn.sampling.samples.ROWS", 2)
         whole = model.sample(n, prime="ab", n_samples=3, random_state=seed)
         expected = [cut(text, stops) for text in whole]
         assert model.sample(n, prime="ab", n_samples=3, random_state=seed, stop=stops) == expected
@@ -65,6 +66,7 @@ STOPS = [["ab"], ["a"], ["abc", "d"], ["zz"]]
 @in_turns("stops, count", itertools.product(STOPS, [1, 31]), "kernels")
 def test_nothing_is_drawn_after_a_stop(kernels, model, monkeypatch, count, stops):
     monkeypatch.setattr("crnn.sampling.symbol_draws.ROWS", 5)
+    monkeypatch.setattr("crnn.sampling.samples.ROWS", 5)
     network = packed(model, one_row=count == 1)
     uniforms, n = Uniforms(root(3), range(count)), 53
     context = Context.after(network, model.vocabulary_.encode("ab"))

@@ -47,6 +47,7 @@ def test_ended_texts_change_no_other_ones(monkeypatch):
     texts = model.sample(23, n_samples=31, stop=["a"], random_state=3)
     assert len(set(map(len, texts))) > 5
     monkeypatch.setattr("crnn.sampling.symbol_draws.ROWS", 1)  # one after another
+    monkeypatch.setattr("crnn.sampling.samples.ROWS", 1)
     assert model.sample(23, n_samples=31, stop=["a"], random_state=3) == texts
 
 

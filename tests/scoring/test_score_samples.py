@@ -64,6 +64,7 @@ def test_scores_match_reference(kernels, dtype, cell, reduce):
 def test_scores_have_the_bits_of_surprisals_and_states(dtype, n_threads, rows, monkeypatch):
     model = bounded(random_language_model(SYMBOLS, dtype=dtype)).set_params(n_threads=n_threads)
     monkeypatch.setattr(string_scores, "ROWS", rows)
+    monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
     monkeypatch.setattr("crnn.scoring.strings.MIN_ROWS", min(rows, 2))
     monkeypatch.setattr("crnn.inference.packed_network.CALL_SYMBOLS", 40)
     texts = random_strings(50, symbols=SYMBOLS[:-1])
@@ -131,7 +132,8 @@ def test_a_generator_is_read_block_by_block(model, monkeypatch):
 def test_lines_have_the_scores_of_their_texts(model, tmp_path, monkeypatch, block):
     texts = [text for text in random_strings(60) if text]
     (tmp_path / "lines").write_text("\n".join(texts))
-    monkeypatch.setattr(file_reader, "BLOCK_SIZE", block)
+    for module in (file_reader, lines):
+        monkeypatch.setattr(module, "BLOCK_SIZE", block)
     scores = model.score_samples(lines.Lines(tmp_path / "lines"))
     np.testing.assert_array_equal(scores, model.score_samples(texts))
 

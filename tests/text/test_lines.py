@@ -38,7 +38,8 @@ def test_lines_match_the_files(folder, texts, block, step, kind):
     kind = "bytes" if kind else "characters"
     expected = expected if kind == "bytes" else [line.decode() for line in expected]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(file_reader, "BLOCK_SIZE", block)
+        for module in (file_reader, lines):
+            patch.setattr(module, "BLOCK_SIZE", block)
         patch.setattr(lines, "INDEX_STEP", step)
         found = Lines(paths, kind=kind)
         assert list(found) == expected
@@ -113,7 +114,8 @@ def test_ends_of_lines():
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
 def test_random_files_have_the_lines_of_a_plain_split(folder, monkeypatch, block):
-    monkeypatch.setattr(file_reader, "BLOCK_SIZE", block)
+    for module in (file_reader, lines):
+        monkeypatch.setattr(module, "BLOCK_SIZE", block)
     monkeypatch.setattr(lines, "INDEX_STEP", 3)
     rng = np.random.default_rng(block)
     for i in range(500):
@@ -127,7 +129,8 @@ def test_random_files_have_the_lines_of_a_plain_split(folder, monkeypatch, block
 
 
 def test_hashes_find_every_line_and_nothing_else(folder, monkeypatch):
-    monkeypatch.setattr(file_reader, "BLOCK_SIZE", 1009)
+    for module in (file_reader, lines):
+        monkeypatch.setattr(module, "BLOCK_SIZE", 1009)
     (folder / "names").write_text("".join(f"name{i}\n" for i in range(997)))
     for kind, end in (("characters", "x"), ("bytes", b"x")):
         names = Lines(folder / "names", kind=kind)
@@ -144,7 +147,8 @@ MIXED = b"to be\nb\xff\n\nor\n"
 @pytest.mark.parametrize(("compress", "block"), [(False, 7), (True, 7), (True, 1 << 20)])
 def test_damaged_lines_keep_their_places(folder, monkeypatch, compress, block):
     monkeypatch.setattr(lines, "INDEX_STEP", 2)
-    monkeypatch.setattr(file_reader, "BLOCK_SIZE", block)
+    for module in (file_reader, lines):
+        monkeypatch.setattr(module, "BLOCK_SIZE", block)
     path = folder / "damaged"
     path.write_bytes(gzip.compress(MIXED * 50) if compress else MIXED * 50)
     for errors, damaged in (("skip", None), ("replace", "B\ufffd")):

@@ -13,9 +13,9 @@ from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
 from crnn.display.progress import Progress
-from crnn.files import network_file, run_file
+from crnn.files import run_file
 from crnn.training import validation
-from crnn.training.checkpoints import CheckpointWriter
+from crnn.training.checkpoints import CheckpointWriter, RunState
 
 NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}
@@ -325,9 +325,9 @@ def test_a_run_with_another_optimizer_than_the_model(tmp_path, monkeypatch):
     ("position.begun", lambda a: a + 99),
 ])  # fmt: skip
 def test_resume_refuses_a_position_of_other_documents(tmp_path, monkeypatch, name, change):
-    arrays = network_file.RunState.arrays
+    arrays = RunState.arrays
     with monkeypatch.context() as patch:
-        patch.setattr(network_file.RunState, "arrays", lambda run: {**arrays(run), name: change(arrays(run)[name])})
+        patch.setattr(RunState, "arrays", lambda run: {**arrays(run), name: change(arrays(run)[name])})
         train_until(650, small(700, batch_size=2, seq_length=7), monkeypatch, tmp_path / "run", NAMES * 9)
     with pytest.raises((ModelFileError, InvalidInputError), match=r"position (is invalid|does not fit)"):
         CharRNN.resume(tmp_path / "run", NAMES * 9)
