@@ -168,9 +168,10 @@ POLLS = {
     "export.arpa_file": {"_parts"},
     "matching.prefix_tree": {"_draw_beyond_tree", "_grow"},
     "restoring.restorer": {"_search"},
-    "ngram.counts": {"__init__", "add", "add_and_score", "losses", "rows_after"},
+    "ngram.counts": {"add", "add_and_score", "rows_after"},
     "ngram.counts_network": {"log_probabilities", "string_log_likelihoods", "read", "log_likelihoods", "_of_long"},
     "ngram.lookahead": {"_solve", "probability", "run"},
+    "ngram.occurrences": {"__init__", "losses"},
     "ngram.packed_counts": {"pack", "unpack"},
     "ngram.unrolled": {"of"},
 }
