@@ -136,18 +136,19 @@ REPLACEMENT = {
     [
         {"x": [3]}, {"x": [-1]}, {"lengths": [2]}, {"x": [0, 0, 0], "lengths": [1, 2]}, {"lengths": [-1]},
         {"beams": [0]}, {"beams": [1, 1]}, {"vocab_size": 2}, {"end": 3},
-        {"tables": channel(symbols=np.array([7] * 9, np.int32))}, {"tables": channel(symbols=np.full(9, -1, np.int32))},
-        {"tables": channel(plain=np.zeros(3, np.int32))},
-        {"tables": channel(skip=np.zeros((2, 2)))},
-        {"tables": channel(**REPLACEMENT | {"replacements": np.zeros((0, 3), np.int32)})},
-        {"tables": channel(**REPLACEMENT | {"steps": np.array([[0, 1, 5]], np.int32)})},
-        {"tables": channel(**REPLACEMENT | {"steps": np.array([[3, 1, 0]], np.int32)})},
-        {"tables": channel(**REPLACEMENT | {"steps": np.zeros((0, 3), np.int32)})},
-        {"tables": channel(inserted=np.array([3, 0, 0], np.int32))},
+        {"channel": channel(symbols=np.array([7] * 9, np.int32))},
+        {"channel": channel(symbols=np.full(9, -1, np.int32))},
+        {"channel": channel(plain=np.zeros(3, np.int32))},
+        {"channel": channel(skip=np.zeros((2, 2)))},
+        {"channel": channel(**REPLACEMENT | {"replacements": np.zeros((0, 3), np.int32)})},
+        {"channel": channel(**REPLACEMENT | {"steps": np.array([[0, 1, 5]], np.int32)})},
+        {"channel": channel(**REPLACEMENT | {"steps": np.array([[3, 1, 0]], np.int32)})},
+        {"channel": channel(**REPLACEMENT | {"steps": np.zeros((0, 3), np.int32)})},
+        {"channel": channel(inserted=np.array([3, 0, 0], np.int32))},
     ],
 )  # fmt: skip
 def test_refuses_tables_of_another_size(changes):
-    given = {"x": [0], "lengths": [1], "tables": channel(), "vocab_size": 3, "end": None, "context": None}
+    given = {"x": [0], "lengths": [1], "channel": channel(), "vocab_size": 3, "end": None, "context": None}
     given |= {"beams": [2], "margin": 9.0, "penalty": 0.0} | changes
     given |= {"x": np.array(given["x"], np.int32), "lengths": np.array(given["lengths"], np.intp)}
     given["beams"] = np.array(given["beams"] * (len(given["x"]) if len(given["beams"]) == 1 else 1), np.int32)

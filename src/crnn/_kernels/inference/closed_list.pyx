@@ -33,7 +33,8 @@ cdef class TextTrie:
 
     def __init__(self, const int[::1] ids not None, const Py_ssize_t[::1] lengths not None,
                  const double[::1] log_p not None, const Py_ssize_t[::1] numbers not None, int vocab_size):
-        cdef Py_ssize_t i, total = 0
+        cdef Py_ssize_t total = 0
+        cdef Py_ssize_t i
         for i in range(lengths.shape[0]):
             if lengths[i] < 0:
                 raise ValueError(f"lengths[{i}] is {lengths[i]}, but must not be negative")
@@ -45,9 +46,14 @@ cdef class TextTrie:
             if not 0 <= ids[i] < vocab_size:
                 raise ValueError(f"ids[{i}] is {ids[i]}, but must be at least 0 and below {vocab_size}")
         self.vocab_size = vocab_size
-        self.symbols, self.depths, self.fewest, self.most = np.empty((4, total + 1), np.int32)
-        self.after, self.texts = np.empty((2, total + 1), np.intp)
-        self.log_p, self.best = np.full((2, total + 1), -INFINITY)
+        self.symbols = np.empty(total + 1, np.int32)
+        self.depths = np.empty(total + 1, np.int32)
+        self.fewest = np.empty(total + 1, np.int32)
+        self.most = np.empty(total + 1, np.int32)
+        self.after = np.empty(total + 1, np.intp)
+        self.texts = np.empty(total + 1, np.intp)
+        self.log_p = np.full(total + 1, -INFINITY)
+        self.best = np.full(total + 1, -INFINITY)
         cdef Py_ssize_t[::1] open_nodes = np.zeros(self.longest + 1, np.intp)
         cdef bint ascending
         with nogil:
@@ -60,9 +66,11 @@ cdef class TextTrie:
 cdef bint _build(TextTrie trie, const int[::1] ids, const Py_ssize_t[::1] lengths, const double[::1] log_p,
                  const Py_ssize_t[::1] numbers, Py_ssize_t[::1] open_nodes) noexcept nogil:
     """Append the nodes of each text; `open_nodes` are those of the last text by depth. Return whether texts ascend."""
-    cdef Py_ssize_t i, d, node, start = 0, shared, depth = 0
-    trie.nodes, trie.depths[0], trie.symbols[0], trie.texts[0] = 1, 0, -1, -1
-    trie.fewest[0], trie.most[0] = MAX_LENGTH, 0
+    cdef Py_ssize_t start = 0
+    cdef Py_ssize_t depth = 0
+    cdef Py_ssize_t i, d, node, shared
+    trie.nodes = 0
+    _add_node(trie, symbol=-1, depth=0)
     for i in range(lengths.shape[0]):
         shared = 0
         while shared < depth and shared < lengths[i] and (
@@ -75,18 +83,29 @@ cdef bint _build(TextTrie trie, const int[::1] ids, const Py_ssize_t[::1] length
         _close(trie, open_nodes, depth, shared)
         depth = lengths[i]
         for d in range(shared, depth):
-            node = trie.nodes
-            trie.nodes += 1
-            trie.symbols[node], trie.depths[node], trie.texts[node] = ids[start + d], <int>(d + 1), -1
-            trie.fewest[node], trie.most[node] = MAX_LENGTH, 0
-            open_nodes[d + 1] = node
+            open_nodes[d + 1] = _add_node(trie, ids[start + d], <int>(d + 1))
         node = open_nodes[depth]
-        trie.texts[node], trie.log_p[node], trie.best[node] = numbers[i], log_p[i], log_p[i]
-        trie.fewest[node] = trie.most[node] = <int>depth
+        trie.texts[node] = numbers[i]
+        trie.log_p[node] = log_p[i]
+        trie.best[node] = log_p[i]
+        trie.fewest[node] = <int>depth
+        trie.most[node] = <int>depth
         start += depth
     _close(trie, open_nodes, depth, 0)
     trie.after[0] = trie.nodes
     return True
+
+
+cdef inline Py_ssize_t _add_node(TextTrie trie, int symbol, int depth) noexcept nogil:
+    """Append a node at which no text ends; return its number."""
+    cdef Py_ssize_t node = trie.nodes
+    trie.symbols[node] = symbol
+    trie.depths[node] = depth
+    trie.texts[node] = -1
+    trie.fewest[node] = MAX_LENGTH
+    trie.most[node] = 0
+    trie.nodes += 1
+    return node
 
 
 cdef inline void _close(TextTrie trie, const Py_ssize_t[::1] open_nodes, Py_ssize_t depth,
@@ -94,7 +113,8 @@ cdef inline void _close(TextTrie trie, const Py_ssize_t[::1] open_nodes, Py_ssiz
     """Set what is known of the nodes below a depth when all their descendants are stored."""
     cdef Py_ssize_t d, node, above
     for d in range(depth, shared, -1):
-        node, above = open_nodes[d], open_nodes[d - 1]
+        node = open_nodes[d]
+        above = open_nodes[d - 1]
         trie.after[node] = trie.nodes
         trie.best[above] = max(trie.best[above], trie.best[node])
         trie.fewest[above] = min(trie.fewest[above], trie.fewest[node])
@@ -128,7 +148,9 @@ cdef class ListSearch:
     cdef int[::1] path      # the node's symbols, by depth
     cdef Py_ssize_t[::1] numbers  # of the best texts, the best first; -1: none yet
     cdef double[::1] scores
-    cdef Py_ssize_t n, node, lookback
+    cdef Py_ssize_t n
+    cdef Py_ssize_t node
+    cdef Py_ssize_t lookback
     cdef double floor
     cdef double excess   # the least that a symbol in excess costs, compared with the same symbol read
     cdef double missing  # and a missing symbol; replacements may change a text's length at other costs
@@ -136,34 +158,57 @@ cdef class ListSearch:
     def __init__(self, TextTrie trie not None, const double[:, ::1] reads not None, const double[:, ::1] plain not None,
                  const double[::1] skips not None, const double[::1] inserts not None, double swap, replacements,
                  Py_ssize_t count):
-        self.trie, self.reads, self.plain, self.skips, self.inserts = trie, reads, plain, skips, inserts
+        cdef Py_ssize_t depths = trie.longest + 1
+        self.trie = trie
+        self.reads = reads
+        self.plain = plain
+        self.skips = skips
+        self.inserts = inserts
+        self.swap = swap
         self.replacements, self.replacement_costs, self.replacing = replacements
-        self.swap, self.n, self.node, self.lookback = swap, reads.shape[1], 0, 2
+        self.n = reads.shape[1]
+        self.node = 0
+        self.lookback = 2
         self._check(count)
-        self.rows = np.empty((trie.longest + 1, self.n + 1))
-        self.rest, self.jump = np.empty((2, self.n + 1))
-        self.reach, self.leap = np.full((2, trie.longest + 1), -INFINITY)
-        self.first, self.last = np.zeros((2, trie.longest + 1), np.intp)
-        self.path = np.empty(trie.longest + 1, np.int32)
-        self.numbers, self.scores = np.full(count, -1, np.intp), np.full(count, -INFINITY)
+        self.rows = np.empty((depths, self.n + 1))
+        self.rest = np.empty(self.n + 1)
+        self.jump = np.empty(self.n + 1)
+        self.reach = np.full(depths, -INFINITY)
+        self.leap = np.full(depths, -INFINITY)
+        self.first = np.zeros(depths, np.intp)
+        self.last = np.zeros(depths, np.intp)
+        self.path = np.empty(depths, np.int32)
+        self.numbers = np.full(count, -1, np.intp)
+        self.scores = np.full(count, -INFINITY)
         self.floor = -INFINITY
         with nogil:
             _bound_rest(self)
 
     cdef int _check(self, Py_ssize_t count) except -1:
-        cdef Py_ssize_t i, V = self.trie.vocab_size, n = self.n
+        """Check that the tables fit together, and find how many symbols a step may take."""
+        cdef Py_ssize_t V = self.trie.vocab_size
+        cdef Py_ssize_t n = self.n
+        cdef Py_ssize_t i
         cdef bint good = (self.reads.shape[0] == self.plain.shape[0] == self.inserts.shape[0] == V and count >= 1
                           and self.plain.shape[1] == self.skips.shape[0] == n
                           and self.replacements.shape[1] == 4
                           and self.replacements.shape[0] == self.replacement_costs.shape[0])
-        for i in range(self.replacements.shape[0] if good else 0):
-            good = (good and (i == 0 or self.replacements[i - 1, 0] <= self.replacements[i, 0])
-                    and self.replacements[i, 0] >= 0 and 1 <= self.replacements[i, 1] <= n - self.replacements[i, 0]
-                    and 0 <= self.replacements[i, 2] <= self.replacements[i, 3] <= self.replacing.shape[0])
-            self.lookback = max(self.lookback, self.replacements[i, 3] - self.replacements[i, 2])
+        if good:
+            for i in range(self.replacements.shape[0]):
+                good = good and self._replacement_fits(i)
+                self.lookback = max(self.lookback, self.replacements[i, 3] - self.replacements[i, 2])
         if not good:
             raise ValueError("the tables of a search among texts do not fit together")
         return 0
+
+    cdef bint _replacement_fits(self, Py_ssize_t i) except -1:
+        """Return whether replacement i comes after the one before it, within the text, and has its symbols."""
+        cdef Py_ssize_t place = self.replacements[i, 0]
+        if place < 0 or i and place < self.replacements[i - 1, 0]:
+            return False
+        if not 1 <= self.replacements[i, 1] <= self.n - place:
+            return False
+        return 0 <= self.replacements[i, 2] <= self.replacements[i, 3] <= self.replacing.shape[0]
 
     @property
     def highest(self) -> float:
@@ -172,7 +217,8 @@ cdef class ListSearch:
 
     def start(self, double floor):
         """Begin anew, without texts whose score is below a floor."""
-        self.floor, self.node = floor, 0
+        self.floor = floor
+        self.node = 0
         self.numbers[:] = -1
         self.scores[:] = -INFINITY
 
@@ -189,23 +235,25 @@ cdef class ListSearch:
 
 cdef void _bound_rest(ListSearch s) noexcept nogil:
     """Compute what the damaged text from each place on can gain at most, whatever the original is."""
-    cdef Py_ssize_t j, c, i = s.replacements.shape[0] - 1
-    cdef double best, swapped, other
-    s.rest[s.n], s.jump[s.n], s.excess, s.missing = 0, -INFINITY, -INFINITY, -INFINITY
+    cdef Py_ssize_t i = s.replacements.shape[0] - 1
+    cdef Py_ssize_t j, c
+    cdef double best, other
+    s.rest[s.n] = 0
+    s.jump[s.n] = -INFINITY
+    s.excess = -INFINITY
+    s.missing = -INFINITY
     for c in range(s.trie.vocab_size):
         s.missing = max(s.missing, s.inserts[c])
     for j in range(s.n - 1, -1, -1):
-        best, s.jump[j] = s.skips[j], -INFINITY
+        best = s.skips[j]
+        s.jump[j] = -INFINITY
         for c in range(s.trie.vocab_size):
             best = max(best, s.reads[c, j])
         if best > -INFINITY:
             s.excess = max(s.excess, s.skips[j] - best)
         best += s.rest[j + 1]
         if j + 1 < s.n:
-            swapped = other = -INFINITY
-            for c in range(s.trie.vocab_size):
-                swapped, other = max(swapped, s.plain[c, j]), max(other, s.plain[c, j + 1])
-            s.jump[j] = s.swap + swapped + other + s.rest[j + 2]
+            s.jump[j] = s.swap + _best_plain(s, j) + _best_plain(s, j + 1) + s.rest[j + 2]
         while i >= 0 and s.replacements[i, 0] == j:
             other = s.replacement_costs[i] + s.rest[j + s.replacements[i, 1]]
             if s.replacements[i, 3] - s.replacements[i, 2] > 1:
@@ -214,12 +262,23 @@ cdef void _bound_rest(ListSearch s) noexcept nogil:
             i -= 1
         s.rest[j] = max(best, s.jump[j])
     if s.replacements.shape[0]:
-        s.excess = s.missing = 0
+        s.excess = 0
+        s.missing = 0
+
+
+cdef inline double _best_plain(ListSearch s, Py_ssize_t j) noexcept nogil:
+    """Return the largest plain cost of the damaged text's symbol j."""
+    cdef double best = -INFINITY
+    cdef Py_ssize_t c
+    for c in range(s.trie.vocab_size):
+        best = max(best, s.plain[c, j])
+    return best
 
 
 cdef void _advance(ListSearch s, TextTrie trie, Py_ssize_t cells) noexcept nogil:
     """Visit nodes in preorder until the cells are filled."""
-    cdef Py_ssize_t node = s.node, d, back
+    cdef Py_ssize_t node = s.node
+    cdef Py_ssize_t d, back
     cdef double bound, least
     while node < trie.nodes and cells > 0:
         cells -= s.n + 1
@@ -242,7 +301,10 @@ cdef void _advance(ListSearch s, TextTrie trie, Py_ssize_t cells) noexcept nogil
 
 cdef void _fill_row(ListSearch s, Py_ssize_t d) noexcept nogil:
     """Fill the row of a node at depth d from those of the nodes above it."""
-    cdef Py_ssize_t j, n = s.n, first = 0, last = n
+    cdef Py_ssize_t n = s.n
+    cdef Py_ssize_t first = 0
+    cdef Py_ssize_t last = n
+    cdef Py_ssize_t j
     cdef double* row = &s.rows[d, 0]
     cdef const double* above
     cdef const double* reads
@@ -251,13 +313,15 @@ cdef void _fill_row(ListSearch s, Py_ssize_t d) noexcept nogil:
         row[j] = -INFINITY
     if d == 0:
         row[0] = 0
-        last = 0
     else:
         if s.replacements.shape[0] == 0:  # otherwise steps may come from any of the rows above
-            first, last = s.first[d - 1], min(s.last[d - 1] + 1, n)
+            first = s.first[d - 1]
+            last = min(s.last[d - 1] + 1, n)
             if d > 1:
-                first, last = min(first, s.first[d - 2] + 2), max(last, min(s.last[d - 2] + 2, n))
-        above, insert = &s.rows[d - 1, 0], s.inserts[s.path[d]]
+                first = min(first, s.first[d - 2] + 2)
+                last = max(last, min(s.last[d - 2] + 2, n))
+        above = &s.rows[d - 1, 0]
+        insert = s.inserts[s.path[d]]
         reads = &s.reads[s.path[d], 0] if n else NULL
         if first == 0:
             row[0] = above[0] + insert
@@ -272,11 +336,16 @@ cdef void _fill_row(ListSearch s, Py_ssize_t d) noexcept nogil:
 
 cdef void _leave_out(ListSearch s, Py_ssize_t d, double least, Py_ssize_t fewest, Py_ssize_t most) noexcept nogil:
     """Leave out alignments that cannot reach a score with `fewest` to `most` further symbols; set what others reach."""
-    cdef Py_ssize_t j, n = s.n, first = n + 1, last = -1, left
+    cdef Py_ssize_t n = s.n
+    cdef Py_ssize_t first = n + 1
+    cdef Py_ssize_t last = -1
+    cdef Py_ssize_t j, left
     cdef double* row = &s.rows[d, 0]
     cdef const double* rest = &s.rest[0]
     cdef const double* jump = &s.jump[0]
-    cdef double highest, reach = -INFINITY, leap = -INFINITY
+    cdef double reach = -INFINITY
+    cdef double leap = -INFINITY
+    cdef double highest
     for j in range(s.first[d], n + 1):
         left = n - j
         highest = row[j] + rest[j]
@@ -287,9 +356,14 @@ cdef void _leave_out(ListSearch s, Py_ssize_t d, double least, Py_ssize_t fewest
         if highest < least or highest == -INFINITY:
             row[j] = -INFINITY
         else:
-            first, last = min(first, j), j
-            reach, leap = max(reach, highest), max(leap, row[j] + jump[j])
-    s.reach[d], s.leap[d], s.first[d], s.last[d] = reach, leap, first, last
+            first = min(first, j)
+            last = j
+            reach = max(reach, highest)
+            leap = max(leap, row[j] + jump[j])
+    s.reach[d] = reach
+    s.leap[d] = leap
+    s.first[d] = first
+    s.last[d] = last
 
 
 cdef inline void _swap(ListSearch s, Py_ssize_t d, double* row) noexcept nogil:
@@ -307,7 +381,8 @@ cdef inline void _replace(ListSearch s, Py_ssize_t d, double* row) noexcept nogi
     """Let the last symbols of a node stand for what may have replaced them."""
     cdef Py_ssize_t i, k, m, j, stop
     for i in range(s.replacements.shape[0]):
-        j, m = s.replacements[i, 0], s.replacements[i, 3] - s.replacements[i, 2]
+        j = s.replacements[i, 0]
+        m = s.replacements[i, 3] - s.replacements[i, 2]
         if not 1 <= m <= d:
             continue
         k = 0
@@ -320,7 +395,8 @@ cdef inline void _replace(ListSearch s, Py_ssize_t d, double* row) noexcept nogi
 
 cdef inline void _skip(ListSearch s, double* row, Py_ssize_t first) noexcept nogil:
     """Let damaged symbols stand for nothing, from a place on."""
-    cdef Py_ssize_t j, i = 0, stop
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t j, stop
     cdef const double* skips = &s.skips[0] if s.n else NULL
     if s.replacements.shape[0] == 0:
         for j in range(first, s.n):
@@ -341,10 +417,13 @@ cdef inline void _offer(ListSearch s, Py_ssize_t number, double score) noexcept 
     if score < s.floor or score == -INFINITY or not _is_before(number, score, s.numbers[i], s.scores[i]):
         return
     while i and _is_before(number, score, s.numbers[i - 1], s.scores[i - 1]):
-        s.numbers[i], s.scores[i] = s.numbers[i - 1], s.scores[i - 1]
+        s.numbers[i] = s.numbers[i - 1]
+        s.scores[i] = s.scores[i - 1]
         i -= 1
-    s.numbers[i], s.scores[i] = number, score
+    s.numbers[i] = number
+    s.scores[i] = score
 
 
 cdef inline bint _is_before(Py_ssize_t number, double score, Py_ssize_t other, double other_score) noexcept nogil:
+    """Return whether a text comes before another: by its score, then by its number; -1 is no text."""
     return score > other_score or (score == other_score and (other < 0 or number < other))

@@ -26,21 +26,31 @@ cdef class CopyFinder:
     cdef int[::1] roots       # the states after each single code
     cdef int[::1] copied      # symbols of the longest passage that ended in a state,
     cdef int64_t[:, ::1] ends  # in which document, and where
-    cdef int states, edge_count, state, matched
-    cdef int64_t document, position
+    cdef int states
+    cdef int edge_count
+    cdef int state    # after the symbols of the text read so far,
+    cdef int matched  # of which so many end in this state
+    cdef int64_t document
+    cdef int64_t position
     cdef bint closed
 
     def __init__(self, const uint32_t[::1] codes not None):
-        cdef Py_ssize_t n = codes.shape[0], i, start
+        cdef Py_ssize_t n = codes.shape[0]
+        cdef Py_ssize_t i, start
         cdef int last = 0
         if n > 2**29:
             raise MemoryError("the samples are too long. Pass fewer at a time.")
         self.codes = codes
-        self.link, self.length, self.first_edge = np.full((3, 2 * n + 2), NONE, np.int32)
-        self.edges, self.edge_codes = np.empty((3 * n + 3, 2), np.int32), np.empty(3 * n + 3, np.uint32)
+        self.link = np.full(2 * n + 2, NONE, np.int32)
+        self.length = np.full(2 * n + 2, NONE, np.int32)
+        self.first_edge = np.full(2 * n + 2, NONE, np.int32)
+        self.edges = np.empty((3 * n + 3, 2), np.int32)
+        self.edge_codes = np.empty(3 * n + 3, np.uint32)
         self.roots = np.full(MAX_CODE + 2, NONE, np.int32)
-        self.copied, self.ends = np.zeros(2 * n + 2, np.int32), np.zeros((2 * n + 2, 2), np.int64)
-        self.states, self.length[0] = 1, 0
+        self.copied = np.zeros(2 * n + 2, np.int32)
+        self.ends = np.zeros((2 * n + 2, 2), np.int64)
+        self.states = 1
+        self.length[0] = 0
         for i in range(n):
             if codes[i] > MAX_CODE + 1:
                 raise ValueError(f"codes must be at most {MAX_CODE + 1}, not {codes[i]}")
@@ -61,8 +71,10 @@ cdef class CopyFinder:
 
     def start_document(self):
         """Let no passage reach from the symbols read so far into the next ones, whose positions start at 0 again."""
-        self.state = self.matched = 0
-        self.document, self.position = self.document + 1, 0
+        self.state = 0
+        self.matched = 0
+        self.document += 1
+        self.position = 0
 
     def passages(self, const Py_ssize_t[::1] starts not None, const Py_ssize_t[::1] lengths not None):
         """Return for each of the samples, given by their places in the codes, the longest passage that the text has.
@@ -88,7 +100,7 @@ cdef class CopyFinder:
 
 
 cdef inline int _edge(CopyFinder f, int state, uint32_t code) noexcept nogil:
-    """The edge of a state other than the root for a code, or NONE."""
+    """Return the edge of a state other than the root for a code, or NONE."""
     cdef int e = f.first_edge[state]
     while e != NONE and f.edge_codes[e] != code:
         e = f.edges[e, 1]
@@ -96,7 +108,7 @@ cdef inline int _edge(CopyFinder f, int state, uint32_t code) noexcept nogil:
 
 
 cdef inline int _target(CopyFinder f, int state, uint32_t code) noexcept nogil:
-    """The state after a code, or NONE."""
+    """Return the state after a code, or NONE."""
     cdef int e
     if state == 0:
         return f.roots[code] if code <= MAX_CODE + 1 else NONE
@@ -112,14 +124,19 @@ cdef inline void _set_target(CopyFinder f, int state, uint32_t code, int target)
         return
     e = _edge(f, state, code)
     if e == NONE:
-        e, f.edge_count = f.edge_count, f.edge_count + 1
-        f.edge_codes[e], f.edges[e, 1], f.first_edge[state] = code, f.first_edge[state], e
+        e = f.edge_count
+        f.edge_count += 1
+        f.edge_codes[e] = code
+        f.edges[e, 1] = f.first_edge[state]
+        f.first_edge[state] = e
     f.edges[e, 0] = target
 
 
 cdef int _extend(CopyFinder f, int last, uint32_t code) noexcept nogil:
     """Add a code after the state of all codes so far; return the state of all codes (Blumer's construction)."""
-    cdef int new = f.states, p = last, q, copy, e
+    cdef int new = f.states
+    cdef int p = last
+    cdef int q, copy, e
     f.states += 1
     f.length[new] = f.length[last] + 1
     while p != NONE and _target(f, p, code) == NONE:
@@ -134,7 +151,8 @@ cdef int _extend(CopyFinder f, int last, uint32_t code) noexcept nogil:
         return new
     copy = f.states
     f.states += 1
-    f.length[copy], f.link[copy] = f.length[p] + 1, f.link[q]
+    f.length[copy] = f.length[p] + 1
+    f.link[copy] = f.link[q]
     e = f.first_edge[q]
     while e != NONE:
         _set_target(f, copy, f.edge_codes[e], f.edges[e, 0])
@@ -142,7 +160,8 @@ cdef int _extend(CopyFinder f, int last, uint32_t code) noexcept nogil:
     while p != NONE and _target(f, p, code) == q:
         _set_target(f, p, code, copy)
         p = f.link[p]
-    f.link[q] = f.link[new] = copy
+    f.link[q] = copy
+    f.link[new] = copy
     return new
 
 
@@ -153,14 +172,17 @@ cdef inline void _follow(CopyFinder f, uint32_t code) noexcept nogil:
     while True:
         target = _target(f, f.state, code)
         if target != NONE:
-            f.state, f.matched = target, f.matched + 1
+            f.state = target
+            f.matched += 1
             break
         if f.state == 0:
             return
         f.state = f.link[f.state]
         f.matched = f.length[f.state]
     if f.matched > f.copied[f.state]:
-        f.copied[f.state], f.ends[f.state, 0], f.ends[f.state, 1] = f.matched, f.document, f.position
+        f.copied[f.state] = f.matched
+        f.ends[f.state, 0] = f.document
+        f.ends[f.state, 1] = f.position
 
 
 cdef void _pass_on(CopyFinder f):
@@ -172,7 +194,9 @@ cdef void _pass_on(CopyFinder f):
         state = order[i]
         link = f.link[state]
         if f.copied[state] and link and f.copied[link] < f.length[link]:
-            f.copied[link], f.ends[link, 0], f.ends[link, 1] = f.length[link], f.ends[state, 0], f.ends[state, 1]
+            f.copied[link] = f.length[link]
+            f.ends[link, 0] = f.ends[state, 0]
+            f.ends[link, 1] = f.ends[state, 1]
     f.closed = True
 
 
@@ -181,4 +205,7 @@ cdef inline void _keep_longest(CopyFinder f, int state, Py_ssize_t stop, int64_t
     while state and not f.copied[state]:
         state = f.link[state]
     if state and f.copied[state] > out[0]:
-        out[0], out[1], out[2], out[3] = f.copied[state], stop - f.copied[state], f.ends[state, 0], f.ends[state, 1]
+        out[0] = f.copied[state]
+        out[1] = stop - f.copied[state]
+        out[2] = f.ends[state, 0]
+        out[3] = f.ends[state, 1]

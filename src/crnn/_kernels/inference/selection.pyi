@@ -17,7 +17,7 @@ class Selection:
         self,
         x: Ids,
         lengths: Places,
-        tables: tuple[Any, ...],
+        channel: Any,
         vocab_size: int,
         end: int | None,
         context: int | None,
