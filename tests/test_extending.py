@@ -92,14 +92,14 @@ CELL = {
     "_kernels/cells/cells.pxd": [
         ("    CIFG = 3\n", "    CIFG = 3\n    TOY = 4\n"),
         ("from .rnn cimport", "from .toy cimport toy_units, toy_units_backward\nfrom .rnn cimport"),
-        ("        rnn_units(n, h)\n", "        rnn_units(n, h)\n    elif net.cell == TOY:\n        toy_units(n, h)\n"),
+        ("        rnn_units(n, h)\n", "        rnn_units(n, h)\n    elif net.cell.number == TOY:\n        toy_units(n, h)\n"),
         (
             "        rnn_units_backward(n, h, z)\n",
-            "        rnn_units_backward(n, h, z)\n    elif net.cell == TOY:\n        toy_units_backward(n, h, z)\n",
+            "        rnn_units_backward(n, h, z)\n    elif net.cell.number == TOY:\n        toy_units_backward(n, h, z)\n",
         ),
         (
-            "    if net.cell == RNN:\n        rnn_state_gradients",
-            "    if net.cell == RNN or net.cell == TOY:\n        rnn_state_gradients",
+            "    if net.cell.number == RNN:\n        rnn_state_gradients",
+            "    if net.cell.number == RNN or net.cell.number == TOY:\n        rnn_state_gradients",
         ),
     ],
     "parameters/kinds.py": [("CELLS = {\n", 'CELLS = {\n    "toy": Cell(4, gates=1),\n')],

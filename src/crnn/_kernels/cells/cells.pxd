@@ -26,37 +26,37 @@ cdef extern from "tiles.h" nogil:
 cdef inline void cell_units(const Network* net, Py_ssize_t n, const real* h_prev, const real* c_prev, real* z, real* c,
                             real* h) noexcept nogil:
     """c, h = cell(z, h_prev, c_prev) for n units of one stream; z becomes what the backward pass needs."""
-    if net.cell == RNN:
+    if net.cell.number == RNN:
         rnn_units(n, h)
-    elif net.cell == GRU:
-        AT_KNOWN_WIDTH(gru_units, n, net.H, h_prev, z, NULL, h)
-    elif net.cell == LSTM:
-        AT_KNOWN_WIDTH(lstm_units, n, net.H, c_prev, z, c, h)
-    elif net.cell == CIFG:
-        AT_KNOWN_WIDTH(cifg_units, n, net.H, c_prev, z, c, h)
+    elif net.cell.number == GRU:
+        AT_KNOWN_WIDTH(gru_units, n, net.dims.H, h_prev, z, NULL, h)
+    elif net.cell.number == LSTM:
+        AT_KNOWN_WIDTH(lstm_units, n, net.dims.H, c_prev, z, c, h)
+    elif net.cell.number == CIFG:
+        AT_KNOWN_WIDTH(cifg_units, n, net.dims.H, c_prev, z, c, h)
 
 
 cdef inline void cell_units_backward(const Network* net, Py_ssize_t n, const real* h_prev, const real* c_prev,
                                      const real* h, real* z, real* dh, real* carry) noexcept nogil:
     """The backward of `cell_units`: z becomes dz, `carry` what reaches the previous state past the products."""
-    if net.cell == RNN:
+    if net.cell.number == RNN:
         rnn_units_backward(n, h, z)
-    elif net.cell == GRU:
-        AT_KNOWN_WIDTH(gru_units_backward, n, net.H, h_prev, z, dh, carry)
-    elif net.cell == LSTM:
-        AT_KNOWN_WIDTH(lstm_units_backward, n, net.H, c_prev, z, dh, carry)
-    elif net.cell == CIFG:
-        AT_KNOWN_WIDTH(cifg_units_backward, n, net.H, c_prev, z, dh, carry)
+    elif net.cell.number == GRU:
+        AT_KNOWN_WIDTH(gru_units_backward, n, net.dims.H, h_prev, z, dh, carry)
+    elif net.cell.number == LSTM:
+        AT_KNOWN_WIDTH(lstm_units_backward, n, net.dims.H, c_prev, z, dh, carry)
+    elif net.cell.number == CIFG:
+        AT_KNOWN_WIDTH(cifg_units_backward, n, net.dims.H, c_prev, z, dh, carry)
 
 
 cdef inline void cell_state_gradients(const Network* net, Py_ssize_t n, const real* z, const real* dh,
                                       const real* carry, real* kept_dh, real* kept_dc) noexcept nogil:
-    """The gradients of the loss by h and c after the step, before `cell_units_backward` overwrites its inputs."""
-    if net.cell == RNN:
+    """Compute the gradients of the loss by h and c after the step, before `cell_units_backward` overwrites inputs."""
+    if net.cell.number == RNN:
         rnn_state_gradients(n, dh, kept_dh)
-    elif net.cell == GRU:
+    elif net.cell.number == GRU:
         gru_state_gradients(n, dh, carry, kept_dh)
-    elif net.cell == LSTM:
-        lstm_state_gradients(n, z + 3 * net.H, z + 4 * net.H, dh, carry, kept_dh, kept_dc)
-    elif net.cell == CIFG:
-        lstm_state_gradients(n, z + 2 * net.H, z + 3 * net.H, dh, carry, kept_dh, kept_dc)
+    elif net.cell.number == LSTM:
+        lstm_state_gradients(n, z + 3 * net.dims.H, z + 4 * net.dims.H, dh, carry, kept_dh, kept_dc)
+    elif net.cell.number == CIFG:
+        lstm_state_gradients(n, z + 2 * net.dims.H, z + 3 * net.dims.H, dh, carry, kept_dh, kept_dc)

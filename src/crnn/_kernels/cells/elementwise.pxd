@@ -212,7 +212,9 @@ cdef inline real sigmoid_(real x) noexcept nogil:
     cdef real shifted = _shifted_exponent(c)
     cdef real n = shifted - _shift()
     cdef real half = FUSED(n, <real>0.5, _shift())
-    cdef real some = _power(half), other = _power(shifted - (half - _shift())), power = some * other
+    cdef real some = _power(half)
+    cdef real other = _power(shifted - (half - _shift()))
+    cdef real power = some * other
     # The denominator is rounded once: `lost` is what 2**n + 1 drops.
     cdef real total = power + <real>1.0
     cdef real lost = power - (total - <real>1.0)

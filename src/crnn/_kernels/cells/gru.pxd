@@ -22,7 +22,8 @@ cdef inline void gru_units(Py_ssize_t n, Py_ssize_t H, const real* h_prev, real*
     cdef real z[MAX_COLUMNS]
     cdef real new[MAX_COLUMNS]
     cdef real out[MAX_COLUMNS]
-    cdef Py_ssize_t j, size = n * sizeof(real)
+    cdef Py_ssize_t size = n * sizeof(real)
+    cdef Py_ssize_t j
     for j in range(n):
         r[j] = sigmoid_(gates[j])
     for j in range(n):
@@ -48,7 +49,8 @@ cdef inline void gru_units_backward(Py_ssize_t n, Py_ssize_t H, const real* h_pr
     cdef real dn[MAX_COLUMNS]
     cdef real past[MAX_COLUMNS]
     cdef real r, z, m, new, d
-    cdef Py_ssize_t j, size = n * sizeof(real)
+    cdef Py_ssize_t size = n * sizeof(real)
+    cdef Py_ssize_t j
     for j in range(n):
         r = gates[j]
         z = gates[H + j]

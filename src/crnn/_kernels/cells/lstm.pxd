@@ -23,7 +23,8 @@ cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real
     cdef real o[MAX_COLUMNS]
     cdef real cell[MAX_COLUMNS]
     cdef real top[MAX_COLUMNS]
-    cdef Py_ssize_t j, size = n * sizeof(real)
+    cdef Py_ssize_t size = n * sizeof(real)
+    cdef Py_ssize_t j
     for j in range(n):
         i[j] = sigmoid_(gates[j])
     for j in range(n):
@@ -58,7 +59,8 @@ cdef inline void lstm_units_backward(Py_ssize_t n, Py_ssize_t H, const real* c_p
     cdef real do_[MAX_COLUMNS]
     cdef real dc_prev[MAX_COLUMNS]
     cdef real i, f, g, o, top, d
-    cdef Py_ssize_t j, size = n * sizeof(real)
+    cdef Py_ssize_t size = n * sizeof(real)
+    cdef Py_ssize_t j
     for j in range(n):
         i = gates[j]
         f = gates[H + j]

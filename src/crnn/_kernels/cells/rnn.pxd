@@ -21,4 +21,5 @@ cdef inline void rnn_units_backward(Py_ssize_t n, const real* h, real* dz) noexc
 
 
 cdef inline void rnn_state_gradients(Py_ssize_t n, const real* dh, real* kept_dh) noexcept nogil:
+    """kept_dh = dh: the gradient of the loss by h     (n,)"""
     memcpy(kept_dh, dh, n * sizeof(real))

@@ -41,17 +41,28 @@ cdef enum:
 ctypedef void (*Gemm)(char*, char*, int*, int*, int*, void*, void*, int*, void*, int*, void*, void*,
                       int*) noexcept nogil
 
-ctypedef struct LayerPlaces:  # offsets into the flat weights, then into the packed ones
-    Py_ssize_t Wx
-    Py_ssize_t Wh
-    Py_ssize_t bh
-    Py_ssize_t bn
-    Py_ssize_t Wx_panels  # for layers above the first or an embedding, if the network packs for many rows
-    Py_ssize_t WxT_panels  # for the same layers, for any number of rows
-    Py_ssize_t Wh_panels
-    Py_ssize_t WhT_panels
+ctypedef struct Dims:  # the sizes of a network; the letters are those of docs/mathematics.md
+    Py_ssize_t L  # layers
+    Py_ssize_t H  # columns for a layer's hidden units, with the padding
+    Py_ssize_t V  # columns for the symbols, with the padding
+    Py_ssize_t E  # columns of the embedding below the first layer; 0: no embedding
+    Py_ssize_t G  # gates: blocks of H columns in the weights
+    Py_ssize_t Z  # blocks of H columns in a row of z, or of the array of gates
+    Py_ssize_t ldg  # elements from one such row to the next
+    Py_ssize_t units  # the hidden units of a layer: H without the padding
+    Py_ssize_t symbols  # the symbols: V without the padding
 
-cdef enum:  # in `Network.table`
+ctypedef struct CellTraits:  # what the other kernels need to know about a cell; see `cells`
+    int number  # of the cell in `cells`
+    bint z_in_h  # z is stored where the state will be, and nothing is saved for the backward pass
+    bint has_c
+    int split_gate  # the gate whose input and recurrent parts are separate, the last one; -1 for none
+
+ctypedef struct StartSymbols:  # the symbols at which a stream's state is zero; see `boundary`
+    int symbol  # the boundary; -1 for none
+    int last_start  # the last label's symbol (they follow the boundary), or the boundary without labels
+
+cdef enum:  # the tables in `Inputs.table`
     SYMBOLS = 0
     PAIRS = 1
     INPUT_TABLES = 2
@@ -73,24 +84,18 @@ ctypedef struct InputRows:  # of the input tables, read by one stream in a time 
     int symbol
     int pair
 
-ctypedef struct Network:  # see `network`
-    int cell  # its number in `cells`, and its properties
-    bint z_in_h  # z is stored where the state will be, and nothing is saved for the backward pass
-    bint has_c
-    int split_gate  # the gate whose input and recurrent parts are separate, the last one; -1 for none
-    Py_ssize_t L
-    Py_ssize_t H
-    Py_ssize_t V
-    Py_ssize_t sampled  # symbols drawn for a chunk's softmax in addition to its targets; 0: the full softmax
-    Py_ssize_t E  # columns of the embedding below the first layer; 0: no embedding
+ctypedef struct PairIndex:  # the pairs of symbols that have a row, sorted; see `input_tables`
+    const int* starts  # (V + 1,): where the pairs with each first symbol start
+    const int* symbols  # their second symbols, in order
+    const int* rows  # and their rows
+
+ctypedef struct Inputs:  # the tables whose rows are the input of the first layer
+    InputTable table[INPUT_TABLES]  # the table of symbols is the embedding, or the first layer's Wx
+    Py_ssize_t table_rows  # of all tables
     bint has_before  # the previous symbol is a state, because there is a table of pairs
-    Py_ssize_t units  # the H columns, and so rows of the matrices, without padding
-    Py_ssize_t symbols  # the V symbols without padding
-    int boundary  # the symbol at which a stream's state is zero (see `boundary`); -1 for none
-    int last_start  # the last label's symbol (they follow the boundary), or the boundary without labels
-    Py_ssize_t G  # gates: blocks of H columns in the weights
-    Py_ssize_t Z  # blocks of H columns in a row of z, or of the array of gates
-    Py_ssize_t ldg  # elements from one such row to the next
+    PairIndex pairs
+
+ctypedef struct PackingPlan:  # which weights are packed, and for which products
     bint many  # forward products over the rows of a chunk use packed weights, otherwise the BLAS
     Gemm gemm  # the BLAS's product; NULL: all products use packed weights
     bint training  # the transposed matrices are packed, too
@@ -98,25 +103,43 @@ ctypedef struct Network:  # see `network`
     bint in_place  # one stream multiplies by unpacked recurrent weights, see `weights_in_place.h`
     int max_vectors  # in a panel of the recurrence
     int max_row_vectors  # in a panel of the products over the rows of a chunk
-    InputTable table[INPUT_TABLES]  # the table of symbols is the embedding, or the first layer's Wx
-    Py_ssize_t table_rows  # of all tables
-    const int* pairs_from  # (V + 1,): start of the pairs with each first symbol; see `input_tables`
-    const int* pair_symbols  # their second symbols, in order
-    const int* pair_rows  # and their rows
-    LayerPlaces layer[MAX_LAYERS]
+
+ctypedef struct LayerPlaces:  # a layer's offsets into the flat weights, then into the packed ones
+    Py_ssize_t Wx
+    Py_ssize_t Wh
+    Py_ssize_t bh
+    Py_ssize_t bn
+    Py_ssize_t Wx_panels  # for layers above the first or an embedding, if the network packs for many rows
+    Py_ssize_t WxT_panels  # for the same layers, for any number of rows
+    Py_ssize_t Wh_panels
+    Py_ssize_t WhT_panels
+
+ctypedef struct FirstLayerTail:  # for inference: the columns of each gate of the first layer's Wh beyond its panels
+    Py_ssize_t units_in_panels  # columns of a gate in panels: all, including padding, unless there are tail columns
+    Py_ssize_t Wh_tail  # offset of the tail columns into the packed weights
+    Py_ssize_t units_tail  # their number for each gate; 0 in training
+
+ctypedef struct DecoderPlaces:  # the decoder's offsets into the flat weights, then into the packed ones
+    Py_ssize_t sampled  # symbols drawn for a chunk's softmax in addition to its targets; 0: the full softmax
     Py_ssize_t Wy
     Py_ssize_t by
-    Py_ssize_t end
     Py_ssize_t Wy_panels  # with symbols_in_panels columns
     Py_ssize_t symbols_in_panels  # all, including padding, unless there are tail columns
     Py_ssize_t Wy_tail  # the columns after these
     Py_ssize_t symbols_tail  # their number; 0 if the network does not pack for many rows
     Py_ssize_t WyT_panels
-    # Likewise for each gate of the first layer's Wh, for inference.
-    Py_ssize_t units_in_panels
-    Py_ssize_t Wh_tail
-    Py_ssize_t units_tail
-    Py_ssize_t panels_end
+
+ctypedef struct Network:  # where the weights of a network are, and what its kernels need to know; see `network`
+    Dims dims
+    CellTraits cell
+    StartSymbols boundary
+    Inputs inputs
+    PackingPlan packing
+    LayerPlaces layer[MAX_LAYERS]
+    FirstLayerTail first_layer
+    DecoderPlaces decoder
+    Py_ssize_t n_weights  # elements of the flat weights
+    Py_ssize_t n_packed  # elements of the packed weights
 
 ctypedef struct Weights:  # of a network: flat, and packed in panels
     const Network* net
@@ -132,10 +155,11 @@ ctypedef struct ThreadGroup:  # a thread's rank among those that share the units
     int rank
     thread_barrier* barrier
 
-ctypedef struct Dropout:
-    double rate
+ctypedef struct Dropout:  # of a shard in a training step; see `dropout`
+    double rate  # 0: no dropout
     uint32_t step_key  # of the seed and the training step
     Py_ssize_t first_stream  # of the shard
+    real* outputs  # (L, T, B, H): the layers' outputs times their masks
 
 ctypedef struct StepPoll:  # whether a long step should continue; see `step_poll`
     thread_barrier* barrier  # of the team: a thread that breaks it ends the step
@@ -160,55 +184,71 @@ ctypedef struct SharedStep:  # a time step of one stream computed by several thr
     real* c
     real* h
 
+# Each thread of a group has arrays marked "per thread" to itself and shares the others.
+
+ctypedef struct LayerArrays:  # the layers over the time steps of a chunk; see `workspace`
+    real* h  # (L, T + 1, B, H)
+    real* c  # (L, T + 1, B, H), of a cell that has c
+    real* gates  # (L, T, B, ldg), or of a cell whose z lives in h (L, block + 1, B, ldg)
+    real* dh  # (block, B, H); unused by a vanilla cell
+    real* carry  # (L, B, H): the gradient that reaches a state past the products
+    real* kept_dh  # (L, T, B, H): buffer for the gradients of the loss by h and by c; NULL: not wanted
+    real* kept_dc
+    real* cut  # with a boundary: room for one step's states, and in training also for one step's dz; per thread
+    Py_ssize_t stride  # elements of a layer's h, and of its c
+    Py_ssize_t step_stride  # elements between the states of successive time steps, over all streams
+    Py_ssize_t gates_stride  # elements of a layer's gates
+
+ctypedef struct InputArrays:  # of the first layer's input; see `input_tables`
+    int* before  # (B,): with a table of pairs, the previous symbols
+    unsigned char* occurs  # (table_rows,): whether each row of the input tables is read; per thread
+    int* rows_of_pairs  # (T, B): the rows read by the inputs; per thread
+
+ctypedef struct EmbeddingArrays:  # of a chunk's distinct symbols, with an embedding; see `embedding`
+    real* table  # (n_symbols, G H): their input of the first layer, then its gradient
+    real* vectors  # (2, at most n_symbols, E): their rows of the embedding, and the gradients of these
+    Py_ssize_t vectors_stride  # elements from the rows to the gradients
+    Py_ssize_t n_symbols  # distinct symbols among the chunk's inputs
+    int* rows  # (T, B): the inputs, numbered among these; per thread
+    int* symbols  # (n_symbols,): the symbols with these numbers; per thread
+    int* numbers  # (V,): the number of each symbol that occurs; per thread
+
+ctypedef struct DecoderArrays:  # of the logits and the loss
+    real* y  # (T, B, V): the logits, or just those of the candidates; then their gradients
+    double* losses  # (T, B): the loss of each position
+    const real* loss_weights  # (T, B): a factor for each position's loss; NULL: 1
+
+ctypedef struct Candidates:  # of a sampled softmax, C of them; see `sampled_softmax`
+    Py_ssize_t n_candidates  # C
+    Py_ssize_t n_occurring  # candidates that are targets, which come first
+    int* candidates  # (C,): their symbols; per thread
+    int* targets  # (T, B): the targets' positions among the candidates; per thread
+    int* places  # (V,): the positions of the targets' symbols; per thread
+    real* columns  # (H, C): columns of Wy, and their gradient
+    real* dcolumns
+    real* bias  # (C,), and its gradient
+    real* dbias
+    real* panels  # the columns packed for the forward pass, and for the backward pass
+    real* panels_back
+
 ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     Py_ssize_t T
     Py_ssize_t B
     Py_ssize_t block  # time steps taken at a time
-    Py_ssize_t layer_stride  # elements of a layer's h, and of its c
-    Py_ssize_t step_stride  # elements between the states of successive time steps, over all streams
-    Py_ssize_t gates_stride  # elements of a layer's gates
-    int* x  # (T + 1, B)
-    real* h  # (L, T + 1, B, H)
-    real* c  # like h, of an LSTM
-    int* before  # (B,): with a table of pairs, the previous symbols; see `input_tables`
-    real* gates
-    real* dropped  # (L, T, B, H), with dropout
-    real* y  # (T, B, V), or just the candidates
-    real* dh  # (block, B, H); unused by a vanilla cell
-    real* carry  # (L, B, H)
+    int* x  # (T + 1, B): the chunk's symbols and one more row; in training per thread
+    LayerArrays layers
+    InputArrays inputs
+    EmbeddingArrays embedding
+    Dropout dropout
+    DecoderArrays decoder
+    Candidates sampled
     real* d  # the gradient, in the flat weights' layout
-    const real* loss_weights  # (T, B): a factor for each position's loss; NULL: 1
-    real* kept_dh  # (L, T, B, H): buffer for the gradients of the loss by h and by c; NULL: not wanted
-    real* kept_dc
-    real* cut  # with a boundary: buffer for one step's states, and in training also for one step's dz; a thread's own
-    real* scratch  # a thread's own, for the operands of products
     bint leaves_dWh  # to the update; see `recurrent_gradient`
-    double* losses  # (T, B): the loss of each position
-    unsigned char* occurs  # (table_rows,): whether each row of the input tables is read; a thread's own
-    int* rows_of_pairs  # (T, B): the rows read by the inputs; a thread's own
-    real* table  # with an embedding, (n_symbols, G H); see `embedding`
-    real* vectors  # (2, at most n_symbols, E): the embedding's rows for the chunk's symbols, and their gradients
-    Py_ssize_t vectors_stride  # elements from the rows to the gradients
-    Py_ssize_t n_symbols  # distinct symbols among the chunk's inputs
-    int* rows  # (T, B): the inputs, numbered among these; like the next two, a thread's own
-    int* symbols  # (n_symbols,): the symbols with these numbers
-    int* numbers  # (V,): the number of each symbol that occurs
-    Py_ssize_t n_candidates  # with a sampled softmax, C; see `sampled_softmax`
-    Py_ssize_t n_occurring  # candidates that are targets, which come first
-    int* targets  # (T, B): their positions among the candidates; like the next two, a thread's own
-    int* candidates  # (C,)
-    int* candidate_places  # (V,): of the targets' symbols
-    real* columns  # (H, C): columns of Wy, and their gradient
-    real* dcolumns
-    real* column_bias  # (C,), and its gradient
-    real* dcolumn_bias
-    real* column_panels  # the columns packed for the forward pass, and for the backward pass
-    real* column_panels_back
+    int shard  # its number
+    real* scratch  # for the operands of products; per thread
     ThreadGroup group
     SharedStep* shared  # for inference of one stream by several threads; NULL: one thread
-    int shard  # its number
     StepPoll* poll  # NULL: steps are short
-    Dropout dropout  # without dropout the rate is 0
 
 
 # ------------------------------------------------------------------------------------------------- training
@@ -256,6 +296,7 @@ ctypedef struct Training:  # a thread's call of `train`: what it works on, what 
     Py_ssize_t position  # of the next chunk in each row
     bint zero_state  # the first chunk starts from zero states
     bint fresh  # the memory used by the update may not have been touched yet
+    Py_ssize_t touched  # bytes of this memory, since the last poll; see `touch_memory`
     const double* rates  # (n_steps,)
     Py_ssize_t n_steps
     Py_ssize_t steps_before  # of all training

@@ -18,8 +18,9 @@ from libc.string cimport memset
 import numpy as np
 from ...runtime.signals import signals_deferred
 from ..instruction_sets import COMPLETE
-from ..common.interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE, PAIRS, SYMBOLS, Gemm,
-                                 InputTable, Kernels, Weights, real)
+from ..common.interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE, PAIRS, SYMBOLS, CellTraits,
+                                 Dims, Gemm, Inputs, InputTable, Kernels, LayerPlaces, PackingPlan, PairIndex,
+                                 StartSymbols, Weights, real)
 from ..common.interface cimport Network as NetworkPlaces
 
 MANY_ROWS = 64
@@ -56,7 +57,7 @@ cdef int level = instruction_set_level()
 
 
 def processor() -> tuple:
-    """The processor's level, see `cpu_features.h`, and whether it sums products of bytes in 32 bits.
+    """Return the processor's level, see `cpu_features.h`, and whether it sums products of bytes in 32 bits.
 
     On Linux the first import requests the registers of AMX, which the system grants to a process permanently.
     """
@@ -68,35 +69,42 @@ def use(float32, float64, bfloat16, int8):
 
     None for `bfloat16` or `int8`: this build has none that the processor supports.
     """
-    cdef int i
-    cdef const Kernels* table
-    for i, module in enumerate((float32, float64, bfloat16, int8)):
-        if module is None and i >= BFLOAT16_TABLE:
-            kernels_of[i] = NULL
-            continue
-        table = <const Kernels*>PyCapsule_GetPointer(module.table, "crnn._kernels.Kernels")
-        if (table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i == FLOAT64_TABLE else sizeof(float))
-                or table.operands != (OF_INT8 if i == INT8_TABLE else
-                                      OF_BFLOAT16 if i == BFLOAT16_TABLE else OF_NUMBERS)):
-            raise ImportError(f"{module.__name__} and this module are of different builds. Build the package again.")
-        kernels_of[i] = table
+    kernels_of[FLOAT32_TABLE] = table_of(float32, sizeof(float), OF_NUMBERS)
+    kernels_of[FLOAT64_TABLE] = table_of(float64, sizeof(double), OF_NUMBERS)
+    kernels_of[BFLOAT16_TABLE] = NULL
+    kernels_of[INT8_TABLE] = NULL
+    if bfloat16 is not None:
+        kernels_of[BFLOAT16_TABLE] = table_of(bfloat16, sizeof(float), OF_BFLOAT16)
+    if int8 is not None:
+        kernels_of[INT8_TABLE] = table_of(int8, sizeof(float), OF_INT8)
+
+
+cdef const Kernels* table_of(module, size_t itemsize, int operands) except NULL:
+    """Return a module's table, after checking that it is for these numbers and operands, and of this build."""
+    cdef const Kernels* table = <const Kernels*>PyCapsule_GetPointer(module.table, "crnn._kernels.Kernels")
+    if table.size != sizeof(Kernels) or table.itemsize != itemsize or table.operands != operands:
+        raise ImportError(f"{module.__name__} and this module are of different builds. Build the package again.")
+    return table
 
 
 cdef const Kernels* kernels_for(Py_ssize_t itemsize, bint bfloat16=False, bint int8=False) except NULL:
-    """The kernels for numbers of `itemsize` bytes, optionally with rounded operands of products."""
-    if itemsize != <Py_ssize_t>sizeof(float) and (itemsize != <Py_ssize_t>sizeof(double) or bfloat16 or int8):
+    """Return the kernels for numbers of `itemsize` bytes, optionally with rounded operands of products."""
+    cdef bint single = itemsize == <Py_ssize_t>sizeof(float)
+    cdef bint rounded = bfloat16 or int8
+    cdef const Kernels* found
+    if not single and (itemsize != <Py_ssize_t>sizeof(double) or rounded):
         raise ValueError(f"numbers must have 4 or 8 bytes (4 for products in bfloat16 or int8), not {itemsize}")
-    cdef int i = INT8_TABLE if int8 else BFLOAT16_TABLE
-    if int8 or bfloat16:
-        if kernels_of[i] == NULL:
-            raise ValueError(f"this build has no kernels for {'int8' if int8 else 'bfloat16'} that this processor "
-                             f"supports. Build crnn again with {COMPLETE}.")
-        return kernels_of[i]
-    return kernels_of[FLOAT64_TABLE if itemsize == sizeof(double) else FLOAT32_TABLE]
+    if not rounded:
+        return kernels_of[FLOAT32_TABLE] if single else kernels_of[FLOAT64_TABLE]
+    found = kernels_of[INT8_TABLE] if int8 else kernels_of[BFLOAT16_TABLE]
+    if found == NULL:
+        raise ValueError(f"this build has no kernels for {'int8' if int8 else 'bfloat16'} that this processor "
+                         f"supports. Build crnn again with {COMPLETE}.")
+    return found
 
 
 cdef Gemm find_gemm(Py_ssize_t itemsize) except NULL:
-    """The matrix product of SciPy's BLAS, imported by the first network that needs it, since that takes a while."""
+    """Return the matrix product of SciPy's BLAS, imported by the first network that needs it: that takes long."""
     cdef int i = itemsize == sizeof(double)
     if blas[i] == NULL:
         with signals_deferred():
@@ -115,7 +123,7 @@ cdef struct Numbers:  # an array of numbers
 
 
 cdef Numbers numbers(str name, array, int ndim, bint writable) except *:
-    """The address and shape of an array of float32 or float64, after checking that it has `ndim` dimensions."""
+    """Return the address and shape of an array of float32 or float64, after checking that it has `ndim` dimensions."""
     cdef Numbers found
     cdef Py_buffer view
     cdef int i
@@ -141,7 +149,7 @@ cdef Numbers numbers(str name, array, int ndim, bint writable) except *:
 
 
 cdef real* address(str name, array, Py_ssize_t itemsize, tuple shape, bint writable=True) except? NULL:
-    """The first element of an array, after checking its shape and itemsize; NULL if empty."""
+    """Return the first element of an array, after checking its shape and itemsize; NULL if empty."""
     cdef Numbers found = numbers(name, array, len(shape), writable)
     if found.itemsize != itemsize:
         raise ValueError(f"{name}: numbers have {found.itemsize} bytes, but the network's have {itemsize} bytes")
@@ -151,16 +159,19 @@ cdef real* address(str name, array, Py_ssize_t itemsize, tuple shape, bint writa
 
 
 def require_size(str what, Py_ssize_t found, Py_ssize_t wanted):
+    """Raise an error unless a size is the wanted one; `what` has this size."""
     if found != wanted:
         raise ValueError(f"{what}: size is {found}, but must be {wanted}")
 
 
 def require_rows(Py_ssize_t T, Py_ssize_t B):
+    """Raise an error unless there is a time step and a stream."""
     if T < 1 or B < 1:
         raise ValueError(f"a workspace needs at least 1 time step and 1 stream, not {T} x {B}")
 
 
 def require_known_ids(const int[:, ::1] x, Py_ssize_t V):
+    """Raise an error unless all ids x (T, B) are from 0 to V - 1."""
     cdef Py_ssize_t t, b
     cdef unsigned int largest = 0
     for t in range(x.shape[0]):
@@ -187,99 +198,172 @@ cdef class Network:
 
     def __cinit__(self, layout, packing not None, *, units=None, symbols=None, boundary=None, int labels=0,
                  Py_ssize_t sampled=0):
-        cdef NetworkPlaces* net = &self.net
-        cdef Py_ssize_t l, per_layer
-        cdef bint many = packing.many, training = packing.training, bfloat16 = packing.bfloat16
-        cdef bint int8 = packing.int8
-        cdef int group_size = packing.group_size
-        kind = layout.kind
-        if layout.num_layers > MAX_LAYERS:
-            raise ValueError(f"a network has at most {MAX_LAYERS} layers, not {layout.num_layers}")
-        if group_size < 1 or group_size > 1 and not many:
-            raise ValueError(f"group_size must be 1, or more in a network packed for many rows, not {group_size}")
-        net.E = layout.embedding_size or 0
-        if net.E and not training:
-            raise ValueError("inference needs a network without an embedding: fold it into the first layer's Wx")
-        if bfloat16 and not many:
-            raise ValueError("bfloat16: the BLAS does not round operands. Pack all weights (many=True).")
-        if int8 and (bfloat16 or training or not many):
-            raise ValueError("int8 is only for inference in float32, with all weights packed (many=True)")
-        if sampled < 0 or sampled and not (training and many):
-            raise ValueError("sampled must be 0, or more in a network that trains with all weights packed, "
-                             f"not {sampled}")
-        net.sampled = sampled
-        net.cell, net.z_in_h, net.has_c = kind.number, kind.saved_blocks == 0, "c" in kind.states
-        net.split_gate = kind.gates - 1 if kind.separate_bias else -1
-        net.G, net.Z = kind.gates, max(kind.saved_blocks, 1)
-        net.L, net.H, net.V = layout.num_layers, layout.hidden_size, layout.vocab_size
-        net.units = net.H if units is None else units
-        net.symbols = net.V if symbols is None else symbols
-        net.boundary = -1 if boundary is None else boundary
-        net.last_start = net.boundary + labels
-        if not (1 <= net.units <= net.H and 1 <= net.symbols <= net.V and -1 <= net.boundary < net.symbols
-                and 0 <= labels < net.symbols - net.boundary and (boundary is not None or not labels)):
-            raise ValueError(f"units={units} of {net.H}, symbols={symbols} of {net.V}, boundary={boundary} and "
-                             f"labels={labels} do not fit together")
+        require_packing(layout, packing, sampled)
         self.itemsize = layout.dtype.itemsize
-        self.kernels = kernels_for(self.itemsize, bfloat16, int8)
-        net.gemm = NULL if many else find_gemm(self.itemsize)
-        net.many, net.training, net.group_size, net.in_place = many, training, group_size, packing.in_place
-        offsets, per_layer = list(layout.offsets), 4 if kind.separate_bias else 3
-        self.place_tables(layout, offsets)
-        for l in range(net.L):
-            places = offsets[per_layer * l:]
-            net.layer[l].Wx, net.layer[l].Wh, net.layer[l].bh = places[0], places[1], places[2]
-            net.layer[l].bn = places[3] if kind.separate_bias else -1
-        net.Wy, net.by = offsets[per_layer * net.L], offsets[per_layer * net.L + 1]
-        net.end = layout.size
-        self.kernels.place_panels(net, packing.one_row, packing.one_row_products)
+        self.kernels = kernels_for(self.itemsize, bfloat16=packing.bfloat16, int8=packing.int8)
+        self.set_traits(layout.kind)
+        self.set_dims(layout, units, symbols)
+        self.set_start_symbols(boundary, labels)
+        self.set_packing(packing)
+        self.place_weights(layout)
+        self.net.decoder.sampled = sampled
+        self.kernels.place_panels(&self.net, packing.one_row, packing.one_row_products)
 
-    cdef void place_tables(self, layout, list offsets) except *:
-        """Set the input tables, and take their offsets from those of all weights."""
-        cdef NetworkPlaces* net = &self.net
-        cdef Py_ssize_t N = net.G * net.H
-        cdef const int[::1] first, symbols, rows
-        net.has_before = layout.pairs is not None
-        net.table[PAIRS] = InputTable(0, 0, N, True, PAIR_RATE)
-        if net.has_before:
-            net.table[PAIRS].place, net.table[PAIRS].rows = offsets.pop(0), len(layout.pairs)
-            self.sorted_pairs = first, symbols, rows = layout.pairs.sorted_by_symbol(net.V)
-            net.pairs_from = &first[0]
-            net.pair_symbols = &symbols[0] if symbols.shape[0] else NULL
-            net.pair_rows = &rows[0] if rows.shape[0] else NULL
-        net.table[SYMBOLS] = InputTable(offsets.pop(0) if net.E else offsets[0], net.V, net.E or N, False, 1)
-        net.table_rows = net.table[SYMBOLS].rows + net.table[PAIRS].rows
+    cdef int set_traits(self, kind) except -1:
+        """Set what the kernels need to know about the cell."""
+        cdef CellTraits* cell = &self.net.cell
+        cell.number = kind.number
+        cell.z_in_h = kind.saved_blocks == 0
+        cell.has_c = "c" in kind.states
+        cell.split_gate = kind.gates - 1 if kind.separate_bias else -1
+        return 0
+
+    cdef int set_dims(self, layout, units, symbols) except -1:
+        """Set the sizes; those without padding must be within those with it."""
+        cdef Dims* dims = &self.net.dims
+        dims.L = layout.num_layers
+        dims.H = layout.hidden_size
+        dims.V = layout.vocab_size
+        dims.E = layout.embedding_size or 0
+        dims.G = layout.kind.gates
+        dims.Z = max(layout.kind.saved_blocks, 1)
+        dims.units = dims.H if units is None else units
+        dims.symbols = dims.V if symbols is None else symbols
+        if not (1 <= dims.units <= dims.H and 1 <= dims.symbols <= dims.V):
+            raise ValueError(f"units={dims.units} of {dims.H} and symbols={dims.symbols} of {dims.V} do not fit: at least "
+                             "1, and not more than with the padding")
+        return 0
+
+    cdef int set_start_symbols(self, boundary, int labels) except -1:
+        """Set the symbols at which a stream's state is zero: the boundary, if any, and the labels after it."""
+        cdef StartSymbols* start = &self.net.boundary
+        cdef Py_ssize_t symbols = self.net.dims.symbols
+        start.symbol = -1 if boundary is None else boundary
+        start.last_start = start.symbol + labels
+        if boundary is None and labels or labels < 0 or not -1 <= start.symbol <= start.last_start < symbols:
+            raise ValueError(f"boundary={boundary} and labels={labels} do not fit {symbols} symbols")
+        return 0
+
+    cdef int set_packing(self, packing) except -1:
+        """Set which weights are packed; `place_panels` sets the rest."""
+        cdef PackingPlan* plan = &self.net.packing
+        plan.many = packing.many
+        plan.training = packing.training
+        plan.group_size = packing.group_size
+        plan.in_place = packing.in_place
+        plan.gemm = NULL
+        if not plan.many:
+            plan.gemm = find_gemm(self.itemsize)
+        return 0
+
+    cdef int place_weights(self, layout) except -1:
+        """Set the offsets into the flat weights: input tables, each layer's arrays, then the decoder's."""
+        cdef LayerPlaces* layer
+        cdef Py_ssize_t l
+        offsets = list(layout.offsets)
+        self.place_tables(layout, offsets)
+        for l in range(self.net.dims.L):
+            layer = &self.net.layer[l]
+            layer.Wx = offsets.pop(0)
+            layer.Wh = offsets.pop(0)
+            layer.bh = offsets.pop(0)
+            layer.bn = offsets.pop(0) if layout.kind.separate_bias else -1
+        self.net.decoder.Wy = offsets.pop(0)
+        self.net.decoder.by = offsets.pop(0)
+        self.net.n_weights = layout.size
+        return 0
+
+    cdef int place_tables(self, layout, list offsets) except -1:
+        """Set the input tables, and take the offsets of pairs and an embedding from those of all weights."""
+        cdef Inputs* inputs = &self.net.inputs
+        cdef Py_ssize_t N = self.net.dims.G * self.net.dims.H
+        cdef Py_ssize_t E = self.net.dims.E
+        cdef InputTable* symbols = &inputs.table[SYMBOLS]
+        cdef InputTable* pairs = &inputs.table[PAIRS]
+        inputs.has_before = layout.pairs is not None
+        pairs.place = offsets.pop(0) if inputs.has_before else 0
+        pairs.rows = len(layout.pairs) if inputs.has_before else 0
+        pairs.columns = N
+        pairs.sparse = True
+        pairs.rate = PAIR_RATE
+        if inputs.has_before:
+            self.index_pairs(layout.pairs)
+        symbols.place = offsets.pop(0) if E else offsets[0]
+        symbols.rows = self.net.dims.V
+        symbols.columns = E or N
+        symbols.sparse = False
+        symbols.rate = 1
+        inputs.table_rows = symbols.rows + pairs.rows
+        return 0
+
+    cdef int index_pairs(self, pairs) except -1:
+        """Let the network find the pairs by their symbols, and keep the arrays that it points to."""
+        cdef PairIndex* index = &self.net.inputs.pairs
+        cdef const int[::1] starts, symbols, rows
+        self.sorted_pairs = pairs.sorted_by_symbol(self.net.dims.V)
+        starts, symbols, rows = self.sorted_pairs
+        index.starts = &starts[0]
+        index.symbols = &symbols[0] if symbols.shape[0] else NULL
+        index.rows = &rows[0] if rows.shape[0] else NULL
+        return 0
 
     @property
     def in_place(self) -> bool:
-        """Whether a single stream multiplies by the recurrent weights without packing them."""
-        return self.net.in_place
+        """Return whether a single stream multiplies by the recurrent weights without packing them."""
+        return self.net.packing.in_place
 
     @property
     def panels_size(self) -> int:
-        """The number of elements of the packed weights."""
-        return self.net.panels_end
+        """Return the number of elements of the packed weights."""
+        return self.net.n_packed
 
     @property
     def scales_size(self) -> int:
-        """The number of scales for `pack_weights`: each layer's Wx and Wh, (L, 2, G H), then Wy, (V,)."""
-        return 2 * self.net.L * self.net.G * self.net.H + self.net.V if self.kernels.operands == OF_INT8 else 0
+        """Return the number of scales for `pack_weights`: each layer's Wx and Wh, (L, 2, G H), then Wy, (V,)."""
+        cdef Dims* dims = &self.net.dims
+        if self.kernels.operands != OF_INT8:
+            return 0
+        return 2 * dims.L * dims.G * dims.H + dims.V
 
     cdef int require_mode(self, bint training) except -1:
         """Raise an error unless the network is packed for training or inference as needed."""
-        if self.net.training != training:
-            raise ValueError(f"the network is packed for {'inference' if training else 'training'}, but must be "
-                             f"packed for {'training' if training else 'inference'} (Packing.training)")
+        cdef str needed = "training" if training else "inference"
+        cdef str other = "inference" if training else "training"
+        if self.net.packing.training != training:
+            raise ValueError(f"the network is packed for {other}, but must be packed for {needed} (Packing.training)")
         return 0
 
     cdef Weights weights(self, params, panels, bint writable=False) except *:
-        """The weights, after checking that they fit the network."""
+        """Return the weights, after checking that they fit the network."""
         cdef Weights w
         w.net = &self.net
-        w.p = address("parameters", params, self.itemsize, (self.net.end,), writable)
-        w.panels = address("packed weights", panels, self.itemsize, (self.net.panels_end,), writable)
+        w.p = address("parameters", params, self.itemsize, (self.net.n_weights,), writable)
+        w.panels = address("packed weights", panels, self.itemsize, (self.net.n_packed,), writable)
         w.scales = NULL
         return w
+
+
+cdef int require_packing(layout, packing, Py_ssize_t sampled) except -1:
+    """Raise an error unless the network can be packed in this way."""
+    cdef bint many = packing.many
+    cdef bint training = packing.training
+    cdef bint bfloat16 = packing.bfloat16
+    cdef bint int8 = packing.int8
+    cdef int group_size = packing.group_size
+    if layout.num_layers > MAX_LAYERS:
+        raise ValueError(f"a network has at most {MAX_LAYERS} layers, not {layout.num_layers}")
+    if group_size < 1 or group_size > 1 and not many:
+        raise ValueError(f"group_size must be 1, or more in a network packed for many rows, not {group_size}")
+    if layout.embedding_size and not training:
+        raise ValueError("inference needs a network without an embedding: fold it into the first layer's Wx")
+    if bfloat16 and not many:
+        raise ValueError("bfloat16: the BLAS does not round operands. Pack all weights (many=True).")
+    if int8 and (bfloat16 or training or not many):
+        raise ValueError("int8 is only for inference in float32, with all weights packed (many=True)")
+    if sampled < 0 or sampled and not (training and many):
+        raise ValueError("sampled must be 0, or more in a network that trains with all weights packed, "
+                         f"not {sampled}")
+    return 0
 
 
 cdef enum:
@@ -292,17 +376,19 @@ def pack_weights(Network network not None, params, panels, scales=None):
     With int8 these weights in `params` are integers, and `scales` are the scales of their columns: see
     `Network.scales_size`. Ctrl-C may interrupt this between two parts, leaving `panels` only partly packed.
     """
-    cdef char* fresh = <char*>address("packed weights", panels, network.itemsize, (network.net.panels_end,))
+    cdef char* fresh = <char*>address("packed weights", panels, network.itemsize, (network.net.n_packed,))
     cdef Weights w = network.weights(params, panels)
-    cdef Py_ssize_t first, size = network.net.panels_end * network.itemsize
+    cdef Py_ssize_t size = network.net.n_packed * network.itemsize
+    cdef Py_ssize_t first
     if network.scales_size:
-        w.scales = address("scales", scales, network.itemsize, (network.scales_size,), False)
+        w.scales = address("scales", scales, network.itemsize, (network.scales_size,), writable=False)
     # Rows are spread over all panels, so that the first part would touch most pages of fresh memory.
-    for first in range(0, size if size >= TOUCHED_BYTES else 0, TOUCHED_BYTES):
-        with nogil:
-            touch_pages(fresh + first, min(TOUCHED_BYTES, size - first))
-        PyErr_CheckSignals()
-    for first in range(0, max(network.net.units, network.net.E), PACKED_AT_A_TIME):
+    if size >= TOUCHED_BYTES:
+        for first in range(0, size, TOUCHED_BYTES):
+            with nogil:
+                touch_pages(fresh + first, min(TOUCHED_BYTES, size - first))
+            PyErr_CheckSignals()
+    for first in range(0, max(network.net.dims.units, network.net.dims.E), PACKED_AT_A_TIME):
         with nogil:
             network.kernels.pack_rows(&w, first, first + PACKED_AT_A_TIME)
         PyErr_CheckSignals()

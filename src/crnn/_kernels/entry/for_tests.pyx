@@ -13,7 +13,9 @@ def multiply_by_mask(real[:, :, ::1] a not None, double rate, uint64_t seed, uin
                      Py_ssize_t first_stream):
     """a *= mask for the outputs a (T, B, H) of a layer in a training step; see `dropout`."""
     cdef Dropout drop
-    drop.rate, drop.first_stream, drop.step_key = rate, first_stream, dropout_key(seed, step)
+    drop.rate = rate
+    drop.first_stream = first_stream
+    drop.step_key = dropout_key(seed, step)
     if a.size:
         apply_dropout(&drop, layer, 0, a.shape[0], a.shape[1], a.shape[2], Range(0, a.shape[2]), &a[0, 0, 0])
 

@@ -20,18 +20,24 @@ cdef class Controls:
 
     def __cinit__(self, dict numbers not None, *, int[::1] order=None, bias=None, unsigned char[:, ::1] seen=None):
         self.numbers = numbers
-        self.order, self.bias, self.seen = order, bias, seen
+        self.order = order
+        self.bias = bias
+        self.seen = seen
 
     cdef void fill(self, DrawSettings* settings, Py_ssize_t itemsize, Py_ssize_t texts, Py_ssize_t V) except *:
         """Set the controls of a draw, after checking that their arrays fit this many texts and V symbols."""
         settings.temperature = self.numbers.temperature
-        settings.control, settings.bias, settings.seen, settings.order = NULL, NULL, NULL, NULL
+        settings.control = NULL
+        settings.bias = NULL
+        settings.seen = NULL
+        settings.order = NULL
         if self.order is None:
             return
         require_size("order", self.order.shape[0], V)
-        settings.control, settings.order = &self.numbers, &self.order[0]
+        settings.control = &self.numbers
+        settings.order = &self.order[0]
         if self.bias is not None:
-            settings.bias = address("biases", self.bias, itemsize, (V,), False)
+            settings.bias = address("biases", self.bias, itemsize, (V,), writable=False)
         if self.seen is not None:
             require_size("streams of symbols seen", self.seen.shape[0], texts)
             require_size("symbols seen", self.seen.shape[1], V)
@@ -39,12 +45,12 @@ cdef class Controls:
 
 
 def sums_size(Py_ssize_t V) -> int:
-    """The number of elements of the scratch array `sums` for a draw from V symbols."""
+    """Return the number of elements of the scratch array `sums` for a draw from V symbols."""
     return kernels_of[0].sums_size(V)
 
 
 cdef Network network_of(weights):
-    """The network of `PackedWeights`."""
+    """Return the network of `PackedWeights`, after checking its type."""
     network, _, _ = weights
     if not isinstance(network, Network):
         raise TypeError(f"network must be a core.Network, not {network!r}")
@@ -52,9 +58,9 @@ cdef Network network_of(weights):
 
 
 cdef Weights inference_weights(weights) except *:
-    """`PackedWeights` in the form for the kernels."""
+    """Return `PackedWeights` in the form for the kernels, after checking that they are for inference."""
     network, params, panels = weights
-    (<Network?>network).require_mode(False)
+    (<Network?>network).require_mode(training=False)
     return (<Network>network).weights(params, panels)
 
 
@@ -73,10 +79,11 @@ cdef class SharedStep:
             raise ValueError(f"a shared step needs at least 2 threads, not {n_threads}")
         fork_init(&self.fork, n_threads - 1)
         self.network = network
-        self.step.threads, self.step.fork = n_threads, &self.fork
+        self.step.threads = n_threads
+        self.step.fork = &self.fork
 
     cdef SharedStepPlaces* checked(self, Network network, Py_ssize_t B) except NULL:
-        """The step, after checking that it belongs to this network and that there is one stream."""
+        """Return the step, after checking that it belongs to this network and that there is one stream."""
         if network is not self.network or B != 1:
             raise ValueError("threads share the steps of 1 stream and of the network that they were started for, not "
                              f"of {B} streams")
@@ -123,17 +130,26 @@ cdef class MixedRows:
     def __cinit__(self, const double[:, ::1] weights not None, const unsigned char[::1] letters not None, source,
                   before not None):
         cdef const RowSource* rows = <const RowSource*>PyCapsule_GetPointer(source, "crnn._kernels.RowSource")
-        cdef Py_ssize_t classes = weights.shape[0], context = max(rows.context, classes - 1)
+        cdef Py_ssize_t classes = weights.shape[0]
+        cdef Py_ssize_t context = max(rows.context, classes - 1)
         if not (classes and weights.shape[1] == 2 and (np.asarray(weights) >= 0).all()):
             raise ValueError(f"weights must be pairs of numbers of at least 0, not {np.asarray(weights)}")
-        self.source, self.before, self.symbols_before = source, before, before
-        self.weights, self.letters = weights, letters
+        self.source = source
+        self.before = before
+        self.symbols_before = before
+        self.weights = weights
+        self.letters = letters
         require_size("letters", letters.shape[0], rows.symbols)
         require_size("symbols before", self.symbols_before.shape[0], context)
-        self.symbols, self.row = np.empty(max(context, 1), np.int32), np.empty(rows.symbols)
-        self.mixture.weights, self.mixture.classes, self.mixture.letters = &weights[0, 0], classes, &letters[0]
-        self.mixture.source, self.mixture.context = rows, context
-        self.mixture.symbols, self.mixture.row = &self.symbols[0], &self.row[0]
+        self.symbols = np.empty(max(context, 1), np.int32)
+        self.row = np.empty(rows.symbols)
+        self.mixture.weights = &weights[0, 0]
+        self.mixture.classes = classes
+        self.mixture.letters = &letters[0]
+        self.mixture.source = rows
+        self.mixture.context = context
+        self.mixture.symbols = &self.symbols[0]
+        self.mixture.row = &self.row[0]
 
     cdef void fill(self, DrawSettings* settings, const Texts* texts, Py_ssize_t symbols) except *:
         """Mix rows of these texts, after checking that both models have the same symbols."""
@@ -157,7 +173,7 @@ cdef class Batch:
 
 
 cdef void fill_texts(Texts* texts, drawn, Py_ssize_t rows) except *:
-    """The texts and their progress, after checking that the arrays belong together."""
+    """Set the texts and their progress, after checking that the arrays belong together."""
     cdef Py_ssize_t i
     cdef Batch batch = drawn.batch
     cdef int[:, ::1] symbols = drawn.symbols
@@ -165,14 +181,19 @@ cdef void fill_texts(Texts* texts, drawn, Py_ssize_t rows) except *:
     if batch is None or symbols is None or lengths is None:
         raise TypeError("batch, symbols and lengths must be arrays, not None")
     require_size("rows of the batch", batch.texts.shape[0], rows)
-    texts.count, texts.width, texts.longest = symbols.shape[0], symbols.shape[1], 0
+    texts.count = symbols.shape[0]
+    texts.width = symbols.shape[1]
     texts.max_length = drawn.max_length
     if texts.count < 1 or texts.width < 1 or texts.max_length < 1:
         raise ValueError(f"nothing to draw: {texts.count} texts of at most {texts.max_length} symbols, in "
                          f"{texts.width} columns")
     require_size("lengths", lengths.shape[0], texts.count)
-    texts.symbols, texts.lengths = &symbols[0, 0], &lengths[0]
-    texts.rows, texts.begun, texts.active = &batch.texts[0], batch.begun, batch.active
+    texts.symbols = &symbols[0, 0]
+    texts.lengths = &lengths[0]
+    texts.rows = &batch.texts[0]
+    texts.begun = batch.begun
+    texts.active = batch.active
+    texts.longest = 0
     for i in range(batch.active):
         if not (batch.begun <= texts.count and 0 <= batch.texts[i] < batch.begun
                 and 0 <= lengths[batch.texts[i]] <= texts.width):
@@ -181,38 +202,43 @@ cdef void fill_texts(Texts* texts, drawn, Py_ssize_t rows) except *:
 
 
 cdef void fill_random(Texts* texts, uint64_t[:, ::1] states, const uint64_t[::1] increment) except *:
-    """The streams of random numbers, after checking that there is one for each text."""
+    """Set the streams of random numbers, after checking that there is one for each text."""
     if states is None or increment is None:
         raise TypeError("states and increment of the random numbers must be arrays, not None")
     require_size("streams of numbers", states.shape[0], texts.count)
     require_size("halves of a state", states.shape[1], 2)
     require_size("halves of an increment", increment.shape[0], 2)
-    texts.streams, texts.increment = &states[0, 0], wide(&increment[0])
+    texts.streams = &states[0, 0]
+    texts.increment = wide(&increment[0])
 
 
 cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] ends) except *:
-    """The stops, after checking that none is empty."""
+    """Set the stops, after checking that none is empty."""
     cdef Py_ssize_t i
+    cdef Py_ssize_t start = 0
     if stops is None or ends is None:
         raise TypeError("stops and their ends must be arrays, not None")
     for i in range(ends.shape[0]):
-        if not (ends[i - 1] if i else 0) < ends[i] <= stops.shape[0]:
+        if not start < ends[i] <= stops.shape[0]:
             raise ValueError(f"stop {i} is empty, or ends outside the {stops.shape[0]} symbols of all stops")
+        start = ends[i]
     texts.stop_count = ends.shape[0]
     texts.stops = &stops[0] if texts.stop_count else NULL
     texts.stop_ends = &ends[0] if texts.stop_count else NULL
 
 
 cdef void fill_start(Texts* texts, Network network, list states) except *:
-    """The initial states of all texts, padded."""
-    cdef Py_ssize_t of_h_and_c = 2 if network.net.has_c else 1, size = network.itemsize
-    shape = (network.net.L, 1, network.net.H)
-    require_size("states at the start", len(states), of_h_and_c + network.net.has_before)
-    texts.start_h = address("states at the start", states[0], size, shape, False)
-    texts.start_c = address("states at the start", states[of_h_and_c - 1], size, shape, False)
+    """Set the initial states of all texts, padded."""
+    cdef Py_ssize_t of_h_and_c = 2 if network.net.cell.has_c else 1
+    cdef Py_ssize_t size = network.itemsize
+    shape = (network.net.dims.L, 1, network.net.dims.H)
+    require_size("states at the start", len(states), of_h_and_c + network.net.inputs.has_before)
+    texts.start_h = address("states at the start", states[0], size, shape, writable=False)
+    texts.start_c = address("states at the start", states[of_h_and_c - 1], size, shape, writable=False)
     texts.start_before = NULL
-    if network.net.has_before:
-        texts.start_before = <const int*>integers("symbol at the start", states[of_h_and_c], "int32", (1, 1, 1), False)
+    if network.net.inputs.has_before:
+        symbol = states[of_h_and_c]
+        texts.start_before = <const int*>integers("symbol at the start", symbol, "int32", (1, 1, 1), writable=False)
 
 
 def sample_texts(Session session not None, drawn not None, Controls controls not None, Py_ssize_t max_steps,
@@ -226,29 +252,33 @@ def sample_texts(Session session not None, drawn not None, Controls controls not
     that have not begun must be equal. With a `mixture`, its other model's logits are added to the network's.
     """
     cdef Network network = session.network
-    cdef Py_ssize_t V = network.net.V, B = session.B, size = network.itemsize
+    cdef Py_ssize_t V = network.net.dims.V
+    cdef Py_ssize_t B = session.B
+    cdef Py_ssize_t size = network.itemsize
     cdef Workspace space = session.space
     cdef Batch batch = drawn.batch
     cdef Texts t
     cdef DrawSettings settings
     cdef float_mode mode
     fill_start(&t, network, drawn.start)
-    cdef const real* logits_at_start = address("logits at the start", drawn.start_logits, size, (V,), False)
+    cdef const real* logits_at_start = address("logits at the start", drawn.start_logits, size, (V,), writable=False)
     fill_texts(&t, drawn, B)
     fill_random(&t, drawn.random_states, drawn.increment)
     fill_stops(&t, drawn.stops, drawn.stop_ends)
-    settings.sums, settings.mixture = session.sums, NULL
+    settings.sums = session.sums
+    settings.mixture = NULL
     controls.fill(&settings, size, t.count, V)
     if mixture is not None:
-        mixture.fill(&settings, &t, network.net.symbols)
+        mixture.fill(&settings, &t, network.net.dims.symbols)
     space.shared = NULL if shared is None else shared.checked(network, B)
-    t.start_y = <real*>(<char*>space.y + B * V * size)
+    t.start_y = <real*>(<char*>space.decoder.y + B * V * size)
     with nogil:
         mode = flush_denormals()
         memcpy(t.start_y, logits_at_start, V * size)
         network.kernels.sample_texts(&session.w, &space, &settings, &t, max_steps)
         restore_denormals(mode)
-    batch.begun, batch.active = t.begun, t.active
+    batch.begun = t.begun
+    batch.active = t.active
 
 
 def draw_from_rows(MixedRows rows not None, drawn not None, Controls controls not None, Py_ssize_t max_symbols,
@@ -258,7 +288,8 @@ def draw_from_rows(MixedRows rows not None, drawn not None, Controls controls no
     `drawn` are `DrawnTexts` without a start, and a batch of one row. y and `sums` (see `sums_size`) are scratch; y has
     an element for each symbol and for padding that fills the last vector.
     """
-    cdef Py_ssize_t V = y.shape[0], symbols = rows.row.shape[0]
+    cdef Py_ssize_t V = y.shape[0]
+    cdef Py_ssize_t symbols = rows.row.shape[0]
     cdef Batch batch = drawn.batch
     cdef Texts t
     cdef DrawSettings settings
@@ -276,16 +307,19 @@ def draw_from_rows(MixedRows rows not None, drawn not None, Controls controls no
         mode = flush_denormals()
         kernels.draw_from_rows(symbols, V, &settings, &t, <real*>&y[0], max_symbols)
         restore_denormals(mode)
-    batch.begun, batch.active = t.begun, t.active
+    batch.begun = t.begun
+    batch.active = t.active
     batch.texts[0] = t.begun - 1
 
 
 def filter_logits(y, Controls controls not None):
     """y (B, V) = probabilities, up to a factor for each row, after the controls, which need an `order`."""
-    cdef Numbers logits = numbers("logits", y, 2, True)
-    cdef Py_ssize_t B = logits.shape[0], V = logits.shape[1]
+    cdef Numbers logits = numbers("logits", y, 2, writable=True)
+    cdef Py_ssize_t B = logits.shape[0]
+    cdef Py_ssize_t V = logits.shape[1]
     cdef DrawSettings settings
-    settings.sums, settings.mixture = NULL, NULL
+    settings.sums = NULL
+    settings.mixture = NULL
     controls.fill(&settings, logits.itemsize, B, V)
     if settings.control == NULL:
         raise ValueError("controls need an `order` to change more than the temperature")
@@ -298,9 +332,9 @@ def logits(weights not None, top, y, scratch):
     """y = top @ Wy + by for states `top` (rows, H) of the last layer; `scratch`: see `logits_scratch`."""
     cdef Network network = network_of(weights)
     cdef Weights w = inference_weights(weights)
-    cdef Py_ssize_t rows = numbers("units", top, 2, False).shape[0]
-    cdef const real* h = address("units", top, network.itemsize, (rows, network.net.H), False)
-    cdef real* out = address("logits", y, network.itemsize, (rows, network.net.V))
+    cdef Py_ssize_t rows = numbers("units", top, 2, writable=False).shape[0]
+    cdef const real* h = address("units", top, network.itemsize, (rows, network.net.dims.H), writable=False)
+    cdef real* out = address("logits", y, network.itemsize, (rows, network.net.dims.V))
     cdef real* room = address("scratch", scratch, network.itemsize, (logits_scratch(network, rows),))
     cdef float_mode mode
     if rows:
@@ -311,5 +345,5 @@ def logits(weights not None, top, y, scratch):
 
 
 def logits_scratch(Network network not None, Py_ssize_t rows) -> int:
-    """The number of elements of the scratch array of `logits`."""
-    return network.kernels.operand_elements(rows, network.net.H)
+    """Return the number of elements of the scratch array of `logits`."""
+    return network.kernels.operand_elements(rows, network.net.dims.H)

@@ -52,7 +52,8 @@ cdef void multiply(Py_ssize_t M, Py_ssize_t K, Py_ssize_t N, const real* a, cons
 
 cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) noexcept nogil:
     """Advance the states over symbols x (n, B), T at a time."""
-    cdef Py_ssize_t i = 0, steps
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t steps
     while i < n:
         steps = min(work.T, n - i)
         layers_forward(w, work, x + i * work.B, 0, steps)
@@ -64,12 +65,16 @@ cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) no
 
 cdef void filter_logits(real* y, Py_ssize_t B, Py_ssize_t V, const DrawSettings* settings) noexcept nogil:
     """y (B, V) = probabilities, up to a factor for each row, after the controls"""
+    cdef const unsigned char* seen = NULL
     cdef Py_ssize_t b
     for b in range(B):
-        filter_row(y + b * V, V, V, settings, settings.seen + b * V if settings.seen != NULL else NULL)
+        if settings.seen != NULL:
+            seen = settings.seen + b * V
+        filter_row(y + b * V, V, V, settings, seen)
 
 
 cdef void logits(const Weights* w, Py_ssize_t rows, const real* top, real* y, real* room) noexcept nogil:
+    """y = top @ Wy + by                               (rows, V) = (rows, H) (H, V)"""
     decode(w, rows, top, y, room)
     RELEASE_TILES()
 
@@ -77,16 +82,19 @@ cdef void logits(const Weights* w, Py_ssize_t rows, const real* top, real* y, re
 cdef void log_probabilities(const Weights* w, Workspace* work, const int* x, Py_ssize_t n, double* out) noexcept nogil:
     """out[t, b] = log P(x[t, b] | the states and the previous symbols), T time steps at a time
 
-    Without `out`, the logits of all n steps are stored in `work.y`, which has room for them.
+    Without `out`, the logits of all n steps are stored in `work.decoder.y`, which has room for them.
     """
-    cdef Py_ssize_t t, i = 0, steps, B = work.B, V = w.net.V
-    cdef real* y = work.y
+    cdef Py_ssize_t B = work.B
+    cdef Py_ssize_t V = w.net.dims.V
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t t, steps
+    cdef real* y = work.decoder.y
     while i < n:
         steps = min(work.T, n - i)
         layers_forward(w, work, x + i * B, 0, steps)
         if out == NULL:
-            y = work.y + i * B * V
-        decode(w, steps * B, layer_h(work, w.net.L - 1, 0), y, work.scratch)  # of h[:-1]
+            y = work.decoder.y + i * B * V
+        decode(w, steps * B, layer_h(work, w.net.dims.L - 1, 0), y, work.scratch)  # of h[:-1]
         if out != NULL:
             for t in range(steps * B):
                 out[i * B + t] = log_softmax_at(y + t * V, V, x[i * B + t])
@@ -97,28 +105,58 @@ cdef void log_probabilities(const Weights* w, Workspace* work, const int* x, Py_
 
 
 cdef bint log_likelihoods(const Weights* w, Workspace* work, const Strings* strings, double* out) noexcept nogil:
+    """out[b] += log P of string b, or their minimum; return False if a symbol is unknown. See `strings`."""
     cdef bint known = read_strings(w, work, strings, out)
     RELEASE_TILES()
     return known
 
 
 cdef void share_steps(SharedStep* step, int rank) noexcept nogil:
+    """Compute a thread's part of each step of one stream, until there are no more steps; see `shared_step`."""
     shared_step.share_steps(step, rank)
     RELEASE_TILES()
 
 
-kernels.itemsize, kernels.size = sizeof(real), sizeof(Kernels)
-kernels.operands = OF_INT8 if INT8 else OF_BFLOAT16 if BFLOAT16 else OF_NUMBERS
-kernels.place_panels, kernels.packed_elements = place_panels, packed_elements
-kernels.pack_matrix, kernels.head_matrix, kernels.multiply = pack_matrix, head_matrix, multiply
-kernels.pack_rows, kernels.operand_elements = pack_rows, operand_elements
-kernels.size_workspace, kernels.sums_size = size_workspace, block_count
-kernels.feed, kernels.sample_texts, kernels.draw_from_rows = feed, draw_texts, draw_from_rows
-kernels.filter_logits, kernels.logits = filter_logits, logits
-kernels.log_probabilities, kernels.log_likelihoods = log_probabilities, log_likelihoods
-kernels.share_steps = share_steps
-if not INT8:  # in the build for inference alone the compiler omits what these call
-    kernels.train, kernels.gradients_of_chunk = train, gradients_of_chunk
-    kernels.scratch_elements, kernels.squares_size = scratch_elements, squares_size
+cdef inline int operand_kind() noexcept:
+    """Return which operands the products of this build have."""
+    if INT8:
+        return OF_INT8
+    if BFLOAT16:
+        return OF_BFLOAT16
+    return OF_NUMBERS
+
+
+kernels.itemsize = sizeof(real)
+kernels.operands = operand_kind()
+kernels.size = sizeof(Kernels)
+
+# Packing, single products, and workspaces.
+kernels.place_panels = place_panels
+kernels.packed_elements = packed_elements
+kernels.pack_rows = pack_rows
+kernels.pack_matrix = pack_matrix
+kernels.head_matrix = head_matrix
+kernels.operand_elements = operand_elements
+kernels.multiply = multiply
+kernels.size_workspace = size_workspace
+
+# Training, which the build for inference alone does not have: the compiler omits what these call.
+if not INT8:
+    kernels.scratch_elements = scratch_elements
+    kernels.squares_size = squares_size
+    kernels.train = train
+    kernels.gradients_of_chunk = gradients_of_chunk
     kernels.exp = exp_array
+
+# Sampling and scoring.
+kernels.sums_size = block_count
+kernels.feed = feed
+kernels.sample_texts = draw_texts
+kernels.draw_from_rows = draw_from_rows
+kernels.filter_logits = filter_logits
+kernels.logits = logits
+kernels.log_probabilities = log_probabilities
+kernels.log_likelihoods = log_likelihoods
+kernels.share_steps = share_steps
+
 table = PyCapsule_New(&kernels, "crnn._kernels.Kernels", NULL)

@@ -1,4 +1,5 @@
 """The session: the one way into inference. Part of `core`."""
+from ..common.interface cimport LayerArrays
 
 
 cdef struct StateArrays:  # the arrays of a state outside a session: h, c and before of some streams
@@ -6,6 +7,12 @@ cdef struct StateArrays:  # the arrays of a state outside a session: h, c and be
     char* c
     int* before
     Py_ssize_t streams
+
+
+cdef struct SessionArrays:  # those that a session has in its memory
+    Workspace space
+    double* sums
+    double* log_p
 
 
 cdef class Session:
@@ -26,62 +33,49 @@ cdef class Session:
     cdef double* log_p  # (T, B), for `read`
     cdef object weights
     cdef object memory
-    cdef char* at
 
     def __cinit__(self, weights not None, Py_ssize_t T, Py_ssize_t B):
-        self.network, self.weights, self.w = network_of(weights), weights, inference_weights(weights)
-        if not self.network.net.many:
+        self.network = network_of(weights)
+        self.weights = weights
+        self.w = inference_weights(weights)
+        if not self.network.net.packing.many:
             raise ValueError("inference needs a network with all weights packed (many=True)")
         self.resize(T, B)
 
     def resize(self, Py_ssize_t T, Py_ssize_t B):
         """Make room for T symbols at a time of B streams; the states held so far are lost."""
-        cdef NetworkPlaces* net = &self.network.net
-        cdef Py_ssize_t size = self.network.itemsize, steps = 0 if net.z_in_h else T, row = B * net.ldg, states
-        cdef Py_ssize_t scratch = self.network.kernels.operand_elements(T * B, net.H), n_bytes = CACHE_LINE
+        cdef SessionArrays arrays
+        cdef Py_ssize_t n_bytes
         if T == self.T and B == self.B:
             return
         require_rows(T, B)
-        states = net.L * (T + 1) * B * net.H
-        for n in (states, states if net.has_c else 0, (steps + 1) * row, scratch, (T * B + 1) * net.V):
-            n_bytes += whole_lines(n * size)
-        n_bytes += whole_lines(B * sizeof(int)) if net.has_before else 0
-        n_bytes += whole_lines(T * B * sizeof(int)) + whole_lines(T * B * sizeof(double))
-        n_bytes += whole_lines(sums_size(net.V) * sizeof(double))
+        n_bytes = place_arrays(self.network, T, B, NULL, &arrays) + CACHE_LINE
         if self.memory is None or len(self.memory) < n_bytes:
             self.memory = np.empty(n_bytes, np.uint8)
         cdef unsigned char[::1] memory = self.memory
-        self.at = <char*>&memory[0] + (-<size_t>&memory[0]) % CACHE_LINE
-        self.network.kernels.size_workspace(net, T, B, &self.space)
-        self.space.h = <real*>self.part(states * size)
-        self.space.c = <real*>self.part(states * size) if net.has_c else NULL
-        self.space.before = <int*>self.part(B * sizeof(int)) if net.has_before else NULL
-        self.space.gates, self.space.gates_stride = <real*>self.part((steps + 1) * row * size), 0  # for each layer
-        # With a boundary, a row for the states of one step.
-        self.space.cut = <real*>(<char*>self.space.gates + steps * row * size) if net.boundary >= 0 else NULL
-        self.space.scratch = <real*>self.part(scratch * size) if scratch else NULL
-        self.space.y = <real*>self.part((T * B + 1) * net.V * size)
-        self.space.x = <int*>self.part(T * B * sizeof(int))
-        self.sums = <double*>self.part(sums_size(net.V) * sizeof(double))
-        self.log_p = <double*>self.part(T * B * sizeof(double))
-        self.T, self.B = T, B
-
-    cdef char* part(self, Py_ssize_t n_bytes) noexcept:
-        """The next part of the memory."""
-        cdef char* first = self.at
-        self.at += whole_lines(n_bytes)
-        return first
+        cdef char* first_line = <char*>&memory[0] + (-<size_t>&memory[0]) % CACHE_LINE
+        place_arrays(self.network, T, B, first_line, &arrays)
+        self.space = arrays.space
+        self.sums = arrays.sums
+        self.log_p = arrays.log_p
+        self.T = T
+        self.B = B
 
     cdef int find(self, tuple state, bint writable, StateArrays* found) except -1:
         """Find the arrays of a state, after checking them."""
         cdef NetworkPlaces* net = &self.network.net
-        cdef Py_ssize_t of_h_and_c = 2 if net.has_c else 1, size = self.network.itemsize
-        require_size("arrays of a state", 0 if state is None else len(state), of_h_and_c + net.has_before)
+        cdef Py_ssize_t L = net.dims.L
+        cdef Py_ssize_t units = net.dims.units
+        cdef Py_ssize_t size = self.network.itemsize
+        cdef Py_ssize_t of_h_and_c = 2 if net.cell.has_c else 1
+        require_size("arrays of a state", 0 if state is None else len(state), of_h_and_c + net.inputs.has_before)
         found.streams = -1
-        found.h = state_address(state[0], size, net.L, net.units, writable, &found.streams)
-        found.c = state_address(state[1], size, net.L, net.units, writable, &found.streams) if net.has_c else NULL
+        found.h = state_address(state[0], size, L, units, writable, &found.streams)
+        found.c = NULL
+        if net.cell.has_c:
+            found.c = state_address(state[1], size, L, units, writable, &found.streams)
         found.before = NULL
-        if net.has_before:
+        if net.inputs.has_before:
             shape = 1, found.streams, 1
             found.before = <int*>integers("symbols of a state", state[of_h_and_c], "int32", shape, writable)
         return 0
@@ -89,7 +83,7 @@ cdef class Session:
     cdef int check(self, const int[:, ::1] x, tuple state, SharedStep shared, StateArrays* found) except -1:
         """Check the symbols x (n, B) and the state, which is found."""
         require_size("streams of symbols", x.shape[1], self.B)
-        require_known_ids(x, self.network.net.symbols)
+        require_known_ids(x, self.network.net.dims.symbols)
         self.find(state, True, found)
         require_size("streams read", found.streams, self.B)
         self.space.shared = NULL if shared is None else shared.checked(self.network, self.B)
@@ -103,23 +97,25 @@ cdef class Session:
 
     cdef void copy_stream(self, const StateArrays* state, Py_ssize_t row, Py_ssize_t b, bint out) noexcept nogil:
         """Copy a stream of a state into stream b of the session, or `out` of it."""
-        self.copy_rows(state.h, state.streams, row, self.space.h, b, out)
+        self.copy_rows(state.h, state.streams, row, self.space.layers.h, b, out)
         if state.c != NULL:
-            self.copy_rows(state.c, state.streams, row, self.space.c, b, out)
+            self.copy_rows(state.c, state.streams, row, self.space.layers.c, b, out)
         if state.before != NULL:
-            copy_bytes(<char*>(state.before + row), <char*>(self.space.before + b), sizeof(int), out)
+            copy_bytes(<char*>(state.before + row), <char*>(self.space.inputs.before + b), sizeof(int), out)
 
     cdef void copy_rows(self, char* array, Py_ssize_t streams, Py_ssize_t row, real* own, Py_ssize_t b,
                         bint out) noexcept nogil:
         """Copy a stream's row of each layer; the units' padding in the session is 0."""
-        cdef Py_ssize_t l, size = self.network.itemsize, H = self.network.net.H * size
-        cdef Py_ssize_t units = self.network.net.units * size
+        cdef Py_ssize_t size = self.network.itemsize
+        cdef Py_ssize_t bytes_of_units = self.network.net.dims.units * size
+        cdef Py_ssize_t padded_bytes = self.network.net.dims.H * size
+        cdef Py_ssize_t l
         cdef char* padded
-        for l in range(self.network.net.L):
-            padded = <char*>own + l * self.space.layer_stride * size + b * H
-            copy_bytes(array + (l * streams + row) * units, padded, units, out)
-            if units < H and not out:
-                memset(padded + units, 0, H - units)
+        for l in range(self.network.net.dims.L):
+            padded = <char*>own + l * self.space.layers.stride * size + b * padded_bytes
+            copy_bytes(array + (l * streams + row) * bytes_of_units, padded, bytes_of_units, out)
+            if bytes_of_units < padded_bytes and not out:
+                memset(padded + bytes_of_units, 0, padded_bytes - bytes_of_units)
 
     cdef int advance(self, const int[:, ::1] x, tuple state, SharedStep shared, double* out, real* y) except -1:
         """Advance the state over symbols x (n, B), and store their log P in `out` or their logits in y, if given."""
@@ -129,7 +125,7 @@ cdef class Session:
         cdef Py_ssize_t n = x.shape[0]
         cdef float_mode mode
         if y != NULL:
-            space.y = y
+            space.decoder.y = y
         if n:
             with nogil:
                 mode = flush_denormals()
@@ -161,15 +157,15 @@ cdef class Session:
         sums[1, i], and sums[2, i] becomes the minimum of itself and of each of them; a NaN stays.
         """
         cdef StateArrays old, new
-        cdef Py_ssize_t n = x.shape[0], N = x.shape[1], B = self.B, t, b, i
-        cdef double log_p
+        cdef Py_ssize_t N = x.shape[1]
+        cdef Py_ssize_t i
         cdef float_mode mode
-        require_known_ids(x, self.network.net.symbols)
+        require_known_ids(x, self.network.net.dims.symbols)
         require_size("rows", rows.shape[0], N)
         require_size("sums of a stream", sums.shape[0], 3)
         require_size("streams of sums", sums.shape[1], N)
-        self.find(state, False, &old)
-        self.find(after, True, &new)
+        self.find(state, writable=False, found=&old)
+        self.find(after, writable=True, found=&new)
         require_size("streams after", new.streams, N)
         if not 0 <= first <= last <= N:
             raise ValueError(f"first and last must be from 0 to {N}, in order, not {first} and {last}")
@@ -180,30 +176,43 @@ cdef class Session:
         with nogil:
             mode = flush_denormals()
             while first < last:
-                self.begin(min(B, last - first))
-                for b in range(self.space.B):
-                    self.copy_stream(&old, rows[first + b], b, False)
-                for t in range(n):
-                    memcpy(self.space.x, &x[t, first], self.space.B * sizeof(int))
-                    self.network.kernels.log_probabilities(&self.w, &self.space, self.space.x, 1, self.log_p)
-                    for b in range(self.space.B):
-                        i, log_p = first + b, self.log_p[b]
-                        sums[0, i] += log_p
-                        sums[1, i] += log_p
-                        if log_p < sums[2, i] or log_p != log_p:
-                            sums[2, i] = log_p
+                self.begin(min(self.B, last - first))
+                self.copy_chosen(&old, &rows[first])
+                self.read_columns(x, first, sums)
                 self.copy(&new, first, True)
                 first += self.space.B
-            self.begin(B)
+            self.begin(self.B)
             restore_denormals(mode)
 
     cdef void begin(self, Py_ssize_t B) noexcept nogil:
         """Use the first B streams of the memory."""
-        self.space.B, self.space.step_stride = B, B * self.network.net.H
+        self.space.B = B
+        self.space.layers.step_stride = B * self.network.net.dims.H
+
+    cdef void copy_chosen(self, const StateArrays* state, const Py_ssize_t* rows) noexcept nogil:
+        """Copy the streams rows[b] of a state into the session."""
+        cdef Py_ssize_t b
+        for b in range(self.space.B):
+            self.copy_stream(state, rows[b], b, False)
+
+    cdef void read_columns(self, const int[:, ::1] x, Py_ssize_t first, double[:, ::1] sums) noexcept nogil:
+        """Read the columns of x (n, N) from the first on, one for each stream in use; change their `sums` (3, N)."""
+        cdef Py_ssize_t t, b, i
+        cdef double log_p
+        for t in range(x.shape[0]):
+            memcpy(self.space.x, &x[t, first], self.space.B * sizeof(int))
+            self.network.kernels.log_probabilities(&self.w, &self.space, self.space.x, 1, self.log_p)
+            for b in range(self.space.B):
+                i = first + b
+                log_p = self.log_p[b]
+                sums[0, i] += log_p
+                sums[1, i] += log_p
+                if log_p < sums[2, i] or log_p != log_p:
+                    sums[2, i] = log_p
 
     def logits_before(self, const int[:, ::1] x not None, tuple state, y, SharedStep shared=None):
         """y[t, b] (V,) = the logits that predict x[t, b]; the state advances over all of x (n, B)."""
-        shape = x.shape[0], self.B, self.network.net.V
+        shape = x.shape[0], self.B, self.network.net.dims.V
         self.advance(x, state, shared, NULL, address("logits", y, self.network.itemsize, shape))
 
     def log_likelihoods(self, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
@@ -217,8 +226,10 @@ cdef class Session:
         """
         cdef StateArrays found
         cdef Strings strings
+        cdef Py_ssize_t symbols = self.network.net.dims.symbols
         cdef Py_ssize_t b
-        cdef bint begin = start is not None, known
+        cdef bint begin = start is not None
+        cdef bint known
         cdef float_mode mode
         require_size("lengths", lengths.shape[0], self.B)
         require_size("starts", starts.shape[0], self.B)
@@ -231,42 +242,87 @@ cdef class Session:
         if first < 0:
             raise ValueError(f"first must be at least 0, not {first}")
         if begin:
-            self.find(start, False, &found)
+            self.find(start, writable=False, found=&found)
             require_size("streams of the start", found.streams, 1)
         self.space.shared = NULL if shared is None else shared.checked(self.network, self.B)
         cdef Workspace space = self.space
-        strings.ids, strings.starts, strings.lengths = &ids[0], &starts[0], &lengths[0]
-        strings.first, strings.last, strings.least = first, last, least
+        strings.ids = &ids[0]
+        strings.starts = &starts[0]
+        strings.lengths = &lengths[0]
+        strings.first = first
+        strings.last = last
+        strings.least = least
         with nogil:
             mode = flush_denormals()
-            for b in range(self.B if begin else 0):
-                self.copy_stream(&found, 0, b, False)
+            if begin:
+                for b in range(self.B):
+                    self.copy_stream(&found, 0, b, False)
             known = self.network.kernels.log_likelihoods(&self.w, &space, &strings, &out[0])
             restore_denormals(mode)
         if not known:
-            raise ValueError(f"ids must be from 0 to {self.network.net.symbols - 1}, below the vocabulary's size "
-                             f"{self.network.net.symbols}")
+            raise ValueError(f"ids must be from 0 to {symbols - 1}, below the vocabulary's size {symbols}")
 
     def hidden(self) -> tuple:
-        """The states (L, T + 1, B, H) of the last call's last T symbols or fewer, with the units' padding."""
-        cdef NetworkPlaces* net = &self.network.net
-        dtype = np.float32 if self.network.itemsize == sizeof(float) else np.float64
-        shape = net.L, self.T + 1, self.B, net.H
+        """Return the states (L, T + 1, B, H) of the last call's last T symbols or fewer, with the units' padding."""
+        if self.network.net.cell.has_c:
+            return self.view_of(self.space.layers.h), self.view_of(self.space.layers.c)
+        return self.view_of(self.space.layers.h),
+
+    cdef object view_of(self, const real* states):
+        """Return a view of one of the session's arrays of states, (L, T + 1, B, H)."""
+        cdef Dims* dims = &self.network.net.dims
         cdef unsigned char[::1] memory = self.memory
-        found = []
-        for k in range(2 if net.has_c else 1):
-            first = <char*>(self.space.c if k else self.space.h) - <char*>&memory[0]
-            count = net.L * (self.T + 1) * self.B * net.H
-            found.append(self.memory[first:first + count * self.network.itemsize].view(dtype).reshape(shape))
-        return tuple(found)
+        cdef Py_ssize_t first = <const char*>states - <const char*>&memory[0]
+        cdef Py_ssize_t n_bytes = dims.L * (self.T + 1) * self.B * dims.H * self.network.itemsize
+        dtype = np.float32 if self.network.itemsize == sizeof(float) else np.float64
+        return self.memory[first:first + n_bytes].view(dtype).reshape(dims.L, self.T + 1, self.B, dims.H)
 
 
 cdef enum:
     CACHE_LINE = 64  # bytes
 
 
+cdef struct Room:  # memory given to one array after the other
+    char* base  # NULL: only sizes are wanted
+    Py_ssize_t used  # bytes
+
+
+cdef Py_ssize_t place_arrays(Network network, Py_ssize_t T, Py_ssize_t B, char* base, SessionArrays* arrays) noexcept:
+    """Give each array of a session the next part of the memory at `base`; return how many bytes they need."""
+    cdef NetworkPlaces* net = &network.net
+    cdef LayerArrays* layers = &arrays.space.layers
+    cdef Py_ssize_t size = network.itemsize
+    cdef Py_ssize_t rows = T * B
+    cdef Py_ssize_t states = net.dims.L * (T + 1) * B * net.dims.H
+    cdef Py_ssize_t gates = 0 if net.cell.z_in_h else rows * net.dims.ldg
+    cdef Py_ssize_t scratch = network.kernels.operand_elements(rows, net.dims.H)
+    cdef Room room = Room(base, 0)
+    memset(arrays, 0, sizeof(SessionArrays))
+    network.kernels.size_workspace(net, T, B, &arrays.space)
+    layers.h = <real*>next_part(&room, states * size)
+    layers.c = <real*>next_part(&room, states * size) if net.cell.has_c else NULL
+    layers.gates = <real*>next_part(&room, gates * size)
+    layers.gates_stride = 0  # all layers share them
+    # With a boundary, a row for the states of one step.
+    layers.cut = <real*>next_part(&room, B * net.dims.ldg * size) if net.boundary.symbol >= 0 else NULL
+    arrays.space.scratch = <real*>next_part(&room, scratch * size) if scratch else NULL
+    arrays.space.decoder.y = <real*>next_part(&room, (rows + 1) * net.dims.V * size)
+    arrays.space.inputs.before = <int*>next_part(&room, B * sizeof(int)) if net.inputs.has_before else NULL
+    arrays.space.x = <int*>next_part(&room, rows * sizeof(int))
+    arrays.sums = <double*>next_part(&room, sums_size(net.dims.V) * sizeof(double))
+    arrays.log_p = <double*>next_part(&room, rows * sizeof(double))
+    return room.used
+
+
+cdef inline char* next_part(Room* room, Py_ssize_t n_bytes) noexcept:
+    """Return the next part of the memory, from a cache line on."""
+    cdef Py_ssize_t first = room.used
+    room.used += whole_lines(n_bytes)
+    return NULL if room.base == NULL else room.base + first
+
+
 cdef inline Py_ssize_t whole_lines(Py_ssize_t n_bytes) noexcept nogil:
-    """A number of bytes, rounded up to whole cache lines."""
+    """Return a number of bytes, rounded up to whole cache lines."""
     return (n_bytes + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
 
 
@@ -280,7 +336,7 @@ cdef inline void copy_bytes(char* outside, char* inside, Py_ssize_t n, bint out)
 
 cdef char* state_address(array, Py_ssize_t itemsize, Py_ssize_t layers, Py_ssize_t units, bint writable,
                          Py_ssize_t* streams) except? NULL:
-    """The address of a state's array (layers, streams, units), after checking it; sets `streams` if unknown (-1)."""
+    """Return the address of a state's array (layers, streams, units), after checking it; set `streams` if it is -1."""
     cdef Numbers found = numbers("state", array, 3, writable)
     if streams[0] < 0:
         streams[0] = found.shape[1]

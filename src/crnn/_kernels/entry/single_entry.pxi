@@ -6,13 +6,13 @@ from ..inference.pcg64 cimport multiplied, next_uniform, wide
 
 
 def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize, bint bfloat16=False, bint int8=False) -> int:
-    """The number of elements of a matrix (K, N) packed in panels, with elements of `itemsize` bytes."""
-    return kernels_for(itemsize, bfloat16, int8).packed_elements(K, N)
+    """Return the number of elements of a matrix (K, N) packed in panels, with elements of `itemsize` bytes."""
+    return kernels_for(itemsize, bfloat16=bfloat16, int8=int8).packed_elements(K, N)
 
 
 def operand_size(Py_ssize_t rows, Py_ssize_t K, bint bfloat16, bint int8=False) -> int:
-    """The number of elements of the buffer for a product's left operand (rows, K), float32 if rounded."""
-    return kernels_for(sizeof(float), bfloat16, int8).operand_elements(rows, K)
+    """Return the number of elements of the buffer for a product's left operand (rows, K), float32 if rounded."""
+    return kernels_for(sizeof(float), bfloat16=bfloat16, int8=int8).operand_elements(rows, K)
 
 
 def pack_panels(W, bint transposed, bint one_row, panels, bint bfloat16=False, scales=None):
@@ -20,15 +20,16 @@ def pack_panels(W, bint transposed, bint one_row, panels, bint bfloat16=False, s
 
     If `scales` of its columns are given, W (not transposed) contains 8-bit integers.
     """
-    cdef Numbers w = numbers("W", W, 2, False)
-    cdef const Kernels* kernels = kernels_for(w.itemsize, bfloat16, scales is not None)
-    cdef Py_ssize_t rows = w.shape[0], columns = w.shape[1]
+    cdef Numbers w = numbers("W", W, 2, writable=False)
+    cdef const Kernels* kernels = kernels_for(w.itemsize, bfloat16=bfloat16, int8=scales is not None)
+    cdef Py_ssize_t rows = w.shape[0]
+    cdef Py_ssize_t columns = w.shape[1]
     cdef Py_ssize_t size = kernels.packed_elements(rows, columns)
     cdef const real* of_columns = NULL
     if transposed:
         size = kernels.packed_elements(columns, rows)
     if scales is not None:
-        of_columns = address("scales", scales, w.itemsize, (columns,), False)
+        of_columns = address("scales", scales, w.itemsize, (columns,), writable=False)
     cdef real* out = address("panels", panels, w.itemsize, (size,))
     with nogil:
         kernels.pack_matrix(w.first, rows, columns, transposed, one_row, out)
@@ -41,11 +42,14 @@ def multiply(a, panels, bint one_row, c, room=None, bint int8=False):
 
     If `room` is given, see `operand_size`, the operands are rounded to bfloat16 or, with `int8`, to integers.
     """
-    cdef Numbers left = numbers("a", a, 2, False), out = numbers("c", c, 2, True)
-    cdef const Kernels* kernels = kernels_for(left.itemsize, room is not None and not int8, int8)
-    cdef Py_ssize_t M = left.shape[0], K = left.shape[1], N = out.shape[1]
+    cdef Numbers left = numbers("a", a, 2, writable=False)
+    cdef Numbers out = numbers("c", c, 2, writable=True)
+    cdef const Kernels* kernels = kernels_for(left.itemsize, bfloat16=room is not None and not int8, int8=int8)
+    cdef Py_ssize_t M = left.shape[0]
+    cdef Py_ssize_t K = left.shape[1]
+    cdef Py_ssize_t N = out.shape[1]
     address("c", c, left.itemsize, (M, N))
-    cdef real* right = address("panels", panels, left.itemsize, (kernels.packed_elements(K, N),), False)
+    cdef real* right = address("panels", panels, left.itemsize, (kernels.packed_elements(K, N),), writable=False)
     cdef real* rounded = NULL
     if room is not None or int8:
         rounded = address("room", room, left.itemsize, (kernels.operand_elements(M, K),))
@@ -64,7 +68,8 @@ def space_streams(uint64_t[:, ::1] states not None, const uint64_t[::1] multipli
     with nogil:
         for i in range(1, states.shape[0]):
             state = multiplied(wide(&states[i - 1, 0]), wide(&multiplier[0]), wide(&plus[0]))
-            states[i, 0], states[i, 1] = state.high, state.low
+            states[i, 0] = state.high
+            states[i, 1] = state.low
 
 
 def uniforms(uint64_t[:, ::1] states not None, const uint64_t[::1] increment not None, double[:, ::1] out not None):
@@ -84,9 +89,10 @@ def uniforms(uint64_t[:, ::1] states not None, const uint64_t[::1] increment not
 
 cdef inline void add_row(double factor, const Numbers* logits, Py_ssize_t i, Py_ssize_t V, double* row) noexcept nogil:
     """row += factor times row i of some logits, float32 or float64, for the first V symbols"""
-    cdef Py_ssize_t w, start = i * logits.shape[1]
+    cdef Py_ssize_t start = i * logits.shape[1]
     cdef const float* single = <const float*>logits.first
     cdef const double* exact = <const double*>logits.first
+    cdef Py_ssize_t w
     if logits.itemsize == <Py_ssize_t>sizeof(float):
         for w in range(V):
             row[w] += factor * single[start + w]
@@ -97,10 +103,11 @@ cdef inline void add_row(double factor, const Numbers* logits, Py_ssize_t i, Py_
 
 cdef double mix_row(const Numbers* rows, const double* weights, int members, Py_ssize_t i, int x, Py_ssize_t V,
                     const Kernels* kernels, double* row) noexcept nogil:
-    """return log softmax(sum_k weights[k] rows[k][i])[x]; row (V,) = a multiple of the softmax"""
+    """Return log softmax(sum_k weights[k] rows[k][i])[x]; row (V,) becomes a multiple of the softmax."""
     cdef Py_ssize_t w
     cdef int k
-    cdef double largest, at_target, total = 0
+    cdef double largest, at_target
+    cdef double total = 0
     for w in range(V):
         row[w] = 0
     for k in range(members):
@@ -119,7 +126,7 @@ cdef double mix_row(const Numbers* rows, const double* weights, int members, Py_
 
 
 cdef inline double number_at(const Numbers* logits, Py_ssize_t i, Py_ssize_t w) noexcept nogil:
-    """return element w of row i of some logits, float32 or float64"""
+    """Return element w of row i of some logits, float32 or float64."""
     if logits.itemsize == <Py_ssize_t>sizeof(float):
         return (<const float*>logits.first)[i * logits.shape[1] + w]
     return (<const double*>logits.first)[i * logits.shape[1] + w]
@@ -133,7 +140,8 @@ cdef void move_weights(const Numbers* rows, double* weights, int members, Py_ssi
     """
     cdef Py_ssize_t w
     cdef int k
-    cdef double derivative, at_target, total = 0
+    cdef double derivative, at_target
+    cdef double total = 0
     for w in range(V):
         total += row[w]
     for k in range(members):
@@ -150,13 +158,15 @@ cdef void move_weights(const Numbers* rows, double* weights, int members, Py_ssi
 cdef int mixed_numbers(tuple logits, Py_ssize_t classes_of_weights, Py_ssize_t columns, const int[::1] classes,
                        const int[::1] x, Py_ssize_t V, Numbers* rows) except -1:
     """rows[k] = the numbers of logits[k], checked; return how many there are"""
-    cdef Py_ssize_t i, k, n = x.shape[0], members = len(logits)
+    cdef Py_ssize_t n = x.shape[0]
+    cdef Py_ssize_t members = len(logits)
+    cdef Py_ssize_t i, k
     if not 1 <= members <= 64:
         raise ValueError(f"a mixture has 1 to 64 members, not {members}")
     require_size("weights", columns, members)
     require_size("classes", classes.shape[0], n)
     for k in range(members):
-        rows[k] = numbers("logits", logits[k], 2, False)
+        rows[k] = numbers("logits", logits[k], 2, writable=False)
         require_size("rows of logits", rows[k].shape[0], n)
         if rows[k].shape[1] < V:
             raise ValueError(f"logits must have at least {V} columns, one per symbol, not {rows[k].shape[1]}")
@@ -176,7 +186,9 @@ def mixture_log_probabilities(tuple logits not None, const double[:, ::1] weight
     Each of up to 64 `logits` is (n, V), possibly with extra columns, which are ignored; `row` (V,) is scratch.
     """
     cdef Numbers rows[64]
-    cdef Py_ssize_t i, n = x.shape[0], V = row.shape[0]
+    cdef Py_ssize_t n = x.shape[0]
+    cdef Py_ssize_t V = row.shape[0]
+    cdef Py_ssize_t i
     cdef const Kernels* kernels = kernels_for(sizeof(double))
     cdef int members = mixed_numbers(logits, weights.shape[0], weights.shape[1], classes, x, V, rows)
     require_size("output", out.shape[0], n)
@@ -194,7 +206,9 @@ def moving_mixture_log_probabilities(tuple logits not None, double[:, ::1] weigh
     used[i] (K,) = the weights that predicted x[i]; see `move_weights`.
     """
     cdef Numbers rows[64]
-    cdef Py_ssize_t i, k, n = x.shape[0], V = row.shape[0]
+    cdef Py_ssize_t n = x.shape[0]
+    cdef Py_ssize_t V = row.shape[0]
+    cdef Py_ssize_t i, k
     cdef const Kernels* kernels = kernels_for(sizeof(double))
     cdef int members = mixed_numbers(logits, weights.shape[0], weights.shape[1], classes, x, V, rows)
     cdef double* of_class

@@ -22,9 +22,14 @@ cdef class Optimizer:
 
     def __cinit__(self, kind, double clip, double clip_norm, double weight_decay, double beta_1=0.9,
                  double beta_2=0.999):
-        self.number, self.sparse, self.state_arrays = kind.number, kind.sparse, len(kind.state)
-        self.clip, self.clip_norm, self.weight_decay = clip, clip_norm, weight_decay
-        self.beta_1, self.beta_2 = beta_1, beta_2
+        self.number = kind.number
+        self.sparse = kind.sparse
+        self.state_arrays = len(kind.state)
+        self.clip = clip
+        self.clip_norm = clip_norm
+        self.weight_decay = weight_decay
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
 
 
 cdef class Barrier:
@@ -67,13 +72,13 @@ cdef class Cursor:
 
 
 def reduced_size(Network network not None) -> int:
-    """The number of elements of the first shard's gradient if a reducer sums the gradients of several processes."""
+    """Return the number of elements of the first shard's gradient if a reducer sums those of several processes."""
     network.require_mode(True)
-    return network.net.end + network.net.table_rows + 2
+    return network.net.n_weights + network.net.inputs.table_rows + 2
 
 
 def squares_size(Network network not None) -> int:
-    """The number of sums of squares of the gradient that a team keeps, for its norm."""
+    """Return the number of sums of squares of the gradient that a team keeps, for its norm."""
     network.require_mode(True)
     return network.kernels.squares_size(&network.net)
 
@@ -135,9 +140,12 @@ cdef void fill_poll(Training* run, team, Reduction* reduction) except *:
     cdef int s
     cdef double products = 0
     for s in range(run.own_shards):
-        products += <double>run.work[s].T * run.work[s].B * run.weights.net.end
+        products += <double>run.work[s].T * run.work[s].B * run.weights.net.n_weights
     reduction.team = <PyObject*>team
-    run.poll.barrier, run.poll.next, run.poll.ask, run.poll.context = run.team.barrier, 0, NULL, reduction
+    run.poll.barrier = run.team.barrier
+    run.poll.next = 0
+    run.poll.context = reduction
+    run.poll.ask = NULL
     if run.team.rank == 0:
         run.poll.ask = ask_python
     for s in range(run.own_shards):
@@ -146,125 +154,175 @@ cdef void fill_poll(Training* run, team, Reduction* reduction) except *:
 
 cdef void fill_team(Training* run, Network network, team, int rank, Reduction* reduction) except *:
     """Set what all threads share: the gradients of all shards, which symbols occur in them, and the barrier."""
-    cdef int s, most, group_size = network.net.group_size
-    cdef list shards = team.shards
-    cdef double[::1] losses = team.losses, squares = team.squares
     cdef Barrier barrier = team.barrier
-    cdef unsigned char[::1] occurs
-    cdef int[:, ::1] x
-    cdef Py_ssize_t size, T = 0
-    if len(shards) > MAX_SHARDS:
-        raise ValueError(f"a team has at most {MAX_SHARDS} shards, not {len(shards)}")
-    if not shards:
-        raise ValueError("a team needs at least 1 shard")
-    run.team.shards, run.team.threads, run.team.rank = len(shards), team.n_threads, rank
-    if not 0 <= rank < run.team.threads:
-        raise ValueError(f"rank must be from 0 to {run.team.threads - 1}, not {rank}")
-    most = run.team.shards * group_size
-    if run.team.threads > most or group_size > 1 and run.team.threads < most:
-        raise ValueError(f"{run.team.shards} shards in groups of {group_size} threads cannot use {run.team.threads}")
-    run.team.streams, run.team.reduce = team.n_streams, NULL
+    cdef double[::1] losses = team.losses
+    cdef double[::1] squares = team.squares
+    fill_threads(run, network, team, rank)
+    run.team.streams = team.n_streams
+    run.team.reduce = NULL
     # Small arrays are not worth it: a page that is read before it is written costs the system two faults.
-    run.fresh = team.fresh and network.net.end * network.itemsize >= TOUCHED_BYTES
+    run.fresh = team.fresh and network.net.n_weights * network.itemsize >= TOUCHED_BYTES
     if team.reduce is not None:
         reduction.team = <PyObject*>team
-        run.team.reduce, run.team.reduce_context = call_reducer, reduction
+        run.team.reduce = call_reducer
+        run.team.reduce_context = reduction
+    fill_gradients(run, network, team.shards)
+    require_size("losses", losses.shape[0], run.team.shards)
+    require_size("sums of squares", squares.shape[0], squares_size(network))
+    if barrier is None:
+        raise ValueError("the team has no barrier")
+    require_size("threads at the barrier", barrier.barrier.n_threads, run.team.threads)
+    run.team.losses = &losses[0]
+    run.team.squares = &squares[0]
+    run.team.barrier = &barrier.barrier
+
+
+cdef void fill_threads(Training* run, Network network, team, int rank) except *:
+    """Set the numbers of shards and threads, and the thread's rank, after checking that they fit each other."""
+    cdef int group_size = network.net.packing.group_size
+    cdef int shards = len(team.shards)
+    cdef int threads = team.n_threads
+    cdef int most = shards * group_size
+    if shards > MAX_SHARDS:
+        raise ValueError(f"a team has at most {MAX_SHARDS} shards, not {shards}")
+    if shards == 0:
+        raise ValueError("a team needs at least 1 shard")
+    if not 0 <= rank < threads:
+        raise ValueError(f"rank must be from 0 to {threads - 1}, not {rank}")
+    if threads > most or group_size > 1 and threads < most:
+        raise ValueError(f"{shards} shards in groups of {group_size} threads cannot use {threads}")
+    run.team.shards = shards
+    run.team.threads = threads
+    run.team.rank = rank
+
+
+cdef void fill_gradients(Training* run, Network network, list shards) except *:
+    """Set the gradient of each shard, and where its first thread marks the rows of input tables that occur."""
+    cdef unsigned char[::1] occurs
+    cdef int[:, ::1] x
+    cdef int group_size = network.net.packing.group_size
+    cdef Py_ssize_t size
+    cdef Py_ssize_t T = 0
+    cdef int s
     for s in range(run.team.shards):
-        size = reduced_size(network) if s == 0 and run.team.reduce != NULL else network.net.end
+        size = network.net.n_weights
+        if s == 0 and run.team.reduce != NULL:
+            size = reduced_size(network)
         run.team.d[s] = address("gradient", shards[s].gradient, network.itemsize, (size,))
         if len(shards[s].threads) < group_size:
             raise ValueError(f"a shard needs the arrays of {group_size} threads, but has those of "
                              f"{len(shards[s].threads)}")
-        x, occurs = shards[s].threads[0].x, shards[s].threads[0].occurs
+        x = shards[s].threads[0].x
+        occurs = shards[s].threads[0].occurs
         if x is None or occurs is None:
             raise TypeError("x and occurs must be arrays, not None")
         require_rows(x.shape[0] - 1, x.shape[1])
         T = T or x.shape[0] - 1
         require_size("time steps of a shard", x.shape[0] - 1, T)
         run.team.occurs[s] = &occurs[0]
-    require_size("losses", losses.shape[0], run.team.shards)
-    require_size("sums of squares", squares.shape[0], squares_size(network))
-    if barrier is None:
-        raise ValueError("the team has no barrier")
-    require_size("threads at the barrier", barrier.barrier.n_threads, run.team.threads)
-    run.team.losses, run.team.squares, run.team.barrier = &losses[0], &squares[0], &barrier.barrier
 
 
 cdef void fill_shards(Training* run, Network network, list shards, double dropout) except *:
     """Set the workspaces of the shards that the thread works on: several, or one together with its group."""
-    cdef int s, first, last, member = 0
-    if network.net.group_size > 1:
-        first, member = run.team.rank // network.net.group_size, run.team.rank % network.net.group_size
+    cdef int group_size = network.net.packing.group_size
+    cdef int member = 0
+    cdef int s, first, last
+    cdef Workspace* work
+    if group_size > 1:
+        first = run.team.rank // group_size
         last = first + 1
+        member = run.team.rank % group_size
     else:
         first = run.team.rank * run.team.shards // run.team.threads
         last = (run.team.rank + 1) * run.team.shards // run.team.threads
     run.own_shards = last - first
     for s in range(first, last):
-        fill_workspace(run, &run.work[s - first], network, shards[s], shards[s].threads[member], dropout)
-        fill_group(run, &run.work[s - first], network, shards[s], member)
-        run.work[s - first].shard, run.work[s - first].d = s, run.team.d[s]
+        work = &run.work[s - first]
+        fill_workspace(run, work, network, shards[s], shards[s].threads[member], dropout)
+        fill_group(work, network, shards[s], member)
+        work.shard = s
+        work.d = run.team.d[s]
 
 
 cdef void fill_workspace(Training* run, Workspace* work, Network network, shard, own, double dropout) except *:
     """Set the arrays that a thread of a shard works on; `own` is its own workspace."""
     cdef NetworkPlaces* net = &network.net
     cdef int[:, ::1] x = shard.threads[0].x
-    cdef Py_ssize_t T = x.shape[0] - 1, B = x.shape[1]
+    cdef Py_ssize_t T = x.shape[0] - 1
+    cdef Py_ssize_t B = x.shape[1]
     network.kernels.size_workspace(net, T, B, work)
     fill_arrays(work, shard_arrays(network, T, B, dropout > 0), shard, network.itemsize)
     fill_arrays(work, thread_arrays(network, T, B), own, network.itemsize)
-    work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream
+    work.dropout.rate = dropout
+    work.dropout.first_stream = shard.first_stream
     fill_requests(work, network, shard)
-    if not net.many and work.block < T:
-        raise ValueError(f"a network packed for few rows takes at most {work.block} time steps of {B} streams, not "
-                         f"{T}. Pack it with many=True.")
-    if net.gemm != NULL and max(T * B, net.V, net.E, net.G * net.H, net.ldg) > INT_MAX:
-        raise ValueError(f"{T} time steps x {B} streams, {net.G * net.H} gates or {net.V} symbols exceed a BLAS's "
-                         f"largest size, {INT_MAX}")
+    require_few_rows(net, work)
     if not 0 <= work.dropout.first_stream <= run.team.streams - B:
         raise ValueError(f"{B} streams from {shard.first_stream} on exceed the team's {run.team.streams} streams")
 
 
+cdef int require_few_rows(const NetworkPlaces* net, const Workspace* work) except -1:
+    """Raise an error if a network that is not packed for many rows, but multiplies by a BLAS, gets too many."""
+    cdef Py_ssize_t N = net.dims.G * net.dims.H
+    cdef Py_ssize_t rows = work.T * work.B
+    if not net.packing.many and work.block < work.T:
+        raise ValueError(f"a network packed for few rows takes at most {work.block} time steps of {work.B} streams, "
+                         f"not {work.T}. Pack it with many=True.")
+    if net.packing.gemm != NULL and max(rows, net.dims.V, net.dims.E, N, net.dims.ldg) > INT_MAX:
+        raise ValueError(f"{work.T} time steps x {work.B} streams, {N} gates or {net.dims.V} symbols exceed a BLAS's "
+                         f"largest size, {INT_MAX}")
+    return 0
+
+
 cdef void fill_requests(Workspace* work, Network network, shard) except *:
     """Set what a caller may request in addition to the update: loss weights, and the gradients of the states."""
-    cdef Py_ssize_t T = work.T, B = work.B, size = network.itemsize
-    shape = (network.net.L, T, B, network.net.H)
-    work.loss_weights = work.kept_dh = work.kept_dc = NULL
+    cdef Py_ssize_t T = work.T
+    cdef Py_ssize_t B = work.B
+    cdef Py_ssize_t size = network.itemsize
+    shape = (network.net.dims.L, T, B, network.net.dims.H)
+    work.decoder.loss_weights = NULL
+    work.layers.kept_dh = NULL
+    work.layers.kept_dc = NULL
     if shard.loss_weights is not None:
-        work.loss_weights = address("weights of the losses", shard.loss_weights, size, (T, B), False)
+        work.decoder.loss_weights = address("weights of the losses", shard.loss_weights, size, (T, B), writable=False)
     if shard.state_gradients is not None:
-        require_size("gradients of states", len(shard.state_gradients), 2 if network.net.has_c else 1)
-        work.kept_dh = address("gradients of h", shard.state_gradients[0], size, shape)
-        if network.net.has_c:
-            work.kept_dc = address("gradients of c", shard.state_gradients[1], size, shape)
+        require_size("gradients of states", len(shard.state_gradients), 2 if network.net.cell.has_c else 1)
+        work.layers.kept_dh = address("gradients of h", shard.state_gradients[0], size, shape)
+        if network.net.cell.has_c:
+            work.layers.kept_dc = address("gradients of c", shard.state_gradients[1], size, shape)
 
 
-cdef void fill_group(Training* run, Workspace* work, Network network, shard, int member) except *:
+cdef void fill_group(Workspace* work, Network network, shard, int member) except *:
     """Set the thread's rank in its shard's group."""
     cdef Barrier barrier = shard.barrier
     if barrier is None:
         raise ValueError("a shard has no barrier")
-    require_size("threads at a shard's barrier", barrier.barrier.n_threads, network.net.group_size)
-    work.group.threads, work.group.rank = network.net.group_size, member
+    require_size("threads at a shard's barrier", barrier.barrier.n_threads, network.net.packing.group_size)
+    work.group.threads = network.net.packing.group_size
+    work.group.rank = member
     work.group.barrier = &barrier.barrier
 
 
 cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list state) except *:
     """Set the optimizer's step and its state."""
+    shape = (network.net.n_weights,)
     require_size("arrays of optimizer state", len(state), optimizer.state_arrays)
-    run.rule.number, run.rule.sparse = optimizer.number, optimizer.sparse
-    run.rule.clip, run.rule.weight_decay = optimizer.clip, optimizer.weight_decay
-    run.rule.beta_1, run.rule.beta_2 = optimizer.beta_1, optimizer.beta_2
-    run.rule.first = address("optimizer state", state[0], network.itemsize, (network.net.end,))
-    run.rule.second = address("optimizer state", state[len(state) - 1], network.itemsize, (network.net.end,))
+    run.rule.number = optimizer.number
+    run.rule.sparse = optimizer.sparse
+    run.rule.clip = optimizer.clip
+    run.rule.weight_decay = optimizer.weight_decay
+    run.rule.beta_1 = optimizer.beta_1
+    run.rule.beta_2 = optimizer.beta_2
+    run.rule.first = address("optimizer state", state[0], network.itemsize, shape)
+    run.rule.second = address("optimizer state", state[len(state) - 1], network.itemsize, shape)
     run.clip_norm = optimizer.clip_norm
 
 
 cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
     """Set the ids that the streams read, after checking that the block contains everything to be read."""
     cdef Py_buffer view
-    cdef Py_ssize_t T = run.work[0].T, symbols
+    cdef Py_ssize_t T = run.work[0].T
+    cdef Py_ssize_t symbols
     PyObject_GetBuffer(ids, &view, PyBUF_STRIDES | PyBUF_FORMAT)
     try:
         if view.format.decode() not in ("B", "H", "I", "L") or view.itemsize > 4:
@@ -277,8 +335,10 @@ cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
             raise ValueError(f"a block's rows must be contiguous ids of {view.itemsize} bytes, but their strides are "
                              f"({view.strides[0]}, {view.strides[1]})")
         symbols = view.shape[1]
-        run.id_width, run.row_stride, run.position = view.itemsize, view.strides[0], position
         run.ids = <const unsigned char*>view.buf
+        run.id_width = view.itemsize
+        run.row_stride = view.strides[0]
+        run.position = position
     finally:
         PyBuffer_Release(&view)
     if position < 0:
@@ -293,8 +353,18 @@ cdef void update_cursor(Cursor cursor, const Training* run) except *:
     """Set the progress of training after a call."""
     cursor.position = run.position
     cursor.n_steps += run.done
-    cursor.smooth_loss, cursor.last_loss, cursor.diverged = run.smooth_loss, run.last_loss, run.diverged
+    cursor.smooth_loss = run.smooth_loss
+    cursor.last_loss = run.last_loss
+    cursor.diverged = run.diverged
     cursor.gradient_norm = run.norm
+
+
+cdef int require_known(Network network, const Training* run) except -1:
+    """Raise an error if the chunks had an unknown symbol."""
+    cdef Py_ssize_t V = network.net.dims.V
+    if not run.known:
+        raise ValueError(f"ids must be from 0 to {V - 1}, below the vocabulary's size {V}")
+    return 0
 
 
 def train(Network network not None, params, panels, Optimizer optimizer not None, list optimizer_state not None, team,
@@ -312,19 +382,24 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     cdef Training run
     cdef Reduction reduction
     fill_team(&run, network, team, rank, &reduction)
-    run.weights = network.weights(params, panels, True)
+    run.weights = network.weights(params, panels, writable=True)
     fill_rule(&run, network, optimizer, optimizer_state)
     fill_shards(&run, network, team.shards, settings.dropout)
     fill_poll(&run, team, &reduction)
     run.rates = &rates[0] if rates.shape[0] else NULL
-    run.n_steps, run.steps_before, run.zero_state = rates.shape[0], cursor.n_steps, zero_state
+    run.n_steps = rates.shape[0]
+    run.steps_before = cursor.n_steps
     run.optimizer_steps = cursor.n_steps - cursor.optimizer_start
-    run.team.weight_dropout, run.team.state_reset = settings.weight_dropout, settings.state_reset
-    if network.net.in_place and (run.team.weight_dropout > 0 or run.team.streams != 1):
+    run.zero_state = zero_state
+    run.team.weight_dropout = settings.weight_dropout
+    run.team.state_reset = settings.state_reset
+    if network.net.packing.in_place and (run.team.weight_dropout > 0 or run.team.streams != 1):
         raise ValueError("weight dropout and several streams need packed recurrent weights (in_place=False)")
     run.dropout_seed = settings.dropout_seed
-    run.loss_scale, run.smoothing = settings.seq_length / <double>run.work[0].T, SMOOTHING
-    run.smooth_loss, run.last_loss = cursor.smooth_loss, cursor.last_loss
+    run.loss_scale = settings.seq_length / <double>run.work[0].T
+    run.smoothing = SMOOTHING
+    run.smooth_loss = cursor.smooth_loss
+    run.last_loss = cursor.last_loss
     fill_block(&run, ids, cursor.position)
     with nogil:
         reduction.mode = flush_denormals()
@@ -335,8 +410,7 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
         update_cursor(cursor, &run)  # an error comes between two steps
     if rank == 0 and team.error is not None:
         raise team.error
-    if not run.known:
-        raise ValueError(f"ids must be from 0 to {network.net.V - 1}, below the vocabulary's size {network.net.V}")
+    require_known(network, &run)
 
 
 def loss_and_gradients(Network network not None, params, panels, team, ids) -> float:
@@ -354,8 +428,12 @@ def loss_and_gradients(Network network not None, params, panels, team, ids) -> f
     run.weights = network.weights(params, panels)
     fill_shards(&run, network, team.shards, 0)
     fill_poll(&run, team, &reduction)
-    run.n_steps, run.steps_before, run.dropout_seed = 1, 0, 0
-    run.team.weight_dropout, run.team.state_reset, run.clip_norm = 0, 0, INFINITY
+    run.n_steps = 1
+    run.steps_before = 0
+    run.dropout_seed = 0
+    run.clip_norm = INFINITY
+    run.team.weight_dropout = 0
+    run.team.state_reset = 0
     fill_block(&run, ids, 0)
     with nogil:
         reduction.mode = flush_denormals()
@@ -363,6 +441,5 @@ def loss_and_gradients(Network network not None, params, panels, team, ids) -> f
         restore_denormals(reduction.mode)
     if team.error is not None:
         raise team.error
-    if not run.known:
-        raise ValueError(f"ids must be from 0 to {network.net.V - 1}, below the vocabulary's size {network.net.V}")
+    require_known(network, &run)
     return losses[0]

@@ -5,21 +5,27 @@ from .sampler cimport argmax, filter_logits, pick, unnormalized_softmax
 
 
 cdef inline bint is_letter(const RowMixture* mixture, int symbol) noexcept nogil:
+    """Return whether a symbol is a letter; -1, before the beginning, is none."""
     return 0 <= symbol < mixture.source.symbols and mixture.letters[symbol]
 
 
 cdef inline void mix_row(const RowMixture* mixture, Py_ssize_t V, Py_ssize_t text, real* y) noexcept nogil:
     """y = own y + other log P(w | the text so far), by the other model, for the symbols w"""
-    cdef Py_ssize_t w, letters = 0, length = mixture.texts.lengths[text], n = mixture.context
-    cdef Py_ssize_t drawn = min(n, length), kept = n - drawn
+    cdef Py_ssize_t n = mixture.context
+    cdef Py_ssize_t length = mixture.texts.lengths[text]
+    cdef Py_ssize_t drawn = min(n, length)  # of the last n symbols
+    cdef Py_ssize_t kept = n - drawn
+    cdef const int* end = mixture.texts.symbols + text * mixture.texts.width + length
+    cdef Py_ssize_t letters = 0
+    cdef Py_ssize_t w
     cdef double own, other
     memcpy(mixture.symbols, mixture.before + drawn, kept * sizeof(int))
-    memcpy(mixture.symbols + kept, mixture.texts.symbols + text * mixture.texts.width + length - drawn,
-           drawn * sizeof(int))
+    memcpy(mixture.symbols + kept, end - drawn, drawn * sizeof(int))
     mixture.source.fill(mixture.source.source, mixture.symbols, n, mixture.row)
     while letters < mixture.classes - 1 and is_letter(mixture, mixture.symbols[n - 1 - letters]):
         letters += 1
-    own, other = mixture.weights[2 * letters], mixture.weights[2 * letters + 1]
+    own = mixture.weights[2 * letters]
+    other = mixture.weights[2 * letters + 1]
     for w in range(V):
         y[w] = <real>(own * y[w] + other * mixture.row[w])
 
@@ -46,7 +52,7 @@ cdef inline void unnormalized_softmax_rows(Py_ssize_t symbols, Py_ssize_t V, con
 
 cdef inline int draw(Py_ssize_t symbols, Py_ssize_t V, const DrawSettings* settings, Py_ssize_t text, double u,
                      const real* y) noexcept nogil:
-    """The symbol of a text that u selects from the result of `unnormalized_softmax_rows` for its logits."""
+    """Return the symbol of a text that u selects from the result of `unnormalized_softmax_rows` for its logits."""
     cdef int symbol
     if settings.control == NULL and <real>settings.temperature == 0:
         return argmax(y, symbols)

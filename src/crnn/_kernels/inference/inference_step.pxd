@@ -19,8 +19,8 @@ cdef inline void prepare_draw(const Weights* w, const Workspace* work, const Dra
     cdef real* z = layer_z(w.net, work, 0, 0)
     if ahead and back:
         begin_step(w, work, h, True, z)
-    decode(w, work.B, layer_h(work, w.net.L - 1, 0), work.y, work.scratch, back)
-    unnormalized_softmax_rows(w.net.symbols, w.net.V, settings, work.B, texts, work.y)
+    decode(w, work.B, layer_h(work, w.net.dims.L - 1, 0), work.decoder.y, work.scratch, back)
+    unnormalized_softmax_rows(w.net.dims.symbols, w.net.dims.V, settings, work.B, texts, work.decoder.y)
     if ahead and not back:
         begin_step(w, work, h, False, z)
 
@@ -32,21 +32,21 @@ cdef inline void advance(const Weights* w, const Workspace* work, bint ahead, bi
     if not ahead:
         begin_step(w, work, h, back, z)
     restart_at_boundary(w, work, x, z)
-    if w.net.has_c:
+    if w.net.cell.has_c:
         finish_step(w, work, x, 0, h, layer_c(work, 0, 0), z, layer_c(work, 0, 1), layer_h(work, 0, 1))
     else:
         finish_step(w, work, x, 0, h, h, z, layer_h(work, 0, 1), layer_h(work, 0, 1))
-    if w.net.L > 1:
+    if w.net.dims.L > 1:
         layers_forward(w, work, x, 0, 1, 1)
     carry_symbols(w.net, work, x, 1)
 
 
 cdef inline void swap_states(Workspace* work) noexcept nogil:
     """After `advance`: swap the two buffers for states."""
-    work.h += work.step_stride
-    if work.c != NULL:
-        work.c += work.step_stride
-    work.step_stride = -work.step_stride
+    work.layers.h += work.layers.step_stride
+    if work.layers.c != NULL:
+        work.layers.c += work.layers.step_stride
+    work.layers.step_stride = -work.layers.step_stride
 
 
 cdef inline void restore_states(const Weights* w, Workspace* work) noexcept nogil:

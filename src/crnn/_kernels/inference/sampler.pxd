@@ -16,12 +16,12 @@ cdef enum:
 
 
 cdef inline Py_ssize_t block_count(Py_ssize_t width) noexcept nogil:
-    """The number of block sums that `pick` must store."""
+    """Return the number of block sums that `pick` must store."""
     return (width + BLOCK - 1) // BLOCK
 
 
 cdef inline void unnormalized_softmax(real* y, Py_ssize_t rows, Py_ssize_t V, Py_ssize_t width,
-                       real temperature) noexcept nogil:
+                                       real temperature) noexcept nogil:
     """y (rows, width) = exp(y / temperature), each row divided by its maximum; at temperature 0 they stay logits.
 
     y[:, V:], which fills the last vector, is -inf, and becomes 0.
@@ -41,8 +41,9 @@ cdef inline void unnormalized_softmax(real* y, Py_ssize_t rows, Py_ssize_t V, Py
 
 
 cdef inline int argmax(const real* y, Py_ssize_t V) noexcept nogil:
-    """argmax(y), the first of equal values"""
-    cdef Py_ssize_t i, best = 0
+    """Return argmax(y), the first of equal values."""
+    cdef Py_ssize_t best = 0
+    cdef Py_ssize_t i
     for i in range(1, V):
         if y[i] > y[best]:
             best = i
@@ -50,11 +51,13 @@ cdef inline int argmax(const real* y, Py_ssize_t V) noexcept nogil:
 
 
 cdef inline int pick(const real* y, Py_ssize_t V, Py_ssize_t width, double u, double* sums) noexcept nogil:
-    """The symbol that u in [0, 1) selects by inverse CDF, given probabilities y[:V] not yet divided by their sum.
+    """Return the symbol that u in [0, 1) selects by inverse CDF, given y[:V]: probabilities up to a factor.
 
     y[V:width], which fills the last vector, is 0. `sums` (block_count,) is scratch.
     """
-    cdef Py_ssize_t i, first, last, block = 0, blocks = block_count(width)
+    cdef Py_ssize_t blocks = block_count(width)
+    cdef Py_ssize_t block = 0
+    cdef Py_ssize_t i, first, last
     cdef double total = 0
     for i in range(blocks):
         total += row_sum(y + i * BLOCK, min(width - i * BLOCK, <Py_ssize_t>BLOCK))
@@ -86,10 +89,11 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Dr
     The bias (width,) is added first, with -inf for a forbidden symbol; `seen` (V,) marks the penalized symbols. Either
     may be NULL. `order` (V,) is scratch. y[V:width], which fills the last vector, is -inf.
     """
+    cdef const Controls* controls = settings.control
+    cdef real temperature = <real>settings.temperature
+    cdef real smallest = <real>controls.min_p
     cdef Py_ssize_t i
     cdef int best
-    cdef const Controls* controls = settings.control
-    cdef real temperature = <real>settings.temperature, smallest = <real>controls.min_p
     if settings.bias != NULL:
         for i in range(width):
             y[i] += settings.bias[i]
@@ -114,8 +118,9 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Dr
 
 cdef inline void penalize(real* y, Py_ssize_t V, const unsigned char* seen, double penalty) noexcept nogil:
     """Divide the logits of seen symbols by the penalty, or multiply them if they are not positive."""
+    cdef double limit = 1e30  # well within a float's range, so that no penalty gives infinity
+    cdef double value
     cdef Py_ssize_t i
-    cdef double value, limit = 1e30  # well within a float's range, so that no penalty gives infinity
     for i in range(V):
         if seen[i] and y[i] > -INFINITY:
             value = y[i] / penalty if y[i] > 0 else y[i] * penalty
@@ -129,8 +134,13 @@ cdef inline void keep_most_probable(real* y, Py_ssize_t V, Py_ssize_t top_k, dou
     A heap yields only the required symbols, in order of probability, ties by smaller id.
     A yielded symbol moves to the former end of the heap: the most probable one is finally heap[n - 1].
     """
-    cdef Py_ssize_t i, n = 0, taken = 0, kept = 0, max_kept
-    cdef double total = 0, sum_of_kept = 0, wanted = INFINITY
+    cdef Py_ssize_t n = 0  # symbols in the heap
+    cdef Py_ssize_t taken = 0  # of these, yielded so far
+    cdef Py_ssize_t kept = 0
+    cdef Py_ssize_t i, max_kept
+    cdef double total = 0
+    cdef double sum_of_kept = 0
+    cdef double wanted = INFINITY
     for i in range(V):
         if y[i] > 0:
             heap[n] = <int>i
@@ -183,5 +193,5 @@ cdef inline void sift_down(const real* y, int* heap, Py_ssize_t n, Py_ssize_t at
 
 
 cdef inline bint comes_before(const real* y, int a, int b) noexcept nogil:
-    """Whether symbol a is more probable than b, or equally probable with a smaller id."""
+    """Return whether symbol a is more probable than b, or equally probable with a smaller id."""
     return y[a] > y[b] or (y[a] == y[b] and a < b)

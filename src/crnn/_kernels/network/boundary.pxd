@@ -8,14 +8,14 @@ from ..common.interface cimport Network, real
 
 
 cdef inline bint starts(const Network* net, int symbol) noexcept nogil:
-    """Whether a stream starts from zeros at the symbol: boundary <= symbol <= last_start, both -1 if none does."""
-    return net.boundary <= symbol <= net.last_start
+    """Return whether a stream starts from zeros at a symbol: boundary <= symbol <= last_start, both -1 if none does."""
+    return net.boundary.symbol <= symbol <= net.boundary.last_start
 
 
 cdef inline bint any_starts(const Network* net, const int* x, Py_ssize_t B) noexcept nogil:
-    """Whether any stream reads the boundary."""
+    """Return whether any of the streams x (B,) reads the boundary."""
     cdef Py_ssize_t b
-    if net.boundary >= 0:
+    if net.boundary.symbol >= 0:
         for b in range(B):
             if starts(net, x[b]):
                 return True
@@ -24,9 +24,9 @@ cdef inline bint any_starts(const Network* net, const int* x, Py_ssize_t B) noex
 
 cdef inline void clear_starting(const Network* net, const int* x, Py_ssize_t rows, Py_ssize_t n, real* a,
                                 Py_ssize_t lda) noexcept nogil:
-    """a[starts(x), :n] = 0"""
+    """a[starts(x), :n] = 0                            (rows, lda)"""
     cdef Py_ssize_t r
-    if net.boundary >= 0:
+    if net.boundary.symbol >= 0:
         for r in range(rows):
             if starts(net, x[r]):
                 memset(a + r * lda, 0, n * sizeof(real))

@@ -14,30 +14,35 @@ cdef inline void decode(const Weights* w, Py_ssize_t rows, const real* h, real* 
     `room` is for an operand.
     """
     cdef const Network* net = w.net
-    cdef Py_ssize_t H = net.H, V = net.V
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t V = net.dims.V
+    cdef Py_ssize_t whole = net.decoder.symbols_in_panels
     cdef operand_rows a = as_operand(rows, H, h, H, room)
-    set_rows(w.p + net.by, rows, V, y, V)
-    if net.gemm == NULL:
-        multiply_panels(rows, net.units, net.symbols_in_panels, a.first, a.stride, w.panels + net.Wy_panels,
-                        net.max_row_vectors, y, V, back)
+    set_rows(w.p + net.decoder.by, rows, V, y, V)
+    if net.packing.gemm == NULL:
+        multiply_panels(rows, net.dims.units, whole, a.first, a.stride, w.panels + net.decoder.Wy_panels,
+                        net.packing.max_row_vectors, y, V, back)
     else:
-        add_product(net.gemm, rows, net.symbols_in_panels, net.units, h, H, w.p + net.Wy, V, y, V)
+        add_product(net.packing.gemm, rows, whole, net.dims.units, h, H, w.p + net.decoder.Wy, V, y, V)
     # Padding of the units, if any, is zero in h and in the packed columns.
-    multiply_tail(rows, H, a.first, a.stride, w.panels + net.Wy_tail, net.symbols_tail, y + net.symbols_in_panels, V)
+    multiply_tail(rows, H, a.first, a.stride, w.panels + net.decoder.Wy_tail, net.decoder.symbols_tail, y + whole, V)
 
 
 cdef inline void decode_back(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h, const real* dy,
                              real* dh) noexcept nogil:
     """dWy += h.T @ dy; dby += dy.sum(axis=0); dh = dy @ Wy.T          the backward of `decode`, the thread's part"""
     cdef const Network* net = w.net
-    cdef Py_ssize_t H = net.H, V = net.V, whole = net.symbols_in_panels
-    cdef Range own = own_columns(&work.group, H), symbols = own_columns(&work.group, V)
-    cdef real* dWy = work.d + net.Wy + own.first * V
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t V = net.dims.V
+    cdef Py_ssize_t whole = net.decoder.symbols_in_panels
+    cdef Range own = own_columns(&work.group, H)
+    cdef Range symbols = own_columns(&work.group, V)
+    cdef real* dWy = work.d + net.decoder.Wy + own.first * V
     # dWy += h.T @ dy                                  (H, V) += (rows, H)' (rows, V)
     add_weight_gradient(net, work, rows, own.count, whole, h + own.first, dy, V, dWy, V)
-    add_transposed_tail(rows, own.count, net.symbols_tail, h + own.first, H, dy + whole, V, dWy + whole, V)
+    add_transposed_tail(rows, own.count, net.decoder.symbols_tail, h + own.first, H, dy + whole, V, dWy + whole, V)
     # dby += dy.sum(axis=0)                            (V,) += (rows, V)
-    add_column_sums(dy + symbols.first, rows, symbols.count, V, work.d + net.by + symbols.first)
+    add_column_sums(dy + symbols.first, rows, symbols.count, V, work.d + net.decoder.by + symbols.first)
     # dh = dy @ Wy.T                                   (rows, H) = (rows, V) (H, V)'
-    multiply_rows_back(work, rows, V, own.count, dy, V, w.panels + net.WyT_panels + depth_of(V) * own.first,
-                       net.max_row_vectors, dh + own.first, H)
+    multiply_rows_back(work, rows, V, own.count, dy, V, w.panels + net.decoder.WyT_panels + depth_of(V) * own.first,
+                       net.packing.max_row_vectors, dh + own.first, H)

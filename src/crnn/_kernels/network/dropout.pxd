@@ -13,6 +13,7 @@ cdef enum:
 
 
 cdef inline uint32_t mix(uint32_t x) noexcept nogil:
+    """Return a hash of a 32-bit number."""
     x ^= x >> 16
     x *= <uint32_t>0x7FEB352D
     x ^= x >> 15
@@ -22,18 +23,19 @@ cdef inline uint32_t mix(uint32_t x) noexcept nogil:
 
 
 cdef inline uint32_t dropout_key(uint64_t seed, uint64_t step) noexcept nogil:
-    """The key for a training step's masks."""
+    """Return the key for a training step's masks."""
     return mix(mix(mix(<uint32_t>seed) ^ <uint32_t>(seed >> 32)) ^ <uint32_t>step)
 
 
 cdef inline uint32_t weights_key(uint32_t step_key, Py_ssize_t layer) noexcept nogil:
-    """The key of the mask of a layer's recurrent weights."""
+    """Return the key of the mask of a layer's recurrent weights."""
     return mix(~step_key ^ <uint32_t>layer * <uint32_t>UNIT_STEP)
 
 
 cdef inline void apply_mask(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, real* a) noexcept nogil:
     """a *= mask                                       (n,): units of a stream, or weights, starting at `first`"""
-    cdef uint32_t bound = <uint32_t>(rate * 16777216.0 + 0.5), place = key + <uint32_t>first * <uint32_t>UNIT_STEP
+    cdef uint32_t bound = <uint32_t>(rate * 16777216.0 + 0.5)
+    cdef uint32_t place = key + <uint32_t>first * <uint32_t>UNIT_STEP
     cdef real factor = <real>(1 / (1 - rate))
     cdef Py_ssize_t i
     for i in range(n):
@@ -41,7 +43,7 @@ cdef inline void apply_mask(double rate, uint32_t key, Py_ssize_t first, Py_ssiz
 
 
 cdef inline void apply_dropout(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,
-                          Py_ssize_t H, Range own, real* a) noexcept nogil:
+                               Py_ssize_t H, Range own, real* a) noexcept nogil:
     """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps
 
     Only for the `own` units.

@@ -9,7 +9,7 @@ at most log2(V) comparisons, whatever the pairs are.
 """
 # The same in NumPy: `reference/network.py`, `rows_of_pairs` and `pair_input`.
 from libc.string cimport memset
-from ..common.interface cimport PAIRS, InputRows, Network, Weights, Workspace, real
+from ..common.interface cimport PAIRS, InputRows, Network, PairIndex, Weights, Workspace, real
 from ..products.panels cimport Range
 from ..threads.thread_group cimport own_columns
 from .boundary cimport starts
@@ -25,34 +25,38 @@ cdef enum:
 
 
 cdef inline int row_of_pair(const Network* net, int before, int symbol) noexcept nogil:
-    """The row of a symbol and its previous symbol (-1 for none); NO_ROW if the pair has no row."""
+    """Return the row of a symbol and its previous symbol (-1 for none); NO_ROW if the pair has no row."""
+    cdef const PairIndex* pairs = &net.inputs.pairs
     cdef Py_ssize_t first, n, half
-    cdef const int* symbols = net.pair_symbols
-    if not 0 <= before < net.V or starts(net, symbol):
+    if not 0 <= before < net.dims.V or starts(net, symbol):
         return NO_ROW
-    first = net.pairs_from[before]
-    n = net.pairs_from[before + 1] - first
+    first = pairs.starts[before]
+    n = pairs.starts[before + 1] - first
     if n == 0:
         return NO_ROW
     while n > 1:
         half = n // 2
-        first += half if symbols[first + half] <= symbol else 0
+        first += half if pairs.symbols[first + half] <= symbol else 0
         n -= half
-    return net.pair_rows[first] if symbols[first] == symbol else NO_ROW
+    return pairs.rows[first] if pairs.symbols[first] == symbol else NO_ROW
 
 
 cdef inline int symbol_of(int state) noexcept nogil:
-    """The symbol that a state represents, -1 for none. A caller may have written any number."""
+    """Return the symbol that a state represents, -1 for none. A caller may have written any number."""
     return state - 1 if state > 0 else -1
 
 
 cdef inline InputRows rows_at(const Network* net, const Workspace* work, const int* x, Py_ssize_t t,
                               Py_ssize_t b) noexcept nogil:
-    """The rows of time step t of stream b, which reads x[t, b]; the symbol before the first one is in the state."""
+    """Return the rows read by time step t of stream b, whose symbol is x[t, b]; the symbol before the first one is in
+    the state."""
     cdef InputRows rows
-    rows.symbol, rows.pair = x[t * work.B + b], NO_ROW
-    if net.has_before:
-        rows.pair = row_of_pair(net, x[(t - 1) * work.B + b] if t else symbol_of(work.before[b]), rows.symbol)
+    rows.symbol = x[t * work.B + b]
+    rows.pair = NO_ROW
+    if net.inputs.has_before and t:
+        rows.pair = row_of_pair(net, x[(t - 1) * work.B + b], rows.symbol)
+    elif net.inputs.has_before:
+        rows.pair = row_of_pair(net, symbol_of(work.inputs.before[b]), rows.symbol)
     return rows
 
 
@@ -60,9 +64,9 @@ cdef inline void carry_symbols(const Network* net, const Workspace* work, const 
                                Py_ssize_t steps) noexcept nogil:
     """before = x[steps - 1]                           (B,): the last symbols read, once for each group"""
     cdef Py_ssize_t b
-    if net.has_before and work.group.rank == 0:
+    if net.inputs.has_before and work.group.rank == 0:
         for b in range(work.B):
-            work.before[b] = x[(steps - 1) * work.B + b] + 1
+            work.inputs.before[b] = x[(steps - 1) * work.B + b] + 1
 
 
 # ------------------------------------------------------------------------------------------------- inference
@@ -72,19 +76,20 @@ cdef inline void add_input(const Weights* w, InputRows rows, Range own, real* z)
     """z += Symbols[symbol] + Pairs[pair]              (G H,): the input of one stream, without the bias"""
     cdef const Network* net = w.net
     add_row(net, w.p + net.layer[0].Wx, rows.symbol, own, z)
-    if net.has_before:
-        add_row(net, w.p + net.table[PAIRS].place, rows.pair, own, z)
+    if net.inputs.has_before:
+        add_row(net, w.p + net.inputs.table[PAIRS].place, rows.pair, own, z)
 
 
 cdef inline void add_row(const Network* net, const real* table, int row, Range own, real* z) noexcept nogil:
     """z += table[row]                                 (G H,): nothing for NO_ROW"""
-    cdef Py_ssize_t j, g, H = net.H
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t j, g
     cdef const real* gate
     cdef real* out
     if row == NO_ROW:
         return
-    for g in range(net.G):
-        gate = table + (row * net.G + g) * H + own.first
+    for g in range(net.dims.G):
+        gate = table + (row * net.dims.G + g) * H + own.first
         out = z + input_block(net, g) * H + own.first
         for j in range(own.count):
             out[j] += gate[j]
@@ -95,9 +100,9 @@ cdef inline void add_row(const Network* net, const real* table, int row, Range o
 
 cdef inline void prepare_inputs(const Weights* w, Workspace* work) noexcept nogil:
     """Prepare the time steps of a chunk: the rows of its pairs, and with an embedding its table of symbols."""
-    if w.net.has_before:
+    if w.net.inputs.has_before:
         find_rows_of_pairs(w.net, work)
-    if w.net.E:
+    if w.net.dims.E:
         embed_symbols(w, work)
 
 
@@ -105,12 +110,12 @@ cdef inline void find_rows_of_pairs(const Network* net, Workspace* work) noexcep
     """rows_of_pairs[t, b] = the row for each time step of the chunk; marks for the update which rows are read."""
     cdef Py_ssize_t t, b
     cdef int row
-    cdef unsigned char* occurs = work.occurs + net.V
-    memset(occurs, False, net.table[PAIRS].rows)
+    cdef unsigned char* occurs = work.inputs.occurs + net.dims.V
+    memset(occurs, False, net.inputs.table[PAIRS].rows)
     for t in range(work.T):
         for b in range(work.B):
             row = rows_at(net, work, work.x, t, b).pair
-            work.rows_of_pairs[t * work.B + b] = row
+            work.inputs.rows_of_pairs[t * work.B + b] = row
             if row != NO_ROW:
                 occurs[row] = True
 
@@ -119,60 +124,66 @@ cdef inline void look_up_inputs(const Weights* w, const Workspace* work, const i
                                 real* z) noexcept nogil:
     """z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh  (B, G H): the input of time step t"""
     cdef const Network* net = w.net
+    cdef const real* pairs = w.p + net.inputs.table[PAIRS].place
     cdef Py_ssize_t b
     look_up_symbols(net, w.p, lookup_table(w, work), lookup_rows(net, work, x, t), own, work.B, z)
-    if net.has_before:
+    if net.inputs.has_before:
         for b in range(work.B):
-            add_row(net, w.p + net.table[PAIRS].place, work.rows_of_pairs[t * work.B + b], own, z + b * net.ldg)
+            add_row(net, pairs, work.inputs.rows_of_pairs[t * work.B + b], own, z + b * net.dims.ldg)
 
 
 cdef inline void look_up_symbols(const Network* net, const real* p, const real* table, const int* rows, Range own,
                                  Py_ssize_t B, real* z) noexcept nogil:
     """z = table[rows] + bh                            (B, G H)"""
-    cdef Py_ssize_t b, j, g, H = net.H
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t b, j, g
     cdef const real* bias
     cdef const real* row
     cdef real* out
     for b in range(B):
-        for g in range(net.G):
+        for g in range(net.dims.G):
             bias = p + net.layer[0].bh + g * H + own.first
-            row = table + (rows[b] * net.G + g) * H + own.first
-            out = z + b * net.ldg + input_block(net, g) * H + own.first
+            row = table + (rows[b] * net.dims.G + g) * H + own.first
+            out = z + b * net.dims.ldg + input_block(net, g) * H + own.first
             for j in range(own.count):
                 out[j] = row[j] + bias[j]
 
 
 cdef inline void clear_input_gradients(const Network* net, const Workspace* work) noexcept nogil:
-    """The table of a chunk's symbols = 0, before their gradients are summed in it; the update clears other tables."""
-    if net.E:
+    """Clear the table of a chunk's symbols, before their gradients are summed in it; the update clears other tables."""
+    if net.dims.E:
         clear_table(net, work)
 
 
 cdef inline void add_input_gradients(const Network* net, const Workspace* work, const int* x, Py_ssize_t t,
                                      Range own, const real* dz) noexcept nogil:
     """dSymbols[x[t]] += dz; dPairs[x[t - 1], x[t]] += dz          (B, G H): all streams, while dz is in the cache"""
+    cdef real* dPairs = work.d + net.inputs.table[PAIRS].place
     add_row_gradients(net, dz, lookup_rows(net, work, x, t), own, work.B, lookup_gradient(net, work))
-    if net.has_before:
-        add_row_gradients(net, dz, work.rows_of_pairs + t * work.B, own, work.B, work.d + net.table[PAIRS].place)
+    if net.inputs.has_before:
+        add_row_gradients(net, dz, work.inputs.rows_of_pairs + t * work.B, own, work.B, dPairs)
 
 
 cdef inline void add_row_gradients(const Network* net, const real* dz, const int* rows, Range own, Py_ssize_t B,
                                    real* dtable) noexcept nogil:
     """dtable[rows] += dz                              (B, G H)"""
-    cdef Py_ssize_t b, j, g, H = net.H
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t b, j, g
     cdef const real* out
     cdef real* row
     for b in range(B):
-        for g in range(net.G if rows[b] != NO_ROW else 0):
-            row = dtable + (rows[b] * net.G + g) * H + own.first
-            out = dz + b * net.ldg + input_block(net, g) * H + own.first
+        if rows[b] == NO_ROW:
+            continue
+        for g in range(net.dims.G):
+            row = dtable + (rows[b] * net.dims.G + g) * H + own.first
+            out = dz + b * net.dims.ldg + input_block(net, g) * H + own.first
             for j in range(own.count):
                 row[j] += out[j]
 
 
 cdef inline void finish_input_gradients(const Weights* w, Workspace* work) noexcept nogil:
-    """What follows from the gradients of the symbols' rows: dbh, and with an embedding dEmb and dWx."""
-    if w.net.E:
+    """Compute what follows from the gradients of the symbols' rows: dbh, and with an embedding dEmb and dWx."""
+    if w.net.dims.E:
         embed_symbols_back(w, work)
     else:
         add_lookup_bias_gradient(w.net, work)
@@ -183,13 +194,20 @@ cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) n
 
     Marks the symbols that occur, for the update.
     """
-    cdef Range own = own_columns(&work.group, net.H)
-    cdef Py_ssize_t i, g, H = net.H, N = net.G * H, start
-    memset(work.occurs, False, net.V)
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t N = net.dims.G * H
+    cdef Range own = own_columns(&work.group, H)
+    cdef const real* dWx = work.d + net.layer[0].Wx
+    cdef real* dbh = work.d + net.layer[0].bh
+    cdef unsigned char* occurs = work.inputs.occurs
+    cdef Py_ssize_t i, g, start
+    cdef int symbol
+    memset(occurs, False, net.dims.V)
     for i in range(work.T * work.B):
-        if not work.occurs[work.x[i]]:
-            work.occurs[work.x[i]] = True
-            for g in range(net.G):
-                start = g * H + own.first
-                add_column_sums(work.d + net.layer[0].Wx + work.x[i] * N + start, 1, own.count, N,
-                                work.d + net.layer[0].bh + start)
+        symbol = work.x[i]
+        if occurs[symbol]:
+            continue
+        occurs[symbol] = True
+        for g in range(net.dims.G):
+            start = g * H + own.first
+            add_column_sums(dWx + symbol * N + start, 1, own.count, N, dbh + start)

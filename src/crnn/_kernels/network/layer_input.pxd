@@ -16,17 +16,19 @@ from .shared_step cimport share_input_product
 cdef inline void set_split_bias(const Network* net, const real* p, Py_ssize_t l, Range own, Py_ssize_t rows,
                                 real* z) noexcept nogil:
     """z[split gate] = bn                              (rows, H): the recurrent part's own bias, if a gate is split"""
-    if net.split_gate >= 0:
-        set_rows(p + net.layer[l].bn + own.first, rows, own.count, z + net.split_gate * net.H + own.first, net.ldg)
+    cdef int split = net.cell.split_gate
+    if split >= 0:
+        set_rows(p + net.layer[l].bn + own.first, rows, own.count, z + split * net.dims.H + own.first, net.dims.ldg)
 
 
 cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Range own, Py_ssize_t rows,
                             real* z) noexcept nogil:
     """z = bh                                          (rows, G H): to which a layer's products are then added"""
-    cdef Py_ssize_t g, H = net.H
-    for g in range(net.G):
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t g
+    for g in range(net.dims.G):
         set_rows(p + net.layer[l].bh + g * H + own.first, rows, own.count, z + input_block(net, g) * H + own.first,
-                 net.ldg)
+                 net.dims.ldg)
     set_split_bias(net, p, l, own, rows, z)
 
 
@@ -34,24 +36,28 @@ cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize
                                const real* below, real* z) noexcept nogil:
     """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H): the input of a higher layer"""
     cdef const Network* net = w.net
-    cdef Py_ssize_t g, H = net.H, gate = packed_elements(net.units, H)
+    cdef Py_ssize_t K = net.dims.units
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t ld = net.dims.ldg
+    cdef Py_ssize_t gate = packed_elements(K, H)
     cdef const real* Wx = w.p + net.layer[l].Wx + own.first
-    cdef const real* panels = w.panels + net.layer[l].Wx_panels + depth_of(net.units) * own.first
-    cdef operand_rows a = as_operand(rows, net.units, below, H, work.scratch)
+    cdef const real* panels = w.panels + net.layer[l].Wx_panels + depth_of(K) * own.first
+    cdef operand_rows a = as_operand(rows, K, below, H, work.scratch)
     cdef real* out
+    cdef Py_ssize_t g
     if work.shared != NULL:
         share_input_product(work.shared, w, l, rows, a, z)
         return
     set_biases(net, w.p, l, own, rows, z)
-    for g in range(net.G):
+    for g in range(net.dims.G):
         if is_canceled(work):
             return
         out = z + input_block(net, g) * H + own.first
-        if net.gemm == NULL:
-            multiply_panels(rows, net.units, own.count, a.first, a.stride, panels + g * gate, net.max_row_vectors, out,
-                            net.ldg)
+        if net.packing.gemm == NULL:
+            multiply_panels(rows, K, own.count, a.first, a.stride, panels + g * gate, net.packing.max_row_vectors, out,
+                            ld)
         else:
-            add_product(net.gemm, rows, own.count, net.units, below, H, Wx + g * H, net.G * H, out, net.ldg)
+            add_product(net.packing.gemm, rows, own.count, K, below, H, Wx + g * H, net.dims.G * H, out, ld)
 
 
 cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_ssize_t l, Py_ssize_t rows,
@@ -61,21 +67,29 @@ cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_
     (H, G H) += (rows, H)' (rows, G H);  (G H,) += (rows, G H);  (rows, H) = (rows, G H) (H, G H)'
     """
     cdef const Network* net = w.net
-    cdef Py_ssize_t H = net.H, N = net.G * H, ld = net.ldg, split = net.split_gate
-    cdef Range own = own_columns(&work.group, H), part = own_columns(&work.group, split * H if split >= 0 else N)
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t N = net.dims.G * H
+    cdef Range own = own_columns(&work.group, H)
     cdef const real* WxT = w.panels + net.layer[l].WxT_panels
-    cdef real* dWx = work.d + net.layer[l].Wx
-    cdef real* dbh = work.d + net.layer[l].bh
-    add_weight_gradient(net, work, rows, H, part.count, below, dz + part.first, ld, dWx + part.first, N)
-    add_column_sums(dz + part.first, rows, part.count, ld, dbh + part.first)
-    if split >= 0:  # the input part of the last gate is in block G
-        dz += N
-        add_weight_gradient(net, work, rows, H, own.count, below, dz + own.first, ld, dWx + split * H + own.first, N)
-        add_column_sums(dz + own.first, rows, own.count, ld, dbh + split * H + own.first)
-        multiply_split_back(net, work, own, rows, dz - N, WxT, dbelow)
+    if net.cell.split_gate >= 0:
+        add_input_gradient(net, work, l, rows, below, dz, own_columns(&work.group, net.cell.split_gate * H), 0)
+        # The input part of the split gate is in block G of dz, N elements on.
+        add_input_gradient(net, work, l, rows, below, dz + N, own, net.cell.split_gate * H)
+        multiply_split_back(net, work, own, rows, dz, WxT, dbelow)
     else:
-        multiply_rows_back(work, rows, N, own.count, dz, ld, WxT + depth_of(N) * own.first, net.max_row_vectors,
-                           dbelow + own.first, H)
+        add_input_gradient(net, work, l, rows, below, dz, own_columns(&work.group, N), 0)
+        multiply_rows_back(work, rows, N, own.count, dz, net.dims.ldg, WxT + depth_of(N) * own.first,
+                           net.packing.max_row_vectors, dbelow + own.first, H)
+
+
+cdef inline void add_input_gradient(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t rows,
+                                    const real* below, const real* dz, Range part, Py_ssize_t place) noexcept nogil:
+    """dWx[:, place + part] += below.T @ dz[:, part]; dbh[place + part] += dz[:, part].sum(axis=0)"""
+    cdef Py_ssize_t N = net.dims.G * net.dims.H
+    cdef Py_ssize_t first = place + part.first
+    add_weight_gradient(net, work, rows, net.dims.H, part.count, below, dz + part.first, net.dims.ldg,
+                        work.d + net.layer[l].Wx + first, N)
+    add_column_sums(dz + part.first, rows, part.count, net.dims.ldg, work.d + net.layer[l].bh + first)
 
 
 cdef inline void multiply_split_back(const Network* net, const Workspace* work, Range own, Py_ssize_t rows,
@@ -85,20 +99,24 @@ cdef inline void multiply_split_back(const Network* net, const Workspace* work, 
     (rows, H) = (rows, S H) (H, S H)' + (rows, H) (H, H)' for the split gate S, the last one; S is even, so that the two
     parts have no packed element in common.
     """
-    cdef Py_ssize_t H = net.H, depth = depth_of(net.G * H), before = net.split_gate * H, j, width
-    cdef operand_rows a = as_operand(rows, before, dz, net.ldg, work.scratch)
-    cdef operand_rows b = as_operand(rows, H, dz + net.G * H, net.ldg, work.scratch + operand_elements(rows, before))
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t depth = depth_of(net.dims.G * H)
+    cdef Py_ssize_t before = net.cell.split_gate * H
+    cdef real* second_room = work.scratch + operand_elements(rows, before)
+    cdef operand_rows a = as_operand(rows, before, dz, net.dims.ldg, work.scratch)
+    cdef operand_rows b = as_operand(rows, H, dz + net.dims.G * H, net.dims.ldg, second_room)
     cdef const real* panel
+    cdef const real* second_panel
     cdef Panel part
+    cdef Py_ssize_t j
     clear_rows(rows, own.count, dbelow + own.first, H)
-    for j in range(panel_count(own.count, net.max_row_vectors)):
+    for j in range(panel_count(own.count, net.packing.max_row_vectors)):
         if is_canceled(work):
             return
-        part = panel_among(own, net.max_row_vectors, j, False)
-        width = packed_elements(1, part.columns)
+        part = panel_among(own, net.packing.max_row_vectors, j, False)
         panel = WxT + depth * part.start
-        width *= depth_of(before)  # of the panel's first part
-        multiply_panel(rows, before, a.first, a.stride, panel, part.columns, panel + width, dbelow + part.start, H,
+        second_panel = panel + packed_elements(1, part.columns) * depth_of(before)
+        multiply_panel(rows, before, a.first, a.stride, panel, part.columns, second_panel, dbelow + part.start, H,
                        False)
-        multiply_panel(rows, H, b.first, b.stride, panel + width, part.columns, WxT + depth * part.next,
+        multiply_panel(rows, H, b.first, b.stride, second_panel, part.columns, WxT + depth * part.next,
                        dbelow + part.start, H, False)

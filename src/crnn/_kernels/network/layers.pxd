@@ -15,11 +15,12 @@ from .workspace cimport gradient_from_above, layer_dz, layer_h, layer_output, la
 
 cdef inline void layers_forward(const Weights* w, const Workspace* work, const int* x, Py_ssize_t first,
                                 Py_ssize_t last, Py_ssize_t lowest=0) noexcept nogil:
-    """All layers, from the lowest, over time steps [first, last) of x."""
+    """Compute all layers, from the lowest, over time steps [first, last) of x."""
     cdef const Network* net = w.net
-    cdef Py_ssize_t l, rows = (last - first) * work.B
-    cdef Range own = own_columns(&work.group, net.H)
-    for l in range(lowest, net.L):
+    cdef Py_ssize_t rows = (last - first) * work.B
+    cdef Range own = own_columns(&work.group, net.dims.H)
+    cdef Py_ssize_t l
+    for l in range(lowest, net.dims.L):
         if l:
             # z = outputs[l - 1] @ Wx + bh               (rows, G H) = (rows, H) (H, G H)
             project_input(w, work, l, own, rows, layer_output(net, work, l - 1, first), layer_z(net, work, l, first))
@@ -31,10 +32,11 @@ cdef inline void layers_forward(const Weights* w, const Workspace* work, const i
 cdef inline void drop_layer(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
                             Py_ssize_t last) noexcept nogil:
     """outputs[l, first:last] = h[l, first + 1:last + 1] * mask          (rows, H)"""
-    cdef Py_ssize_t r, H = net.H
+    cdef Py_ssize_t H = net.dims.H
     cdef Range own = own_columns(&work.group, H)
     cdef const real* h = layer_h(work, l, first + 1)
     cdef real* out = layer_output(net, work, l, first)
+    cdef Py_ssize_t r
     for r in range((last - first) * work.B):
         memcpy(out + r * H + own.first, h + r * H + own.first, own.count * sizeof(real))
     apply_dropout(&work.dropout, l, first, last, work.B, H, own, out)
@@ -43,34 +45,52 @@ cdef inline void drop_layer(const Network* net, const Workspace* work, Py_ssize_
 
 cdef inline void layers_backward(const Weights* w, const Workspace* work, Py_ssize_t first,
                                  Py_ssize_t last) noexcept nogil:
-    """All layers backward over time steps [first, last); the top one's gradient from above is in place."""
+    """Go back through all layers over time steps [first, last); the top one's gradient from above is in place."""
     cdef const Network* net = w.net
-    cdef Py_ssize_t l, b, H = net.H, rows = (last - first) * work.B, ld = net.ldg
-    cdef Range own = own_columns(&work.group, H), part = own_columns(&work.group, net.G * H)
+    cdef Py_ssize_t rows = (last - first) * work.B
+    cdef Range own = own_columns(&work.group, net.dims.H)
+    cdef Py_ssize_t l
     cdef real* dz
-    for l in range(net.L - 1, -1, -1):
+    for l in range(net.dims.L - 1, -1, -1):
         if work.dropout.rate > 0:
-            apply_dropout(&work.dropout, l, first, last, work.B, H, own, gradient_from_above(net, work, l))
+            apply_dropout(&work.dropout, l, first, last, work.B, net.dims.H, own, gradient_from_above(net, work, l))
         recur_back(w, work, l, first, last)
         dz = layer_dz(net, work, l, first, first)
-        if net.split_gate >= 0:
+        if net.cell.split_gate >= 0:
             # dbn += dz[split gate].sum(axis=0)          (H,) += (rows, H)
-            add_column_sums(dz + net.split_gate * H + own.first, rows, own.count, ld,
+            add_column_sums(dz + net.cell.split_gate * net.dims.H + own.first, rows, own.count, net.dims.ldg,
                             work.d + net.layer[l].bn + own.first)
         if l:
             project_input_back(w, work, l, rows, layer_output(net, work, l - 1, first), dz,
                                gradient_from_above(net, work, l - 1))
         wait_for_group(&work.group)
-        # What a stream read at a boundary was multiplied by Wx, but not by Wh: from here on dz excludes it.
-        clear_starting(net, work.x + first * work.B, rows, part.count, dz + part.first, ld)
-        # dWh += h[:-1].T @ dz                           (H, G H) += (rows, H)' (rows, G H)
-        if not by_rows(net):
-            add_weight_gradient(net, work, rows, H, part.count, layer_h(work, l, first), dz + part.first, ld,
-                                work.d + net.layer[l].Wh + part.first, net.G * H)
-        elif not work.leaves_dWh:
-            recurrent_gradient(net, work, l)
-        if net.z_in_h:  # the previous block needs this block's first dz
-            for b in range(work.B):
-                memcpy(layer_dz(net, work, l, first, first + work.block) + b * H + own.first,
-                       dz + b * H + own.first, own.count * sizeof(real))
+        add_recurrent_gradient(net, work, l, first, last, dz)
+        if net.cell.z_in_h:
+            keep_first_dz(net, work, l, first, dz)
     wait_for_group(&work.group)
+
+
+cdef inline void add_recurrent_gradient(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
+                                        Py_ssize_t last, real* dz) noexcept nogil:
+    """dWh += h[:-1].T @ dz                            (H, G H) += (rows, H)' (rows, G H): the thread's columns"""
+    cdef Py_ssize_t N = net.dims.G * net.dims.H
+    cdef Py_ssize_t rows = (last - first) * work.B
+    cdef Range part = own_columns(&work.group, N)
+    # What a stream read at a boundary was multiplied by Wx, but not by Wh: from here on dz excludes it.
+    clear_starting(net, work.x + first * work.B, rows, part.count, dz + part.first, net.dims.ldg)
+    if not by_rows(net):
+        add_weight_gradient(net, work, rows, net.dims.H, part.count, layer_h(work, l, first), dz + part.first,
+                            net.dims.ldg, work.d + net.layer[l].Wh + part.first, N)
+    elif not work.leaves_dWh:
+        recurrent_gradient(net, work, l)
+
+
+cdef inline void keep_first_dz(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
+                               const real* dz) noexcept nogil:
+    """Copy the block's first dz (B, H) behind the block, where the previous block finds it; see `next_dz`."""
+    cdef Py_ssize_t H = net.dims.H
+    cdef Range own = own_columns(&work.group, H)
+    cdef real* kept = layer_dz(net, work, l, first, first + work.block)
+    cdef Py_ssize_t b
+    for b in range(work.B):
+        memcpy(kept + b * H + own.first, dz + b * H + own.first, own.count * sizeof(real))

@@ -3,6 +3,9 @@
 A Network contains offsets, which are the same for the vectors p (weights), d (gradients) and the optimizer state; the
 base pointers are separate.
 
+Sizes are in `net.dims`, offsets in `net.layer[l]`, `net.first_layer` and `net.decoder`, and what is packed for which
+products in `net.packing`.
+
 The weights of a recurrent layer are G gates side by side, (H, G H). Packed for the forward pass, each gate is a
 separate matrix, (H, H): the panels of all gates for the same units can then be multiplied in sequence, and
 the cell's arithmetic done on them while they are in the first-level cache. For the backward pass the transposed (G H,
@@ -12,7 +15,7 @@ separately, one thread after the other.
 For inference H and V are padded to whole vectors, so that loops have no remainder: with zero weights, which keep
 the states of such units at zero, and with biases of -inf, which give such symbols no probability.
 """
-from ..common.interface cimport Network, Weights, real
+from ..common.interface cimport DecoderPlaces, FirstLayerTail, Network, Weights, real
 from ..products.panels cimport (GRADIENT_ROWS, HEAD_ROWS, PER_ELEMENT, Range, columns_of, depth_of, head_panels, pack,
                                 pack_transposed, packed_elements, panel_vectors)
 from ..products.tail_columns cimport head_tail, pack_tail, tail_count, tail_length
@@ -23,76 +26,150 @@ cdef enum:
 
 
 cdef inline bint in_place(const Network* net) noexcept nogil:
-    """Whether one stream multiplies by unpacked recurrent weights, which is impossible if operands are rounded."""
-    return PER_ELEMENT == 1 and net.in_place
+    """Return whether one stream multiplies by unpacked recurrent weights, impossible if operands are rounded."""
+    return PER_ELEMENT == 1 and net.packing.in_place
 
 
 cdef inline Py_ssize_t input_block(const Network* net, Py_ssize_t gate) noexcept nogil:
-    """Block of a row of gates for the input part of a gate; the recurrent part has block `gate`."""
-    return net.G if gate == net.split_gate else gate
+    """Return the block of a row of gates for the input part of a gate; the recurrent part has block `gate`."""
+    return net.dims.G if gate == net.cell.split_gate else gate
 
 
 cdef inline Py_ssize_t gates_row(const Network* net) noexcept nogil:
-    """Elements of a row of gates: an odd number of cache lines, or else a unit's gates in all streams would map to the
-    same few lines of the first-level cache. If z is stored in h, it uses the rows of h."""
-    cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real), lines = (net.Z * net.H + line - 1) // line
-    return net.H if net.z_in_h else (lines | 1) * line
+    """Return the elements from one row of gates to the next.
+
+    They fill an odd number of cache lines, or else a unit's gates in all streams would map to the same few lines of the
+    first-level cache. If z is stored in h, it uses the rows of h.
+    """
+    cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real)
+    cdef Py_ssize_t lines = (net.dims.Z * net.dims.H + line - 1) // line
+    return net.dims.H if net.cell.z_in_h else (lines | 1) * line
+
+
+# ------------------------------------------------------------------------------------------------- the layout
 
 
 cdef inline void place_panels(Network* net, bint one_row, bint one_row_products) noexcept nogil:
     """Split the packed vector among the matrices, packed for products with one row or many.
 
-    `in_place` comes in as whether recurrent weights may stay unpacked; it remains true if one stream can use that.
+    `packing.in_place` comes in as whether recurrent weights may stay unpacked; it remains true if one stream can use
+    that. Each part starts at `n_packed`, which then grows by the part's elements.
     """
-    cdef Py_ssize_t l, end = 0, H = net.H
-    cdef Py_ssize_t forward = net.G * packed_elements(net.units, H), backward = packed_elements(net.G * H, H)
-    net.in_place = (in_place(net) and net.training and one_row and net.group_size == 1
-                    and H % GRADIENT_ROWS == 0 and net.G * H * H >= MIN_IN_PLACE)
-    net.max_vectors, net.max_row_vectors = panel_vectors(one_row), panel_vectors(one_row_products)
-    net.ldg = gates_row(net)
-    for l in range(net.L):
-        net.layer[l].Wh_panels = end
-        end += 0 if in_place(net) else forward
-        net.layer[l].WhT_panels = end
-        end += backward if net.training and not in_place(net) else 0
-        if l == 0 and net.E:
-            net.layer[l].Wx_panels = end
-            end += packed_elements(net.E, net.G * H) if net.many else 0
-            net.layer[l].WxT_panels = end
-            end += packed_elements(net.G * H, net.E)
-        if l:
-            net.layer[l].Wx_panels = end
-            end += forward if net.many else 0
-            net.layer[l].WxT_panels = end
-            end += backward if net.training else 0
-    net.Wy_panels = end
-    net.symbols_tail = tail_count(net.symbols) if net.many and not net.sampled else 0
-    net.symbols_in_panels = net.symbols - net.symbols_tail if net.symbols_tail else net.V
-    end += packed_elements(net.units, net.symbols_in_panels) if net.many and not net.sampled else 0
-    net.Wy_tail = end
-    end += net.symbols_tail * tail_length(net.units)
-    net.WyT_panels = end
-    end += packed_elements(net.V, H) if net.training and not net.sampled else 0
-    net.units_tail = 0 if net.training else tail_count(net.units)
-    net.units_in_panels = net.units - net.units_tail if net.units_tail else H
-    net.Wh_tail = end
-    end += net.G * net.units_tail * tail_length(net.units)
-    net.panels_end = end
+    cdef Py_ssize_t l
+    net.packing.in_place = in_place(net) and one_row and may_stay_unpacked(net)
+    net.packing.max_vectors = panel_vectors(one_row)
+    net.packing.max_row_vectors = panel_vectors(one_row_products)
+    net.dims.ldg = gates_row(net)
+    net.n_packed = 0
+    for l in range(net.dims.L):
+        place_Wh(net, l)
+        if l or net.dims.E:
+            place_Wx(net, l)
+    place_Wy(net)
+    place_first_layer_tail(net)
+
+
+cdef inline bint may_stay_unpacked(const Network* net) noexcept nogil:
+    """Return whether the sizes let a single thread train with recurrent weights that are not packed."""
+    cdef Py_ssize_t H = net.dims.H
+    return (net.packing.training and net.packing.group_size == 1 and H % GRADIENT_ROWS == 0
+            and net.dims.G * H * H >= MIN_IN_PLACE)
+
+
+cdef inline Py_ssize_t gate_elements(const Network* net) noexcept nogil:
+    """Return the elements of one gate's weights (units, H), packed for the forward pass."""
+    return packed_elements(net.dims.units, net.dims.H)
+
+
+cdef inline Py_ssize_t transposed_elements(const Network* net) noexcept nogil:
+    """Return the elements of a layer's transposed weights (G H, H), packed for the backward pass."""
+    return packed_elements(net.dims.G * net.dims.H, net.dims.H)
+
+
+cdef inline void place_Wh(Network* net, Py_ssize_t l) noexcept nogil:
+    """Place a layer's recurrent weights, which take no room if they stay unpacked."""
+    cdef bint packed = not in_place(net)
+    net.layer[l].Wh_panels = net.n_packed
+    if packed:
+        net.n_packed += net.dims.G * gate_elements(net)
+    net.layer[l].WhT_panels = net.n_packed
+    if packed and net.packing.training:
+        net.n_packed += transposed_elements(net)
+
+
+cdef inline void place_Wx(Network* net, Py_ssize_t l) noexcept nogil:
+    """Place the input weights of a layer above the first, (H, G H), or above an embedding, (E, G H)."""
+    cdef Py_ssize_t E = net.dims.E
+    cdef Py_ssize_t N = net.dims.G * net.dims.H
+    net.layer[l].Wx_panels = net.n_packed
+    if net.packing.many and l == 0:
+        net.n_packed += packed_elements(E, N)
+    elif net.packing.many:
+        net.n_packed += net.dims.G * gate_elements(net)
+    net.layer[l].WxT_panels = net.n_packed
+    if l == 0:
+        net.n_packed += packed_elements(N, E)
+    elif net.packing.training:
+        net.n_packed += transposed_elements(net)
+
+
+cdef inline void place_Wy(Network* net) noexcept nogil:
+    """Place the decoder's weights (H, V); a sampled softmax packs columns of them itself."""
+    cdef DecoderPlaces* decoder = &net.decoder
+    cdef bint packed = not decoder.sampled
+    decoder.symbols_tail = 0
+    decoder.symbols_in_panels = net.dims.V
+    if packed and net.packing.many:
+        decoder.symbols_tail = tail_count(net.dims.symbols)
+    if decoder.symbols_tail:
+        decoder.symbols_in_panels = net.dims.symbols - decoder.symbols_tail
+    decoder.Wy_panels = net.n_packed
+    if packed and net.packing.many:
+        net.n_packed += packed_elements(net.dims.units, decoder.symbols_in_panels)
+    decoder.Wy_tail = net.n_packed
+    net.n_packed += decoder.symbols_tail * tail_length(net.dims.units)
+    decoder.WyT_panels = net.n_packed
+    if packed and net.packing.training:
+        net.n_packed += packed_elements(net.dims.V, net.dims.H)
+
+
+cdef inline void place_first_layer_tail(Network* net) noexcept nogil:
+    """Place the tail columns of each gate of the first layer's Wh, which only inference has."""
+    cdef FirstLayerTail* first = &net.first_layer
+    first.units_tail = 0
+    first.units_in_panels = net.dims.H
+    if not net.packing.training:
+        first.units_tail = tail_count(net.dims.units)
+    if first.units_tail:
+        first.units_in_panels = net.dims.units - first.units_tail
+    first.Wh_tail = net.n_packed
+    net.n_packed += net.dims.G * first_tail_elements(net)
+
+
+cdef inline Py_ssize_t first_tail_elements(const Network* net) noexcept nogil:
+    """Return the elements of the tail columns of one gate of the first layer's Wh."""
+    return net.first_layer.units_tail * tail_length(net.dims.units)
+
+
+# ------------------------------------------------------------------------------------------------- packing
 
 
 cdef inline void pack_gates(const Network* net, const real* W, Py_ssize_t N, int max_vectors, bint forward,
                             Py_ssize_t first, Py_ssize_t last, real* panels, real* transposed) noexcept nogil:
-    """Pack rows [first, last) of the weights W (H, G H) of a layer for the forward pass, with the first N
-    columns of each gate, and for training also for the backward pass."""
-    cdef Py_ssize_t g, H = net.H, columns = net.G * net.H
+    """Pack rows [first, last) of the weights W (H, G H) of a layer: for the forward pass, with the first N columns of
+    each gate, if `forward`, and for training also for the backward pass."""
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t columns = net.dims.G * H
+    cdef Py_ssize_t g
     cdef Range part
     cdef int rank
-    for rank in range(net.group_size if forward else 0):
-        part = columns_of(N, rank, net.group_size)
-        for g in range(net.G):
-            pack(W + g * H + part.first, net.units, part.count, columns, max_vectors, first, last,
-                 panels + g * packed_elements(net.units, H) + depth_of(net.units) * part.first)
-    if net.training:
+    if forward:
+        for rank in range(net.packing.group_size):
+            part = columns_of(N, rank, net.packing.group_size)
+            for g in range(net.dims.G):
+                pack(W + g * H + part.first, net.dims.units, part.count, columns, max_vectors, first, last,
+                     panels + g * gate_elements(net) + depth_of(net.dims.units) * part.first)
+    if net.packing.training:
         pack_back(net, W, columns, max_vectors, first, last, transposed)
 
 
@@ -101,8 +178,8 @@ cdef inline void pack_back(const Network* net, const real* W, Py_ssize_t K, int 
     """Pack columns [first, last) of W.T (K, H), which lead back to the units, for weights W (H, K)."""
     cdef Range part
     cdef int rank
-    for rank in range(net.group_size):
-        part = columns_of(net.H, rank, net.group_size)
+    for rank in range(net.packing.group_size):
+        part = columns_of(net.dims.H, rank, net.packing.group_size)
         if part.first < last and first < part.first + part.count:
             pack_transposed(W + part.first * K, K, part.count, max_vectors, max(first - part.first, <Py_ssize_t>0),
                             min(last - part.first, part.count), panels + depth_of(K) * part.first)
@@ -110,21 +187,24 @@ cdef inline void pack_back(const Network* net, const real* W, Py_ssize_t K, int 
 
 cdef inline void pack_Wh(const Network* net, const real* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
                          real* panels) noexcept nogil:
-    """Pack rows [first, last) of a layer's recurrent weights."""
+    """Pack rows [first, last) of a layer's recurrent weights (H, G H), unless they stay unpacked."""
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t whole = net.first_layer.units_in_panels
     cdef Py_ssize_t g
     cdef const real* W = p + net.layer[l].Wh
     if in_place(net):
         return
-    pack_gates(net, W, net.H if l else net.units_in_panels, net.max_vectors, True, first, last,
-               panels + net.layer[l].Wh_panels, panels + net.layer[l].WhT_panels)
-    for g in range(0 if l else net.G):
-        pack_tail(W + g * net.H + net.units_in_panels, net.units, net.units_tail, net.G * net.H, first, last,
-                  panels + net.Wh_tail + g * net.units_tail * tail_length(net.units))
+    pack_gates(net, W, H if l else whole, net.packing.max_vectors, True, first, last, panels + net.layer[l].Wh_panels,
+               panels + net.layer[l].WhT_panels)
+    if l == 0:
+        for g in range(net.dims.G):
+            pack_tail(W + g * H + whole, net.dims.units, net.first_layer.units_tail, net.dims.G * H, first, last,
+                      panels + net.first_layer.Wh_tail + g * first_tail_elements(net))
 
 
 cdef inline Py_ssize_t input_rows(const Network* net, Py_ssize_t l) noexcept nogil:
-    """The number of packed rows of a layer's input weights: 0 for lookup tables."""
-    return net.units if l else net.E
+    """Return the number of packed rows of a layer's input weights: 0 for lookup tables."""
+    return net.dims.units if l else net.dims.E
 
 
 cdef inline void pack_Wx(const Network* net, const real* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
@@ -134,35 +214,40 @@ cdef inline void pack_Wx(const Network* net, const real* p, Py_ssize_t l, Py_ssi
     The matrix above an embedding (E, G H) is never split: each thread of a group multiplies its own rows.
     """
     cdef const real* W = p + net.layer[l].Wx
-    cdef Py_ssize_t N = net.G * net.H
-    if l == 0:
-        if net.many:
-            pack(W, net.E, N, N, net.max_row_vectors, first, last, panels + net.layer[l].Wx_panels)
-        pack_transposed(W, N, net.E, net.max_row_vectors, first, last, panels + net.layer[l].WxT_panels)
+    cdef Py_ssize_t N = net.dims.G * net.dims.H
+    cdef int max_vectors = net.packing.max_row_vectors
+    if l:
+        pack_gates(net, W, net.dims.H, max_vectors, net.packing.many, first, last, panels + net.layer[l].Wx_panels,
+                   panels + net.layer[l].WxT_panels)
         return
-    pack_gates(net, W, net.H, net.max_row_vectors, net.many, first, last,
-               panels + net.layer[l].Wx_panels, panels + net.layer[l].WxT_panels)
+    if net.packing.many:
+        pack(W, net.dims.E, N, N, max_vectors, first, last, panels + net.layer[l].Wx_panels)
+    pack_transposed(W, N, net.dims.E, max_vectors, first, last, panels + net.layer[l].WxT_panels)
 
 
 cdef inline void pack_Wy(const Network* net, const real* p, Py_ssize_t first, Py_ssize_t last,
                          real* panels) noexcept nogil:
     """Pack rows [first, last) of the decoder's weights (H, V); a sampled softmax packs columns of them itself."""
-    if net.sampled:
+    cdef const DecoderPlaces* decoder = &net.decoder
+    cdef const real* Wy = p + decoder.Wy
+    if decoder.sampled:
         return
-    if net.many:
-        pack(p + net.Wy, net.units, net.symbols_in_panels, net.V, net.max_row_vectors, first, last,
-             panels + net.Wy_panels)
-        pack_tail(p + net.Wy + net.symbols_in_panels, net.units, net.symbols_tail, net.V, first, last,
-                  panels + net.Wy_tail)
-    if net.training:
-        pack_back(net, p + net.Wy, net.V, net.max_row_vectors, first, last, panels + net.WyT_panels)
+    if net.packing.many:
+        pack(Wy, net.dims.units, decoder.symbols_in_panels, net.dims.V, net.packing.max_row_vectors, first, last,
+             panels + decoder.Wy_panels)
+        pack_tail(Wy + decoder.symbols_in_panels, net.dims.units, decoder.symbols_tail, net.dims.V, first, last,
+                  panels + decoder.Wy_tail)
+    if net.packing.training:
+        pack_back(net, Wy, net.dims.V, net.packing.max_row_vectors, first, last, panels + decoder.WyT_panels)
 
 
 cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Pack rows [first, last) of every matrix with products in panels; a matrix may end before `last`."""
     cdef const Network* net = w.net
-    cdef Py_ssize_t l, last_unit = min(last, net.units), last_input
-    for l in range(net.L):
+    cdef Py_ssize_t last_unit = min(last, net.dims.units)
+    cdef Py_ssize_t last_input
+    cdef Py_ssize_t l
+    for l in range(net.dims.L):
         if first < last_unit:
             pack_Wh(net, w.p, l, first, last_unit, w.panels)
         last_input = min(last, input_rows(net, l))
@@ -170,7 +255,7 @@ cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) 
             pack_Wx(net, w.p, l, first, last_input, w.panels)
     if first < last_unit:
         pack_Wy(net, w.p, first, last_unit, w.panels)
-    if HEAD_ROWS and first < last_unit == net.units:
+    if HEAD_ROWS and first < last_unit == net.dims.units:
         set_heads(w)
 
 
@@ -180,17 +265,40 @@ cdef inline void set_heads(const Weights* w) noexcept nogil:
     The scales are (L, 2, G H) for each layer's Wx and Wh, and (V,) for Wy.
     """
     cdef const Network* net = w.net
-    cdef Py_ssize_t l, g, K = net.units, H = net.H, N = net.G * H, gate = packed_elements(K, H)
+    cdef Py_ssize_t K = net.dims.units
+    cdef Py_ssize_t N = net.dims.G * net.dims.H
+    cdef Py_ssize_t whole = net.decoder.symbols_in_panels
+    cdef Py_ssize_t l
     cdef const real* scales = w.scales
-    for l in range(net.L):
-        for g in range(net.G):
-            if l:
-                head_panels(K, H, net.max_row_vectors, scales + g * H, w.panels + net.layer[l].Wx_panels + g * gate)
-            head_panels(K, H if l else net.units_in_panels, net.max_vectors, scales + N + g * H,
-                        w.panels + net.layer[l].Wh_panels + g * gate)
-            if l == 0:
-                head_tail(K, net.units_tail, scales + N + g * H + net.units_in_panels,
-                          w.panels + net.Wh_tail + g * net.units_tail * tail_length(K))
+    for l in range(net.dims.L):
+        if l:
+            set_heads_of_Wx(w, l, scales)
+        set_heads_of_Wh(w, l, scales + N)
         scales += 2 * N
-    head_panels(K, net.symbols_in_panels, net.max_row_vectors, scales, w.panels + net.Wy_panels)
-    head_tail(K, net.symbols_tail, scales + net.symbols_in_panels, w.panels + net.Wy_tail)
+    head_panels(K, whole, net.packing.max_row_vectors, scales, w.panels + net.decoder.Wy_panels)
+    head_tail(K, net.decoder.symbols_tail, scales + whole, w.panels + net.decoder.Wy_tail)
+
+
+cdef inline void set_heads_of_Wx(const Weights* w, Py_ssize_t l, const real* scales) noexcept nogil:
+    """Set the heads of the packed input weights of a layer above the first, from the scales (G H,)."""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t g
+    for g in range(net.dims.G):
+        head_panels(net.dims.units, H, net.packing.max_row_vectors, scales + g * H,
+                    w.panels + net.layer[l].Wx_panels + g * gate_elements(net))
+
+
+cdef inline void set_heads_of_Wh(const Weights* w, Py_ssize_t l, const real* scales) noexcept nogil:
+    """Set the heads of a layer's packed recurrent weights, from the scales (G H,)."""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t K = net.dims.units
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t whole = net.first_layer.units_in_panels
+    cdef Py_ssize_t g
+    for g in range(net.dims.G):
+        head_panels(K, H if l else whole, net.packing.max_vectors, scales + g * H,
+                    w.panels + net.layer[l].Wh_panels + g * gate_elements(net))
+        if l == 0:
+            head_tail(K, net.first_layer.units_tail, scales + g * H + whole,
+                      w.panels + net.first_layer.Wh_tail + g * first_tail_elements(net))

@@ -11,7 +11,10 @@ cdef enum:
 
 
 cdef inline Py_ssize_t piece(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t products) noexcept nogil:
-    """How many of n rows or columns to multiply before the next poll, a multiple of `unit`; each takes `products`."""
+    """Return how many of n rows or columns to multiply before the next poll: a multiple of `unit`, or all of them.
+
+    Each takes so many `products`.
+    """
     return min(n, max(1, PRODUCTS_PER_POLL // (unit * products)) * unit)
 
 
@@ -22,7 +25,9 @@ cdef inline void multiply_rows_back(const Workspace* work, Py_ssize_t rows, Py_s
 
     Packed for any number of rows: for few rows a BLAS takes twice as long.
     """
-    cdef Py_ssize_t r = 0, count, step = piece(rows, MIN_ROWS_PER_POLL, K * N)
+    cdef Py_ssize_t step = piece(rows, MIN_ROWS_PER_POLL, K * N)
+    cdef Py_ssize_t r = 0
+    cdef Py_ssize_t count
     cdef operand_rows part
     clear_rows(rows, N, c, ldc)
     while r < rows and not is_canceled(work):
@@ -39,17 +44,18 @@ cdef inline void add_weight_gradient(const Network* net, const Workspace* work, 
 
     With a BLAS it is dW = …: its few rows are a whole chunk.
     """
-    if net.gemm != NULL:
-        transposed_product(net.gemm, M, N, rows, a, net.H, d, ldd, dW, ldw)
+    if net.packing.gemm != NULL:
+        transposed_product(net.packing.gemm, M, N, rows, a, net.dims.H, d, ldd, dW, ldw)
     else:
-        add_packed_gradient(work, rows, M, N, a, net.H, d, ldd, dW, ldw)
+        add_packed_gradient(work, rows, M, N, a, net.dims.H, d, ldd, dW, ldw)
 
 
 cdef inline void add_packed_gradient(const Workspace* work, Py_ssize_t rows, Py_ssize_t M, Py_ssize_t N, const real* a,
                                      Py_ssize_t lda, const real* d, Py_ssize_t ldd, real* dW,
                                      Py_ssize_t ldw) noexcept nogil:
     """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N), with packed operands"""
-    cdef Py_ssize_t n = 0, step = piece(N, whole_panel(), rows * M)
+    cdef Py_ssize_t step = piece(N, whole_panel(), rows * M)
+    cdef Py_ssize_t n = 0
     while n < N and not is_canceled(work):
         add_transposed_product(rows, M, min(step, N - n), a, lda, d + n, ldd, work.scratch, dW + n, ldw)
         n += step

@@ -8,7 +8,7 @@ separately and then scattered. A hash of the seed, the training step and the sha
 from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
-from ..common.interface cimport CANDIDATE_UNIT, Network, Weights, Workspace, real
+from ..common.interface cimport CANDIDATE_UNIT, Candidates, Network, Weights, Workspace, real
 from ..products.panels cimport Range, as_operand, depth_of, multiply_panels, operand_rows, pack, pack_transposed
 from ..threads.thread_group cimport own_columns, wait_for_group
 from .dropout cimport UNIT_STEP, mix
@@ -19,39 +19,65 @@ cdef enum:
 
 
 cdef inline Py_ssize_t logits_of_row(const Network* net, const Workspace* work) noexcept nogil:
-    """Elements from one row of logits to the next."""
-    return work.n_candidates if net.sampled else net.V
+    """Return the elements from one row of logits to the next."""
+    return work.sampled.n_candidates if net.decoder.sampled else net.dims.V
 
 
 cdef inline const int* target_places(const Network* net, const Workspace* work) noexcept nogil:
-    """The positions of the targets in their rows of logits, (T, B)."""
-    return work.targets if net.sampled else work.x + work.B
+    """Return the positions of the targets in their rows of logits, (T, B)."""
+    return work.sampled.targets if net.decoder.sampled else work.x + work.B
 
 
 cdef inline void choose_candidates(const Network* net, Workspace* work) noexcept nogil:
     """Set the candidates, starting with the targets' symbols in order, and the targets' positions among them."""
-    cdef Py_ssize_t i, m = 0, left, wanted
+    cdef Candidates* chosen = &work.sampled
+    cdef Py_ssize_t V = net.dims.V
+    cdef Py_ssize_t wanted
+    number_targets(net, work)
+    wanted = chosen.n_occurring + net.decoder.sampled
+    chosen.n_candidates = min(V, (wanted + CANDIDATE_UNIT - 1) // CANDIDATE_UNIT * CANDIDATE_UNIT)
+    draw_candidates(chosen, V, candidates_key(work))
+
+
+cdef inline uint32_t candidates_key(const Workspace* work) noexcept nogil:
+    """Return the key from which a chunk's candidates are drawn."""
+    return mix(mix(work.dropout.step_key ^ <uint32_t>SAMPLE_PLACE) ^ <uint32_t>work.dropout.first_stream)
+
+
+cdef inline void number_targets(const Network* net, Workspace* work) noexcept nogil:
+    """candidates = the distinct targets in order; targets[t, b] = the position of x[t + 1, b] among these"""
+    cdef Candidates* chosen = &work.sampled
+    cdef int* places = chosen.places
+    cdef Py_ssize_t m = 0
+    cdef Py_ssize_t i
     cdef int v
-    cdef int* place = work.candidate_places
-    cdef uint32_t key = mix(mix(work.dropout.step_key ^ <uint32_t>SAMPLE_PLACE) ^ <uint32_t>work.dropout.first_stream)
-    memset(place, 0xFF, net.V * sizeof(int))  # -1: none yet
+    memset(places, 0xFF, net.dims.V * sizeof(int))  # -1: none yet
     for i in range(work.T * work.B):
         v = work.x[work.B + i]
-        if place[v] < 0:
-            place[v] = <int>m
-            work.candidates[m] = v
+        if places[v] < 0:
+            places[v] = <int>m
+            chosen.candidates[m] = v
             m += 1
-        work.targets[i] = place[v]
-    work.n_occurring = m
-    left = net.V - m
-    work.n_candidates = min(net.V, (m + net.sampled + CANDIDATE_UNIT - 1) // CANDIDATE_UNIT * CANDIDATE_UNIT)
-    wanted = work.n_candidates - m
-    for v in range(<int>net.V):
-        # The probability wanted / left draws exactly as many as wanted (Knuth, "Seminumerical Algorithms", 3.4.2).
-        if place[v] >= 0:
+        chosen.targets[i] = places[v]
+    chosen.n_occurring = m
+
+
+cdef inline void draw_candidates(Candidates* chosen, Py_ssize_t V, uint32_t key) noexcept nogil:
+    """Draw symbols that are no targets until there are `n_candidates`.
+
+    The probability wanted / left draws exactly as many as wanted (Knuth, "Seminumerical Algorithms", 3.4.2).
+    """
+    cdef Py_ssize_t m = chosen.n_occurring
+    cdef Py_ssize_t left = V - m
+    cdef Py_ssize_t wanted = chosen.n_candidates - m
+    cdef uint32_t number
+    cdef int v
+    for v in range(<int>V):
+        if chosen.places[v] >= 0:
             continue
-        if <uint64_t>(mix(key + <uint32_t>v * <uint32_t>UNIT_STEP) >> 8) * <uint64_t>left < <uint64_t>wanted << 24:
-            work.candidates[m] = v
+        number = mix(key + <uint32_t>v * <uint32_t>UNIT_STEP) >> 8
+        if <uint64_t>number * <uint64_t>left < <uint64_t>wanted << 24:
+            chosen.candidates[m] = v
             m += 1
             wanted -= 1
         left -= 1
@@ -59,37 +85,59 @@ cdef inline void choose_candidates(const Network* net, Workspace* work) noexcept
 
 cdef inline void gather_candidates(const Weights* w, Workspace* work) noexcept nogil:
     """columns = Wy[:, candidates], packed both ways; bias = by[candidates] + log((V - m) / n) for those drawn"""
+    cdef Candidates* chosen = &work.sampled
+    cdef Py_ssize_t C
+    cdef Range own = own_columns(&work.group, w.net.dims.H)
+    cdef Range part
+    choose_candidates(w.net, work)
+    C = chosen.n_candidates
+    part = own_columns(&work.group, C)
+    gather_bias(w, chosen, part)
+    gather_columns(w, chosen, own)
+    clear_rows(own.count, C, chosen.dcolumns + own.first * C, C)
+    clear_rows(1, part.count, chosen.dbias + part.first, part.count)
+    wait_for_group(&work.group)
+
+
+cdef inline void gather_bias(const Weights* w, const Candidates* chosen, Range part) noexcept nogil:
+    """bias = by[candidates] + log((V - m) / n) for those drawn         (C,): one part"""
+    cdef Py_ssize_t m = chosen.n_occurring
+    cdef Py_ssize_t n = chosen.n_candidates - m
+    cdef const real* by = w.p + w.net.decoder.by
+    cdef real more = 0
+    cdef Py_ssize_t j
+    if n > 0:
+        more = <real>log(<double>(w.net.dims.V - m) / <double>n)
+    for j in range(part.first, part.first + part.count):
+        chosen.bias[j] = by[chosen.candidates[j]] + (more if j >= m else 0)
+
+
+cdef inline void gather_columns(const Weights* w, const Candidates* chosen, Range own) noexcept nogil:
+    """columns = Wy[:, candidates], packed both ways   (H, C): the thread's units"""
     cdef const Network* net = w.net
-    cdef Py_ssize_t r, j, C, m, V = net.V
-    cdef Range own = own_columns(&work.group, net.H), part
+    cdef Py_ssize_t C = chosen.n_candidates
+    cdef Py_ssize_t stop = own.first + own.count
+    cdef Py_ssize_t r, j
     cdef const real* row
     cdef real* out
-    cdef real more = 0
-    choose_candidates(net, work)
-    C, m, part = work.n_candidates, work.n_occurring, own_columns(&work.group, work.n_candidates)
-    if C > m:
-        more = <real>log(<double>(V - m) / <double>(C - m))
-    for j in range(part.first, part.first + part.count):
-        work.column_bias[j] = w.p[net.by + work.candidates[j]] + (more if j >= m else 0)
-    for r in range(own.first, own.first + own.count):
-        row, out = w.p + net.Wy + r * V, work.columns + r * C
+    for r in range(own.first, stop):
+        row = w.p + net.decoder.Wy + r * net.dims.V
+        out = chosen.columns + r * C
         for j in range(C):
-            out[j] = row[work.candidates[j]]
-    pack(work.columns, net.units, C, C, net.max_row_vectors, own.first, own.first + own.count, work.column_panels)
-    pack_transposed(work.columns + own.first * C, C, own.count, net.max_row_vectors, 0, own.count,
-                    work.column_panels_back + depth_of(C) * own.first)
-    clear_rows(own.count, C, work.dcolumns + own.first * C, C)
-    clear_rows(1, part.count, work.dcolumn_bias + part.first, part.count)
-    wait_for_group(&work.group)
+            out[j] = row[chosen.candidates[j]]
+    pack(chosen.columns, net.dims.units, C, C, net.packing.max_row_vectors, own.first, stop, chosen.panels)
+    pack_transposed(chosen.columns + own.first * C, C, own.count, net.packing.max_row_vectors, 0, own.count,
+                    chosen.panels_back + depth_of(C) * own.first)
 
 
 cdef inline void decode_candidates(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h,
                                    real* y) noexcept nogil:
     """y = h @ columns + bias                          (rows, C) = (rows, H) (H, C)"""
-    cdef Py_ssize_t H = w.net.H, C = work.n_candidates
-    cdef operand_rows a = as_operand(rows, H, h, H, work.scratch)
-    set_rows(work.column_bias, rows, C, y, C)
-    multiply_panels(rows, w.net.units, C, a.first, a.stride, work.column_panels, w.net.max_row_vectors, y, C)
+    cdef const Network* net = w.net
+    cdef Py_ssize_t C = work.sampled.n_candidates
+    cdef operand_rows a = as_operand(rows, net.dims.H, h, net.dims.H, work.scratch)
+    set_rows(work.sampled.bias, rows, C, y, C)
+    multiply_panels(rows, net.dims.units, C, a.first, a.stride, work.sampled.panels, net.packing.max_row_vectors, y, C)
 
 
 cdef inline void decode_candidates_back(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h,
@@ -98,22 +146,29 @@ cdef inline void decode_candidates_back(const Weights* w, const Workspace* work,
 
     (H, C) += (rows, H)' (rows, C);  (C,) += (rows, C);  (rows, H) = (rows, C) (H, C)'
     """
-    cdef Py_ssize_t H = w.net.H, C = work.n_candidates
-    cdef Range own = own_columns(&work.group, H), part = own_columns(&work.group, C)
-    add_packed_gradient(work, rows, own.count, C, h + own.first, H, dy, C, work.dcolumns + own.first * C, C)
-    add_column_sums(dy + part.first, rows, part.count, C, work.dcolumn_bias + part.first)
-    multiply_rows_back(work, rows, C, own.count, dy, C, work.column_panels_back + depth_of(C) * own.first,
-                       w.net.max_row_vectors, dh + own.first, H)
+    cdef const Candidates* chosen = &work.sampled
+    cdef Py_ssize_t H = w.net.dims.H
+    cdef Py_ssize_t C = chosen.n_candidates
+    cdef Range own = own_columns(&work.group, H)
+    cdef Range part = own_columns(&work.group, C)
+    add_packed_gradient(work, rows, own.count, C, h + own.first, H, dy, C, chosen.dcolumns + own.first * C, C)
+    add_column_sums(dy + part.first, rows, part.count, C, chosen.dbias + part.first)
+    multiply_rows_back(work, rows, C, own.count, dy, C, chosen.panels_back + depth_of(C) * own.first,
+                       w.net.packing.max_row_vectors, dh + own.first, H)
 
 
 cdef inline void scatter_candidates(const Network* net, const Workspace* work) noexcept nogil:
     """dWy[:, candidates] = dcolumns; dby[candidates] = dbias                 the thread's part; the rest is zeros"""
-    cdef Py_ssize_t r, j, C = work.n_candidates
-    cdef Range own = own_columns(&work.group, net.H), part = own_columns(&work.group, C)
+    cdef const Candidates* chosen = &work.sampled
+    cdef Py_ssize_t C = chosen.n_candidates
+    cdef Range own = own_columns(&work.group, net.dims.H)
+    cdef Range part = own_columns(&work.group, C)
+    cdef real* dby = work.d + net.decoder.by
     cdef real* row
+    cdef Py_ssize_t r, j
     for r in range(own.first, own.first + own.count):
-        row = work.d + net.Wy + r * net.V
+        row = work.d + net.decoder.Wy + r * net.dims.V
         for j in range(C):
-            row[work.candidates[j]] = work.dcolumns[r * C + j]
+            row[chosen.candidates[j]] = chosen.dcolumns[r * C + j]
     for j in range(part.first, part.first + part.count):
-        work.d[net.by + work.candidates[j]] = work.dcolumn_bias[j]
+        dby[chosen.candidates[j]] = chosen.dbias[j]

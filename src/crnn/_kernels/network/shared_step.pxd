@@ -6,14 +6,14 @@ product is summed by one thread, in the usual order, so the bits do not depend o
 """
 from libc.stdint cimport uint32_t
 from ..cells.cells cimport cell_units
-from ..common.interface cimport (NO_MORE_WORK, InputRows, Network, SharedStep, Weights, await_work, finish_work,
-                                 fork_work, join_work, real)
+from ..common.interface cimport (NO_MORE_WORK, InputRows, LayerPlaces, Network, SharedStep, Weights, await_work,
+                                 finish_work, fork_work, join_work, real)
 from ..products.panels cimport (MAX_COLUMNS, Panel, Range, columns_of, depth_of, multiply_panel, operand_rows,
                                 packed_elements, panel_count, panel_in_turn)
-from ..products.tail_columns cimport multiply_tail, tail_length
+from ..products.tail_columns cimport multiply_tail
 from ..threads.thread_group cimport share
 from .input_tables cimport add_input
-from .network cimport input_block
+from .network cimport first_tail_elements, input_block
 from .row_products cimport set_rows
 
 cdef enum:  # parts of a step
@@ -25,26 +25,39 @@ cdef enum:  # parts of a step
 cdef inline void share_input_product(SharedStep* step, const Weights* w, Py_ssize_t l, Py_ssize_t rows,
                                      operand_rows below, real* z) noexcept nogil:
     """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H), of a layer above the first"""
-    step.w, step.layer, step.rows, step.operand, step.stride, step.z = w, l, rows, below.first, below.stride, z
+    step.w = w
+    step.layer = l
+    step.rows = rows
+    step.operand = below.first
+    step.stride = below.stride
+    step.z = z
     compute_together(step, INPUT_PRODUCT)
 
 
 cdef inline void share_recurrent_product(SharedStep* step, const Weights* w, Py_ssize_t l, operand_rows h_prev,
                                          bint back, real* z) noexcept nogil:
     """z += h_prev @ Wh                                (1, G H) += (1, H) (H, G H); in the first layer z = bh + ..."""
-    step.w, step.layer, step.rows, step.operand, step.stride, step.z = w, l, 1, h_prev.first, h_prev.stride, z
+    step.w = w
+    step.layer = l
+    step.rows = 1
+    step.operand = h_prev.first
+    step.stride = h_prev.stride
+    step.z = z
     step.back = back
     compute_together(step, RECURRENT_PRODUCT)
 
 
 cdef inline void share_cell(SharedStep* step, const real* h_prev, const real* c_prev, real* c, real* h) noexcept nogil:
-    """The cell of the layer whose recurrent product is done; in the first layer, first z += the rows of the input"""
-    step.h_prev, step.c_prev, step.c, step.h = h_prev, c_prev, c, h
+    """Compute the cell of the layer whose recurrent product is done; in the first layer, first add the input's rows."""
+    step.h_prev = h_prev
+    step.c_prev = c_prev
+    step.c = c
+    step.h = h
     compute_together(step, CELL)
 
 
 cdef inline void compute_together(SharedStep* step, int part) noexcept nogil:
-    """The first thread's call: all threads compute a part of the step, and return when it is complete."""
+    """Let all threads compute a part of the step, and return when it is complete: the first thread's call."""
     step.part = part
     fork_work(step.fork)
     compute_own(step, 0)
@@ -52,7 +65,7 @@ cdef inline void compute_together(SharedStep* step, int part) noexcept nogil:
 
 
 cdef inline void share_steps(SharedStep* step, int rank) noexcept nogil:
-    """The other threads' loop, until there are no more steps."""
+    """Compute a thread's part of each step until there are no more: the loop of all but the first thread."""
     cdef uint32_t post = 0
     finish_work(step.fork)  # signal that this thread is ready
     while True:
@@ -64,14 +77,14 @@ cdef inline void share_steps(SharedStep* step, int rank) noexcept nogil:
 
 
 cdef inline void compute_own(const SharedStep* step, int rank) noexcept nogil:
+    """Compute a thread's share of the current part of a step."""
+    cdef Range own = columns_of(step.w.net.dims.H, rank, step.threads)
     if step.part != CELL:
         multiply_own(step, rank, step.part == INPUT_PRODUCT)
     elif step.layer:
-        finish_units(step.w.net, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev, step.z,
-                     step.c, step.h)
+        finish_units(step.w.net, own, step.h_prev, step.c_prev, step.z, step.c, step.h)
     else:
-        finish_first_layer(step.w, step.input, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev,
-                           step.z, step.c, step.h)
+        finish_first_layer(step.w, step.input, own, step.h_prev, step.c_prev, step.z, step.c, step.h)
 
 
 cdef inline void multiply_own(const SharedStep* step, int rank, bint of_input) noexcept nogil:
@@ -81,40 +94,59 @@ cdef inline void multiply_own(const SharedStep* step, int rank, bint of_input) n
     goes from first to last and back, like that of a single thread.
     """
     cdef const Network* net = step.w.net
-    cdef Py_ssize_t H = net.H, G = net.G, gate = packed_elements(net.units, H), depth = depth_of(net.units)
-    cdef Py_ssize_t whole = H if step.layer else net.units_in_panels
-    cdef int max_vectors = net.max_row_vectors if of_input else net.max_vectors
-    cdef Py_ssize_t panels = panel_count(whole, max_vectors)
-    cdef Py_ssize_t first = share(G * panels, rank, step.threads), last = share(G * panels, rank + 1, step.threads)
+    cdef const LayerPlaces* places = &net.layer[step.layer]
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t G = net.dims.G
+    cdef Py_ssize_t gate = packed_elements(net.dims.units, H)
+    cdef Py_ssize_t depth = depth_of(net.dims.units)
+    cdef Py_ssize_t whole = H if step.layer else net.first_layer.units_in_panels
+    cdef int max_vectors = net.packing.max_row_vectors if of_input else net.packing.max_vectors
+    cdef Py_ssize_t panels = G * panel_count(whole, max_vectors)
+    cdef Py_ssize_t first = share(panels, rank, step.threads)
+    cdef Py_ssize_t last = share(panels, rank + 1, step.threads)
+    cdef bint back = step.back and not of_input
+    cdef const real* W = step.w.panels + (places.Wx_panels if of_input else places.Wh_panels)
+    cdef const real* W_of_gate
+    cdef real* z
     cdef Py_ssize_t i, n, g
-    cdef const real* W = step.w.panels + (net.layer[step.layer].Wx_panels if of_input
-                                          else net.layer[step.layer].Wh_panels)
     cdef Panel panel
     for n in range(last - first):
-        i = last - 1 - n if step.back and not of_input else first + n
+        i = last - 1 - n if back else first + n
         g = i % G
         panel = panel_in_turn(whole, max_vectors, i // G, False)
         if of_input or not step.layer:
             set_own_bias(step, g, panel.start, panel.columns)
-        multiply_panel(step.rows, net.units, step.operand, step.stride, W + g * gate + depth * panel.start,
-                       panel.columns, W + g * gate + depth * panel.next,
-                       step.z + (input_block(net, g) if of_input else g) * H + panel.start, net.ldg, False)
+        W_of_gate = W + g * gate
+        z = step.z + (input_block(net, g) if of_input else g) * H + panel.start
+        multiply_panel(step.rows, net.dims.units, step.operand, step.stride, W_of_gate + depth * panel.start,
+                       panel.columns, W_of_gate + depth * panel.next, z, net.dims.ldg, False)
     if rank == step.threads - 1 and not step.layer:  # the first thread has more to do
-        for g in range(G):
-            set_own_bias(step, g, whole, H - whole)
-            multiply_tail(1, H, step.operand, H, step.w.panels + net.Wh_tail + g * net.units_tail * tail_length(H),
-                          net.units_tail, step.z + g * H + whole, net.ldg)
+        multiply_first_tail(step)
+
+
+cdef inline void multiply_first_tail(const SharedStep* step) noexcept nogil:
+    """z = bh + h_prev @ Wh for the first layer's columns beyond the panels"""
+    cdef const Network* net = step.w.net
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t whole = net.first_layer.units_in_panels
+    cdef const real* tail = step.w.panels + net.first_layer.Wh_tail
+    cdef Py_ssize_t g
+    for g in range(net.dims.G):
+        set_own_bias(step, g, whole, H - whole)
+        multiply_tail(1, H, step.operand, H, tail + g * first_tail_elements(net), net.first_layer.units_tail,
+                      step.z + g * H + whole, net.dims.ldg)
 
 
 cdef inline void set_own_bias(const SharedStep* step, Py_ssize_t g, Py_ssize_t start,
                               Py_ssize_t columns) noexcept nogil:
     """z = bh for some columns of a gate; for a split gate, the recurrent part's own bias and the input part's bias"""
     cdef const Network* net = step.w.net
-    cdef Py_ssize_t H = net.H
-    set_rows(step.w.p + net.layer[step.layer].bh + g * H + start, step.rows, columns,
-             step.z + input_block(net, g) * H + start, net.ldg)
-    if g == net.split_gate:
-        set_rows(step.w.p + net.layer[step.layer].bn + start, step.rows, columns, step.z + g * H + start, net.ldg)
+    cdef const LayerPlaces* places = &net.layer[step.layer]
+    cdef Py_ssize_t H = net.dims.H
+    cdef Py_ssize_t ld = net.dims.ldg
+    set_rows(step.w.p + places.bh + g * H + start, step.rows, columns, step.z + input_block(net, g) * H + start, ld)
+    if g == net.cell.split_gate:
+        set_rows(step.w.p + places.bn + start, step.rows, columns, step.z + g * H + start, ld)
 
 
 cdef inline void finish_first_layer(const Weights* w, InputRows rows, Range own, const real* h_prev,
@@ -126,8 +158,10 @@ cdef inline void finish_first_layer(const Weights* w, InputRows rows, Range own,
 
 cdef inline void finish_units(const Network* net, Range own, const real* h_prev, const real* c_prev, real* z,
                               real* c, real* h) noexcept nogil:
-    """The cell, at most MAX_COLUMNS units at a time"""
-    cdef Py_ssize_t j = own.first, n, stop = own.first + own.count
+    """c, h = cell(z, h_prev, c_prev), at most MAX_COLUMNS units at a time"""
+    cdef Py_ssize_t stop = own.first + own.count
+    cdef Py_ssize_t j = own.first
+    cdef Py_ssize_t n
     while j < stop:
         n = min(stop - j, <Py_ssize_t>MAX_COLUMNS)
         cell_units(net, n, h_prev + j, c_prev + j, z + j, c + j, h + j)

@@ -28,16 +28,19 @@ cdef inline void softmax_loss(real* y, const int* targets, Py_ssize_t rows, Py_s
     y (rows, V) comes in as the logits; w (rows,) are the `row_weights`, or 1 if they are NULL. A block's rows for a
     large vocabulary exceed the second-level cache: taking a few at a time fetches them only once.
     """
-    cdef Py_ssize_t r = 0, count = max(1, <Py_ssize_t>CACHED_BYTES // (V * <Py_ssize_t>sizeof(real)))
+    cdef Py_ssize_t count = max(1, <Py_ssize_t>CACHED_BYTES // (V * <Py_ssize_t>sizeof(real)))
+    cdef const real* weights = NULL
+    cdef Py_ssize_t r = 0
     while r < rows:
-        softmax_loss_of_rows(y + r * V, targets + r, min(count, rows - r), V, weight,
-                             row_weights + r if row_weights != NULL else NULL, losses + r)
+        if row_weights != NULL:
+            weights = row_weights + r
+        softmax_loss_of_rows(y + r * V, targets + r, min(count, rows - r), V, weight, weights, losses + r)
         r += count
 
 
 cdef inline void softmax_loss_of_rows(real* y, const int* targets, Py_ssize_t rows, Py_ssize_t V, real weight,
                                       const real* row_weights, double* losses) noexcept nogil:
-    """`softmax_loss` for rows few enough to stay in the cache."""
+    """Do what `softmax_loss` does, for rows few enough to stay in the cache."""
     cdef Py_ssize_t r, i
     cdef real total, factor = 1
     cdef real* row
@@ -63,7 +66,7 @@ cdef inline void softmax_loss_of_rows(real* y, const int* targets, Py_ssize_t ro
 
 
 cdef inline double log_softmax_at(real* y, Py_ssize_t V, Py_ssize_t target) noexcept nogil:
-    """log softmax(y)[target]; y (V,) is overwritten."""
+    """Return log softmax(y)[target]; y (V,) is overwritten."""
     cdef double shifted
     shift_by_max(y, V)
     shifted = y[target]

@@ -76,30 +76,32 @@ cdef inline void prefetch_columns(Py_ssize_t blocks, Py_ssize_t H, const real* r
 
     They are short pieces far apart, which the processor does not prefetch on its own.
     """
-    cdef Py_ssize_t b, j, line = 64 // <Py_ssize_t>sizeof(real)
+    cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real)
+    cdef Py_ssize_t lines = (columns + line - 1) // line
+    cdef Py_ssize_t b, j
     for b in range(blocks):
-        for j in range((columns + line - 1) // line):
+        for j in range(lines):
             PREFETCH_FAR(row + b * H + j * line)
 
 
 cdef inline Py_ssize_t vectors_across(Py_ssize_t N) noexcept nogil:
-    """Vectors filled by N columns, the last one perhaps in part."""
+    """Return the vectors filled by N columns, the last one perhaps in part."""
     cdef Py_ssize_t lanes = LANES
     return (N + lanes - 1) // lanes
 
 
 cdef inline Py_ssize_t packed_elements(Py_ssize_t K, Py_ssize_t N) noexcept nogil:
-    """Elements of a matrix (K, N) packed in panels."""
+    """Return the elements of a matrix (K, N) packed in panels."""
     return depth_of(K) * vectors_across(N) * LANES
 
 
 cdef inline int panel_vectors(bint one_row) noexcept nogil:
-    """The maximum number of vectors in a panel of a matrix packed for products with one row or many."""
+    """Return the maximum number of vectors in a panel of a matrix packed for products with one row or many."""
     return STRIP_VECTORS if one_row else TILE_VECTORS
 
 
 cdef inline Py_ssize_t panel_count(Py_ssize_t N, int max_vectors) noexcept nogil:
-    """The number of panels of at most `max_vectors` vectors for N columns."""
+    """Return the number of panels of at most `max_vectors` vectors for N columns."""
     cdef Py_ssize_t vectors = vectors_across(N)
     if vectors <= max_vectors:  # the usual case, which needs no division
         return vectors > 0
@@ -107,30 +109,33 @@ cdef inline Py_ssize_t panel_count(Py_ssize_t N, int max_vectors) noexcept nogil
 
 
 cdef inline Py_ssize_t panel_start(Py_ssize_t N, int max_vectors, Py_ssize_t j) noexcept nogil:
-    """First column of panel j; the vectors are distributed evenly, since a narrow panel hides less latency."""
-    cdef Py_ssize_t vectors = vectors_across(N), panels = panel_count(N, max_vectors)
+    """Return the first column of panel j; panels are equally wide, since a narrow panel hides less latency."""
+    cdef Py_ssize_t vectors = vectors_across(N)
+    cdef Py_ssize_t panels = panel_count(N, max_vectors)
     cdef Py_ssize_t start = j * (vectors // panels) + min(j, vectors % panels)
     return min(start * LANES, N)
 
 
 cdef inline Panel panel_in_turn(Py_ssize_t N, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
-    """The i-th panel in order: from first to last, or `back`, from last to first.
+    """Return the i-th panel in order: from first to last, or `back`, from last to first.
 
     A repeated product alternates the direction over panels that exceed the cache, so that the half still cached is
     read first. In a single direction, each panel would be evicted before its turn.
     """
-    cdef Py_ssize_t last = panel_count(N, max_vectors) - 1, j = last - i if back else i
+    cdef Py_ssize_t last = panel_count(N, max_vectors) - 1
+    cdef Py_ssize_t j = last - i if back else i
+    cdef Py_ssize_t next_j = max(j - 1, 0) if back else min(j + 1, last)
     cdef Panel panel
     if last == 0:
         return Panel(0, N, 0)
     panel.start = panel_start(N, max_vectors, j)
     panel.columns = panel_start(N, max_vectors, j + 1) - panel.start
-    panel.next = panel_start(N, max_vectors, max(j - 1, 0) if back else min(j + 1, last))
+    panel.next = panel_start(N, max_vectors, next_j)
     return panel
 
 
 cdef inline Panel panel_among(Range own, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
-    """The i-th panel of one thread's columns, which are packed separately."""
+    """Return the i-th panel of one thread's columns, which are packed separately."""
     cdef Panel panel = panel_in_turn(own.count, max_vectors, i, back)
     panel.start += own.first
     panel.next += own.first
@@ -138,8 +143,9 @@ cdef inline Panel panel_among(Range own, int max_vectors, Py_ssize_t i, bint bac
 
 
 cdef inline Range columns_of(Py_ssize_t N, int rank, int parts) noexcept nogil:
-    """Part `rank` of N columns, split into whole vectors, since a panel lies in one part."""
-    cdef Py_ssize_t lanes = LANES, vectors = vectors_across(N)
+    """Return part `rank` of N columns, split into whole vectors, since a panel lies in one part."""
+    cdef Py_ssize_t lanes = LANES
+    cdef Py_ssize_t vectors = vectors_across(N)
     cdef Range part
     part.first = min(vectors * rank // parts * lanes, N)
     part.count = min(vectors * (rank + 1) // parts * lanes, N) - part.first
@@ -147,7 +153,7 @@ cdef inline Range columns_of(Py_ssize_t N, int rank, int parts) noexcept nogil:
 
 
 cdef inline Py_ssize_t whole_panel() noexcept nogil:
-    """Columns of a panel with as many vectors as a tile."""
+    """Return the columns of a panel with as many vectors as a tile."""
     return TILE_VECTORS * LANES
 
 
@@ -163,7 +169,9 @@ cdef inline void pack_rows_of(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssiz
                               Py_ssize_t first, Py_ssize_t last, real* panels) noexcept nogil:
     """The body of `pack`, compiled once: it would be inlined wherever weights are packed."""
     cdef Py_ssize_t lanes = LANES
-    cdef Py_ssize_t j, start, columns, width, top, bottom = first, count = panel_count(N, max_vectors)
+    cdef Py_ssize_t count = panel_count(N, max_vectors)
+    cdef Py_ssize_t bottom = first
+    cdef Py_ssize_t j, start, columns, width, top
     # A few rows at a time: the panels are so far apart that they compete for the same lines of a cache.
     while bottom < last:
         top = bottom
@@ -179,8 +187,11 @@ cdef inline void pack_rows_of(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssiz
 cdef inline void head_panels(Py_ssize_t K, Py_ssize_t N, int max_vectors, const real* scales,
                              real* panels) noexcept nogil:
     """Set the heads, if any, of the packed panels of a matrix (K, N), from the scales of its columns."""
-    cdef Py_ssize_t j, start, columns, lanes = LANES
-    for j in range(panel_count(N, max_vectors) if HEAD_ROWS else 0):
+    cdef Py_ssize_t lanes = LANES
+    cdef Py_ssize_t j, start, columns
+    if HEAD_ROWS == 0:
+        return
+    for j in range(panel_count(N, max_vectors)):
         start = panel_start(N, max_vectors, j)
         columns = panel_start(N, max_vectors, j + 1) - start
         set_head(K, columns, vectors_across(columns) * lanes, scales + start, panels + depth_of(K) * start)
@@ -200,8 +211,14 @@ cdef inline void pack_columns_of(const real* W, Py_ssize_t K, Py_ssize_t N, int 
 
     Whole vectors of columns go through registers, a square block at a time; the remainder goes one by one.
     """
-    cdef Py_ssize_t lanes = LANES, depth = depth_of(K), block = lanes * PER_ELEMENT
-    cdef Py_ssize_t j, k, n = first, start = 0, stop, width = 0, whole = K // block * lanes
+    cdef Py_ssize_t lanes = LANES
+    cdef Py_ssize_t depth = depth_of(K)
+    cdef Py_ssize_t block = lanes * PER_ELEMENT
+    cdef Py_ssize_t whole = K // block * lanes
+    cdef Py_ssize_t n = first
+    cdef Py_ssize_t start = 0
+    cdef Py_ssize_t width = 0
+    cdef Py_ssize_t j, k, stop
     cdef real* out = panels
     for j in range(panel_count(N, max_vectors)):
         start = panel_start(N, max_vectors, j)
@@ -236,7 +253,8 @@ cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, co
                                  const real* panels, int max_vectors, real* c, Py_ssize_t ldc,
                                  bint back=False) noexcept nogil:
     """c += a @ W                                      (rows, N) += (rows, K) (K, N); a is an operand"""
-    cdef Py_ssize_t i, depth = depth_of(K)
+    cdef Py_ssize_t depth = depth_of(K)
+    cdef Py_ssize_t i
     cdef Panel panel
     for i in range(panel_count(N, max_vectors)):
         panel = panel_in_turn(N, max_vectors, i, back)
@@ -245,7 +263,7 @@ cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, co
 
 
 cdef inline Py_ssize_t transposed_scratch(Py_ssize_t K, Py_ssize_t M) noexcept nogil:
-    """Elements of the scratch memory of `add_transposed_product`: one panel of b, and slivers of a."""
+    """Return the elements of the scratch memory of `add_transposed_product`: one panel of b, and slivers of a."""
     cdef Py_ssize_t block = min(K, <Py_ssize_t>OUTER_BLOCK)
     return depth_of(block) * whole_panel() + sliver_elements(block, M)
 
@@ -258,7 +276,8 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
     The gradient of weights. K, the time steps of all streams, may exceed a cache. Both operands are therefore packed,
     in blocks of rows of equal height: all of a's block, and b's one panel at a time, multiplied immediately.
     """
-    cdef Py_ssize_t i, j, k, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
+    cdef Py_ssize_t blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
+    cdef Py_ssize_t i, j, k, depth
     cdef real* slivers = scratch + depth_of(min(K, <Py_ssize_t>OUTER_BLOCK)) * whole_panel()
     cdef Panel panel
     for i in range(blocks):

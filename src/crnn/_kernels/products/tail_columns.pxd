@@ -12,27 +12,31 @@ cdef extern from "tail_columns.h" nogil:
 
 
 cdef inline Py_ssize_t tail_count(Py_ssize_t N) noexcept nogil:
-    """The number of N columns left over from whole vectors if small, at most a quarter of a vector; otherwise 0."""
+    """Return the number of N columns left over from whole vectors if at most a quarter of a vector; otherwise 0."""
     cdef Py_ssize_t lanes = LANES
     return N % lanes if N % lanes <= lanes // 4 else 0
 
 
 cdef inline Py_ssize_t tail_length(Py_ssize_t K) noexcept nogil:
-    """Elements of a packed column."""
+    """Return the elements of a packed column."""
     return TAIL_HEAD + vectors_across(elements_of(K)) * LANES
 
 
 cdef inline void pack_tail(const real* W, Py_ssize_t K, Py_ssize_t count, Py_ssize_t ldw, Py_ssize_t first,
                            Py_ssize_t last, real* tail) noexcept nogil:
     """tail = W.T                                      (count, K): rows [first, last) of W, padded with zeros"""
-    cdef Py_ssize_t j, k, row, length = tail_length(K)
+    cdef Py_ssize_t length = tail_length(K)
+    cdef Py_ssize_t padded = elements_of(K)
+    cdef Py_ssize_t j, k, row
     cdef real* column
+    if last == K:
+        padded = length - TAIL_HEAD
     for j in range(count):
         column = tail + j * length + TAIL_HEAD
         for k in range(elements_of(first), elements_of(last)):
             row = k * PER_ELEMENT
             column[k] = packed_element(W + row * ldw + j, ldw, last - row)
-        for k in range(elements_of(K), length - TAIL_HEAD if last == K else elements_of(K)):
+        for k in range(elements_of(K), padded):
             column[k] = 0
 
 

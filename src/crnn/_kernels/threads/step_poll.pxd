@@ -14,11 +14,12 @@ cdef enum:
 
 
 cdef inline bint is_canceled(const Workspace* work) noexcept nogil:
-    """Whether to interrupt the step. If steps are short this costs just a look at a pointer."""
+    """Return whether to interrupt the step. If steps are short this costs just a look at a pointer."""
     return work.poll != NULL and is_over(work.poll)
 
 
 cdef inline bint is_over(StepPoll* poll) noexcept nogil:
+    """Return whether the barrier is broken; from time to time let Python handle signals, which may break it."""
     cdef long long now
     if barrier_is_broken(poll.barrier):
         return True

@@ -9,9 +9,11 @@ from ..products.panels cimport Range, columns_of
 
 
 cdef inline ThreadGroup alone() noexcept nogil:
-    """A group of one thread."""
+    """Return a group of one thread."""
     cdef ThreadGroup group
-    group.threads, group.rank, group.barrier = 1, 0, NULL
+    group.threads = 1
+    group.rank = 0
+    group.barrier = NULL
     return group
 
 
@@ -22,16 +24,16 @@ cdef inline void wait_for_group(const ThreadGroup* group) noexcept nogil:
 
 
 cdef inline Py_ssize_t share(Py_ssize_t n, int rank, int parts) noexcept nogil:
-    """Start of the `rank`-th of `parts` slices of n elements; n if rank == parts."""
+    """Return the start of the `rank`-th of `parts` slices of n elements; n if rank == parts."""
     return n * rank // parts
 
 
 cdef inline Range own_columns(const ThreadGroup* group, Py_ssize_t N) noexcept nogil:
-    """The thread's share of N columns, in whole vectors."""
+    """Return the thread's share of N columns, in whole vectors."""
     return Range(0, N) if group.threads == 1 else columns_of(N, group.rank, group.threads)
 
 
 cdef inline Range own_share(const ThreadGroup* group, Py_ssize_t n) noexcept nogil:
-    """The thread's share of n rows or elements."""
+    """Return the thread's share of n rows or elements."""
     cdef Py_ssize_t start = share(n, group.rank, group.threads)
     return Range(start, share(n, group.rank + 1, group.threads) - start)

@@ -25,41 +25,53 @@ cdef inline void clear_gradients(const Network* net, const Workspace* work) noex
     Rows of input tables are excluded: the update clears those that it has used. With a BLAS the
     chunk is a single product: nothing is added to the gradients of matrices.
     """
-    cdef Py_ssize_t l, first = net.layer[0].Wx if net.E else net.layer[0].Wh
+    cdef Py_ssize_t first = net.layer[0].Wx if net.dims.E else net.layer[0].Wh
+    cdef Py_ssize_t l
     cdef real* d = work.d
-    if net.gemm == NULL:
-        clear_share(&work.group, d + first, net.end - first)
+    if net.packing.gemm == NULL:
+        clear_share(&work.group, d + first, net.n_weights - first)
         return
-    for l in range(net.L):
-        clear_share(&work.group, d + net.layer[l].bh, net.G * net.H)
+    for l in range(net.dims.L):
+        clear_share(&work.group, d + net.layer[l].bh, net.dims.G * net.dims.H)
         if net.layer[l].bn >= 0:
-            clear_share(&work.group, d + net.layer[l].bn, net.H)
-    clear_share(&work.group, d + net.by, net.V)
+            clear_share(&work.group, d + net.layer[l].bn, net.dims.H)
+    clear_share(&work.group, d + net.decoder.by, net.dims.V)
 
 
 cdef inline double forward_loss(const Weights* w, const Workspace* work, real weight) noexcept nogil:
     """Return the sum of the losses, on a group's first thread; y becomes weight times the gradient of the logits."""
-    cdef const Network* net = w.net
-    cdef Py_ssize_t first = 0, last, at, V = logits_of_row(net, work)
-    cdef Range part
-    cdef const real* h
+    cdef Py_ssize_t first = 0
+    cdef Py_ssize_t last
     while first < work.T and not is_canceled(work):
         last = min(first + work.block, work.T)
         layers_forward(w, work, work.x, first, last)
-        part = own_share(&work.group, (last - first) * work.B)
-        at = first * work.B + part.first
-        # y = outputs @ Wy + by                          (rows, V) = (rows, H) (H, V)
-        h = layer_output(net, work, net.L - 1, first) + part.first * net.H
-        if net.sampled:
-            decode_candidates(w, work, part.count, h, work.y + at * V)
-        else:
-            decode(w, part.count, h, work.y + at * V, work.scratch)
-        softmax_loss(work.y + at * V, target_places(net, work) + at, part.count, V, weight,
-                     work.loss_weights + at if work.loss_weights != NULL else NULL, work.losses + at)
+        losses_of_rows(w, work, first, last, weight)
         first = last
     wait_for_group(&work.group)
     # By position, not by thread, so that the sum has the same bits in any group.
-    return total(work.losses, work.T * work.B) if work.group.rank == 0 else 0
+    return total(work.decoder.losses, work.T * work.B) if work.group.rank == 0 else 0
+
+
+cdef inline void losses_of_rows(const Weights* w, const Workspace* work, Py_ssize_t first, Py_ssize_t last,
+                                real weight) noexcept nogil:
+    """losses[first:last] = -log softmax(y)[targets], the thread's share of the rows; y becomes dy
+
+    y = outputs @ Wy + by                              (rows, V) = (rows, H) (H, V)
+    """
+    cdef const Network* net = w.net
+    cdef Py_ssize_t V = logits_of_row(net, work)
+    cdef Range part = own_share(&work.group, (last - first) * work.B)
+    cdef Py_ssize_t place = first * work.B + part.first
+    cdef const real* h = layer_output(net, work, net.dims.L - 1, first) + part.first * net.dims.H
+    cdef const real* row_weights = NULL
+    cdef real* y = work.decoder.y + place * V
+    if net.decoder.sampled:
+        decode_candidates(w, work, part.count, h, y)
+    else:
+        decode(w, part.count, h, y, work.scratch)
+    if work.decoder.loss_weights != NULL:
+        row_weights = work.decoder.loss_weights + place
+    softmax_loss(y, target_places(net, work) + place, part.count, V, weight, row_weights, work.decoder.losses + place)
 
 
 cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real weight) noexcept nogil:
@@ -68,12 +80,14 @@ cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real we
     The rows of input tables must come in as zeros in d. The first thread of a group returns the losses.
     """
     cdef const Network* net = w.net
-    cdef Py_ssize_t first, last = work.T, rows, top = net.L - 1
+    cdef Py_ssize_t top = net.dims.L - 1
+    cdef Py_ssize_t last = work.T
+    cdef Py_ssize_t first, rows
     cdef double loss
     clear_gradients(net, work)
-    clear_share(&work.group, work.carry, net.L * work.step_stride)
+    clear_share(&work.group, work.layers.carry, net.dims.L * work.layers.step_stride)
     prepare_inputs(w, work)
-    if net.sampled:
+    if net.decoder.sampled:
         gather_candidates(w, work)
     loss = forward_loss(w, work, weight)
     clear_input_gradients(net, work)
@@ -83,7 +97,7 @@ cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real we
         decode_rows_back(w, work, rows, layer_output(net, work, top, first), first, gradient_from_above(net, work, top))
         layers_backward(w, work, first, last)
         last = first
-    if net.sampled:
+    if net.decoder.sampled:
         scatter_candidates(net, work)
     finish_input_gradients(w, work)
     return loss
@@ -91,9 +105,9 @@ cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real we
 
 cdef inline void decode_rows_back(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h,
                                   Py_ssize_t first, real* dh) noexcept nogil:
-    """The backward pass of a block from time step `first`, through all of the decoder or the candidates' columns."""
-    cdef const real* dy = work.y + first * work.B * logits_of_row(w.net, work)
-    if w.net.sampled:
+    """Go back through the decoder, or the columns of the candidates, for a block of rows from time step `first`."""
+    cdef const real* dy = work.decoder.y + first * work.B * logits_of_row(w.net, work)
+    if w.net.decoder.sampled:
         decode_candidates_back(w, work, rows, h, dy, dh)
     else:
         decode_back(w, work, rows, h, dy, dh)

@@ -19,7 +19,7 @@ from ..threads.thread_group cimport own_columns, wait_for_group
 from .chunk cimport loss_and_gradients
 from .reduction cimport reduce_gradient
 from .team cimport total, wait_for_team
-from .update cimport Pass, gradient_norm, pack_first_dropped, touch_memory, update
+from .update cimport MEASURE, STEP, SUM_SHARDS, gradient_norm, pack_first_dropped, touch_memory, update
 
 cdef enum:
     RESET_PLACE = 0x85EBCA6B  # where `apply_dropout` has layer and time step, which never reach this value
@@ -29,8 +29,11 @@ cdef inline void train(Training* run) noexcept nogil:
     """Take `n_steps` steps, or fewer if a loss is not finite or a symbol is unknown."""
     cdef Py_ssize_t step = 0
     cdef int i
-    run.done, run.norm = 0, NAN
-    run.known, run.complete, run.diverged = True, True, False
+    run.done = 0
+    run.norm = NAN
+    run.known = True
+    run.complete = True
+    run.diverged = False
     run.team.next_key = dropout_key(run.dropout_seed, run.steps_before)
     if run.fresh:
         touch_memory(run)
@@ -47,7 +50,7 @@ cdef inline void train(Training* run) noexcept nogil:
 
 
 cdef inline void gradients_of_chunk(Training* run) noexcept nogil:
-    """The losses and gradients of a chunk of the thread's shards, without an update: the only step of a call."""
+    """Compute the losses and gradients of a chunk of the thread's shards, without an update: a call's only step."""
     run.known = True
     run.team.next_key = 0
     compute_gradients(run, 0)
@@ -55,7 +58,7 @@ cdef inline void gradients_of_chunk(Training* run) noexcept nogil:
 
 
 cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
-    """One chunk and its update; False if training ends here."""
+    """Train on one chunk; return False if training ends here."""
     cdef double loss
     cdef int i
     compute_gradients(run, step)
@@ -91,8 +94,8 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
     cdef int i
     cdef double loss
     cdef Workspace* work
-    run.team.step_key, run.team.next_key = (run.team.next_key,
-                                            dropout_key(run.dropout_seed, run.steps_before + step + 1))
+    run.team.step_key = run.team.next_key
+    run.team.next_key = dropout_key(run.dropout_seed, run.steps_before + step + 1)
     for i in range(run.own_shards):
         work = &run.work[i]
         if is_canceled(work):
@@ -111,14 +114,14 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
 
 
 cdef inline bint is_reset(double rate, uint32_t step_key, Py_ssize_t stream) noexcept nogil:
-    """Whether a stream starts a chunk from zeros: a hash decides, as for the masks of `dropout`."""
+    """Return whether a stream starts a chunk from zeros: a hash decides, as for the masks of `dropout`."""
     return mix(mix(step_key ^ <uint32_t>RESET_PLACE) ^ <uint32_t>stream) >> 8 < <uint32_t>(rate * 16777216.0 + 0.5)
 
 
 cdef inline void reset_states(const Network* net, const Workspace* work, double rate, uint32_t step_key) noexcept nogil:
     """h[:, 0, b] = c[:, 0, b] = 0 for each reset stream b: the thread's units"""
     cdef Py_ssize_t b
-    cdef Range own = own_columns(&work.group, net.H)
+    cdef Range own = own_columns(&work.group, net.dims.H)
     for b in range(work.B):
         if is_reset(rate, step_key, work.dropout.first_stream + b):
             clear_stream(net, work, b, own)
@@ -126,37 +129,42 @@ cdef inline void reset_states(const Network* net, const Workspace* work, double 
 
 
 cdef inline bint wants_gradient(const Training* run, Py_ssize_t step) noexcept nogil:
-    """Whether a step needs the whole gradient at once: for its norm, or for a reduction."""
-    return (run.clip_norm < INFINITY or step + 1 == run.n_steps or run.team.reduce != NULL or run.team.shards > 1)
+    """Return whether a step needs the whole gradient at once: for its norm, or for a reduction."""
+    return run.clip_norm < INFINITY or step + 1 == run.n_steps or run.team.reduce != NULL or run.team.shards > 1
 
 
 cdef inline bint read_chunk(const Training* run, Workspace* work) noexcept nogil:
-    """x[t, b] = ids[b, position + t] for ids of 1, 2 or 4 bytes; False if any of them is V or more."""
-    cdef Py_ssize_t t, b, at = run.position, B = work.B
-    cdef unsigned int v, largest = 0
+    """x[t, b] = ids[b, position + t] for ids of 1, 2 or 4 bytes; return False if any of them is V or more."""
+    cdef Py_ssize_t t, b
+    cdef unsigned int v
+    cdef unsigned int largest = 0
     cdef const unsigned char* row
-    for b in range(B):
+    for b in range(work.B):
         row = run.ids + (work.dropout.first_stream + b) * run.row_stride
         for t in range(work.T + 1):
-            if run.id_width == 1:
-                v = row[at + t]
-            elif run.id_width == 2:
-                v = (<const unsigned short*>row)[at + t]
-            else:
-                v = (<const unsigned int*>row)[at + t]
-            work.x[t * B + b] = <int>v
+            v = id_at(row, run.id_width, run.position + t)
+            work.x[t * work.B + b] = <int>v
             largest = max(largest, v)
-    return largest < <size_t>run.weights.net.V
+    return largest < <size_t>run.weights.net.dims.V
+
+
+cdef inline unsigned int id_at(const unsigned char* row, int width, Py_ssize_t i) noexcept nogil:
+    """Return id i of a row of ids of so many bytes."""
+    if width == 1:
+        return row[i]
+    if width == 2:
+        return (<const unsigned short*>row)[i]
+    return (<const unsigned int*>row)[i]
 
 
 cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
     """Clip by the norm, if limited, and update the parameters; return False if a thread broke the barrier."""
-    cdef Pass todo
-    cdef bint by_norm = run.clip_norm < INFINITY, summed = run.team.reduce != NULL
-    run.rule.scale, todo.touched = 1, NULL
+    cdef bint by_norm = run.clip_norm < INFINITY
+    cdef bint last = step + 1 == run.n_steps
+    cdef int sum_first = SUM_SHARDS if run.team.reduce == NULL else 0
+    run.rule.scale = 1
     if by_norm:
-        todo.add_up, todo.measure, todo.step = not summed, True, False
-        update(run, &todo)
+        update(run, sum_first | MEASURE)
         if not wait_for_team(run):
             return False
         run.norm = gradient_norm(run)
@@ -164,7 +172,8 @@ cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
     run.rule.learning_rate = run.rates[step]
     run.rule.correction = 1 - pow(run.rule.beta_1, run.optimizer_steps + step + 1)
     run.rule.root_correction = sqrt(1 - pow(run.rule.beta_2, run.optimizer_steps + step + 1))
-    todo.add_up, todo.step = not by_norm and not summed, True
-    todo.measure = not by_norm and step + 1 == run.n_steps
-    update(run, &todo)
+    if by_norm:
+        update(run, STEP)  # the gradient is summed and measured
+    else:
+        update(run, sum_first | (MEASURE if last else 0) | STEP)
     return True
