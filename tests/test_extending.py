@@ -14,7 +14,7 @@ import textwrap
 import pytest
 from source_tree import ROOT, needs_sources
 
-pytestmark = [needs_sources, pytest.mark.slow]
+pytestmark = needs_sources
 
 TOY_CELL = '''
 """A toy: h = z / (1 + |z|), with z as in the vanilla cell."""
@@ -92,10 +92,14 @@ CELL = {
     "_kernels/cells/cells.pxd": [
         ("    CIFG = 3\n", "    CIFG = 3\n    TOY = 4\n"),
         ("from .rnn cimport", "from .toy cimport toy_units, toy_units_backward\nfrom .rnn cimport"),
-        ("        rnn_units(n, h)\n", "        rnn_units(n, h)\n    elif net.cell.number == TOY:\n        toy_units(n, h)\n"),
+        (
+            "        rnn_units(n, h)\n",
+            "        rnn_units(n, h)\n    elif net.cell.number == TOY:\n        toy_units(n, h)\n",
+        ),
         (
             "        rnn_units_backward(n, h, z)\n",
-            "        rnn_units_backward(n, h, z)\n    elif net.cell.number == TOY:\n        toy_units_backward(n, h, z)\n",
+            "        rnn_units_backward(n, h, z)\n"
+            "    elif net.cell.number == TOY:\n        toy_units_backward(n, h, z)\n",
         ),
         (
             "    if net.cell.number == RNN:\n        rnn_state_gradients",
@@ -195,9 +199,22 @@ def documented(title):
     """Return the files that the list under a bold title in docs/design.md names."""
     text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     part = re.search(rf"\*\*{title}\*\*.*?(?=\n\*\*|\n## )", text, re.DOTALL)[0]
-    return set(re.findall(r"^\d\. `([\w/.]+)`", part, re.MULTILINE))
+    return set(re.findall(r"^\d+\. `([\w/.]+)`", part, re.MULTILINE))
 
 
+def test_headers_with_branches_for_instruction_sets_are_documented():
+    kernels = ROOT / "src" / "crnn" / "_kernels"
+    of_a_set = re.compile(r"defined\(__(AVX|AMX|ARM_FEATURE)")
+    branching = {
+        f"_kernels/{path.relative_to(kernels).as_posix()}"
+        for path in kernels.glob("*/*.h")
+        if of_a_set.search(path.read_text(encoding="utf-8"))
+    }
+    table, detection = "_kernels/instruction_sets.py", "_kernels/platform/cpu_features.h"
+    assert documented("An instruction set") == {table, detection, *branching}
+
+
+@pytest.mark.slow
 def test_toys_are_added_in_the_documented_places(tmp_path):
     assert documented("A cell") == {"_kernels/cells/NAME.pxd", *CELL}
     assert documented("An optimizer") == set(OPTIMIZER)
