@@ -284,34 +284,43 @@ ctypedef struct Team:  # the shards of all streams, and this thread's rank among
     uint32_t step_key  # of the masks of this step
     uint32_t next_key  # of the masks of the next step
 
+ctypedef struct Block:  # symbols of all streams, from which chunks are read
+    const unsigned char* ids  # of the first stream
+    int id_width  # bytes
+    Py_ssize_t row_stride  # bytes from one stream to the next
+    Py_ssize_t position  # of the next chunk in each row
+
+ctypedef struct Schedule:  # of a call's steps
+    const double* rates  # (n_steps,): learning rates
+    Py_ssize_t n_steps
+    Py_ssize_t steps_before  # of all training
+    Py_ssize_t optimizer_steps  # since the optimizer state was zero
+
+ctypedef struct Progress:  # of a call
+    Py_ssize_t steps  # done
+    double smooth_loss
+    double last_loss
+    double norm  # of the last step's gradient
+    bint diverged  # a loss was not finite
+    bint known  # every symbol's id was below V
+    bint complete  # no thread broke the barrier
+
 ctypedef struct Training:  # a thread's call of `train`: what it works on, what to do, and its progress
     Weights weights
     Workspace work[MAX_SHARDS]  # of the shards that this thread works on
     int own_shards  # their number
     Team team
     Rule rule
-    const unsigned char* ids  # of the first stream
-    int id_width  # bytes
-    Py_ssize_t row_stride  # bytes from one stream to the next
-    Py_ssize_t position  # of the next chunk in each row
+    Block block
+    Schedule schedule
+    Progress progress
     bint zero_state  # the first chunk starts from zero states
     bint fresh  # the memory used by the update may not have been touched yet
     Py_ssize_t touched  # bytes of this memory, since the last poll; see `touch_memory`
-    const double* rates  # (n_steps,)
-    Py_ssize_t n_steps
-    Py_ssize_t steps_before  # of all training
-    Py_ssize_t optimizer_steps  # since the optimizer state was zero
     uint64_t dropout_seed
     double clip_norm
     double loss_scale
     double smoothing  # the share of a step's loss in the smoothed loss
-    double smooth_loss
-    double last_loss
-    double norm  # of the last step's gradient
-    Py_ssize_t done  # steps
-    bint diverged  # a loss was not finite
-    bint known  # every symbol's id was below V
-    bint complete  # no thread broke the barrier
     StepPoll poll
 
 
@@ -328,6 +337,21 @@ ctypedef struct UInt128:  # an unsigned 128-bit number
     uint64_t high
     uint64_t low
 
+ctypedef struct RandomStreams:  # of random numbers, one for each text; see `pcg64`
+    uint64_t* streams  # (count, 2): their states
+    UInt128 increment
+
+ctypedef struct Stops:  # symbols that end a text
+    const int* symbols  # of all stops, longer stops before shorter ones
+    const Py_ssize_t* ends  # (count,): where each stop ends among these
+    Py_ssize_t count
+
+ctypedef struct TextStart:  # the initial states of all texts
+    const real* h  # (L, H)
+    const real* c
+    const int* before  # (1,): with a table of pairs
+    real* y  # (V,): the logits that follow from these states
+
 ctypedef struct Texts:  # drawn in parallel; see `texts`
     Py_ssize_t count
     Py_ssize_t max_length  # symbols of a text
@@ -337,16 +361,10 @@ ctypedef struct Texts:  # drawn in parallel; see `texts`
     Py_ssize_t active  # begun texts that have not ended
     Py_ssize_t* rows  # the active texts, in the order of their states
     int* symbols  # (count, width)
-    Py_ssize_t* lengths  # of the texts so far, without a stop that has been met
-    uint64_t* streams  # (count, 2), of random numbers
-    UInt128 increment  # of these streams
-    const int* stops  # their concatenated symbols, longer stops before shorter ones
-    const Py_ssize_t* stop_ends
-    Py_ssize_t stop_count
-    const real* start_h  # (L, H): the initial states of all texts
-    const real* start_c
-    const int* start_before  # (1,): with a table of pairs
-    real* start_y  # (V,): the logits that follow from these states
+    Py_ssize_t* lengths  # (count,): of the texts so far, without a stop that has been met
+    RandomStreams random
+    Stops stops
+    TextStart start
 
 ctypedef struct RowMixture:  # of the network's logits and another model's, see `draws`
     const double* weights  # (classes, 2): of the network's logits and of the other model's, after 0, 1, … letters

@@ -3,8 +3,13 @@ that does not check. Training, sampling and scoring run without the GIL.
 
 This module is compiled once. It calls the kernels through tables of C functions, one for each instruction set and
 number type (see `interface` and `kernels`); float32 with products rounded to bfloat16, or of 8-bit integers, counts as
-a number type. `use` selects the tables; a Network keeps the table it was made with. Arrays of numbers are float32 or
-float64, C-contiguous; an array of another type, order or shape is refused.
+a number type. `use` selects the tables; a Network keeps the table it was made with.
+
+No entry point takes an address. Arrays of one type (ids, places, sums in float64) enter as typed memoryviews. Arrays of
+numbers are float32 or float64, as their network is, and come with shards, states or texts; `numbers` and `address`
+check them by the same buffer protocol: an array of another type, order, number of dimensions or shape is refused. This
+takes a third of the time of a typed memoryview, which a call for one character, with up to four such arrays, would
+notice.
 
 The entry points are in files included at the end: `training_entry.pxi` with `workspace_arrays.pxi`,
 `inference_entry.pxi` with `session_entry.pxi`, and `single_entry.pxi`. They share the contents of this file: tables,
@@ -230,8 +235,8 @@ cdef class Network:
         dims.units = dims.H if units is None else units
         dims.symbols = dims.V if symbols is None else symbols
         if not (1 <= dims.units <= dims.H and 1 <= dims.symbols <= dims.V):
-            raise ValueError(f"units={dims.units} of {dims.H} and symbols={dims.symbols} of {dims.V} do not fit: at least "
-                             "1, and not more than with the padding")
+            raise ValueError(f"units={dims.units} of {dims.H} and symbols={dims.symbols} of {dims.V} do not fit: there "
+                             "must be at least 1, and not more than with the padding")
         return 0
 
     cdef int set_start_symbols(self, boundary, int labels) except -1:

@@ -51,7 +51,7 @@ def sums_size(Py_ssize_t V) -> int:
 
 cdef Network network_of(weights):
     """Return the network of `PackedWeights`, after checking its type."""
-    network, _, _ = weights
+    network = weights[0]
     if not isinstance(network, Network):
         raise TypeError(f"network must be a core.Network, not {network!r}")
     return network
@@ -208,8 +208,8 @@ cdef void fill_random(Texts* texts, uint64_t[:, ::1] states, const uint64_t[::1]
     require_size("streams of numbers", states.shape[0], texts.count)
     require_size("halves of a state", states.shape[1], 2)
     require_size("halves of an increment", increment.shape[0], 2)
-    texts.streams = &states[0, 0]
-    texts.increment = wide(&increment[0])
+    texts.random.streams = &states[0, 0]
+    texts.random.increment = wide(&increment[0])
 
 
 cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] ends) except *:
@@ -222,9 +222,9 @@ cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] e
         if not start < ends[i] <= stops.shape[0]:
             raise ValueError(f"stop {i} is empty, or ends outside the {stops.shape[0]} symbols of all stops")
         start = ends[i]
-    texts.stop_count = ends.shape[0]
-    texts.stops = &stops[0] if texts.stop_count else NULL
-    texts.stop_ends = &ends[0] if texts.stop_count else NULL
+    texts.stops.count = ends.shape[0]
+    texts.stops.symbols = &stops[0] if texts.stops.count else NULL
+    texts.stops.ends = &ends[0] if texts.stops.count else NULL
 
 
 cdef void fill_start(Texts* texts, Network network, list states) except *:
@@ -233,12 +233,12 @@ cdef void fill_start(Texts* texts, Network network, list states) except *:
     cdef Py_ssize_t size = network.itemsize
     shape = (network.net.dims.L, 1, network.net.dims.H)
     require_size("states at the start", len(states), of_h_and_c + network.net.inputs.has_before)
-    texts.start_h = address("states at the start", states[0], size, shape, writable=False)
-    texts.start_c = address("states at the start", states[of_h_and_c - 1], size, shape, writable=False)
-    texts.start_before = NULL
+    texts.start.h = address("states at the start", states[0], size, shape, writable=False)
+    texts.start.c = address("states at the start", states[of_h_and_c - 1], size, shape, writable=False)
+    texts.start.before = NULL
     if network.net.inputs.has_before:
         symbol = states[of_h_and_c]
-        texts.start_before = <const int*>integers("symbol at the start", symbol, "int32", (1, 1, 1), writable=False)
+        texts.start.before = <const int*>integers("symbol at the start", symbol, "int32", (1, 1, 1), writable=False)
 
 
 def sample_texts(Session session not None, drawn not None, Controls controls not None, Py_ssize_t max_steps,
@@ -271,10 +271,10 @@ def sample_texts(Session session not None, drawn not None, Controls controls not
     if mixture is not None:
         mixture.fill(&settings, &t, network.net.dims.symbols)
     space.shared = NULL if shared is None else shared.checked(network, B)
-    t.start_y = <real*>(<char*>space.decoder.y + B * V * size)
+    t.start.y = <real*>(<char*>space.decoder.y + B * V * size)
     with nogil:
         mode = flush_denormals()
-        memcpy(t.start_y, logits_at_start, V * size)
+        memcpy(t.start.y, logits_at_start, V * size)
         network.kernels.sample_texts(&session.w, &space, &settings, &t, max_steps)
         restore_denormals(mode)
     batch.begun = t.begun

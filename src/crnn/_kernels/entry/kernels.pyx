@@ -46,7 +46,7 @@ cdef void multiply(Py_ssize_t M, Py_ssize_t K, Py_ssize_t N, const real* a, cons
                    real* room) noexcept nogil:
     """c += a @ W                                      (M, N) += (M, K) (K, N)"""
     cdef operand_rows left = as_operand(M, K, a, K, room)
-    multiply_panels(M, K, N, left.first, left.stride, panels, panel_vectors(one_row), c, N, False)
+    multiply_panels(M, K, N, left.first, left.stride, panels, panel_vectors(one_row), c, N)
     RELEASE_TILES()
 
 

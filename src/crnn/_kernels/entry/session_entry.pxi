@@ -84,7 +84,7 @@ cdef class Session:
         """Check the symbols x (n, B) and the state, which is found."""
         require_size("streams of symbols", x.shape[1], self.B)
         require_known_ids(x, self.network.net.dims.symbols)
-        self.find(state, True, found)
+        self.find(state, writable=True, found=found)
         require_size("streams read", found.streams, self.B)
         self.space.shared = NULL if shared is None else shared.checked(self.network, self.B)
         return 0
@@ -129,25 +129,26 @@ cdef class Session:
         if n:
             with nogil:
                 mode = flush_denormals()
-                self.copy(&found, 0, False)
+                self.copy(&found, 0, out=False)
                 if out == NULL and y == NULL:
                     self.network.kernels.feed(&self.w, &space, &x[0, 0], n)
                 else:
                     self.network.kernels.log_probabilities(&self.w, &space, &x[0, 0], n, out)
-                self.copy(&found, 0, True)
+                self.copy(&found, 0, out=True)
                 restore_denormals(mode)
         return 0
 
     def feed(self, const int[:, ::1] x not None, tuple state, SharedStep shared=None):
         """Advance the state over symbols x (n, B)."""
-        self.advance(x, state, shared, NULL, NULL)
+        self.advance(x, state, shared, out=NULL, y=NULL)
 
     def log_probabilities(self, const int[:, ::1] x not None, tuple state, double[:, ::1] out not None,
                           SharedStep shared=None):
         """out[t, b] = log P(x[t, b] | the state and the previous symbols); the state advances over all of x (n, B)."""
         require_size("symbols of output", out.shape[0], x.shape[0])
         require_size("streams of output", out.shape[1], self.B)
-        self.advance(x, state, shared, &out[0, 0] if out.shape[0] else NULL, NULL)
+        cdef double* first = &out[0, 0] if out.shape[0] else NULL
+        self.advance(x, state, shared, out=first, y=NULL)
 
     def read(self, const int[:, ::1] x not None, tuple state, const Py_ssize_t[::1] rows not None, tuple after,
              double[:, ::1] sums not None, Py_ssize_t first, Py_ssize_t last):
@@ -179,7 +180,7 @@ cdef class Session:
                 self.begin(min(self.B, last - first))
                 self.copy_chosen(&old, &rows[first])
                 self.read_columns(x, first, sums)
-                self.copy(&new, first, True)
+                self.copy(&new, first, out=True)
                 first += self.space.B
             self.begin(self.B)
             restore_denormals(mode)
@@ -193,7 +194,7 @@ cdef class Session:
         """Copy the streams rows[b] of a state into the session."""
         cdef Py_ssize_t b
         for b in range(self.space.B):
-            self.copy_stream(state, rows[b], b, False)
+            self.copy_stream(state, rows[b], b, out=False)
 
     cdef void read_columns(self, const int[:, ::1] x, Py_ssize_t first, double[:, ::1] sums) noexcept nogil:
         """Read the columns of x (n, N) from the first on, one for each stream in use; change their `sums` (3, N)."""
@@ -213,7 +214,7 @@ cdef class Session:
     def logits_before(self, const int[:, ::1] x not None, tuple state, y, SharedStep shared=None):
         """y[t, b] (V,) = the logits that predict x[t, b]; the state advances over all of x (n, B)."""
         shape = x.shape[0], self.B, self.network.net.dims.V
-        self.advance(x, state, shared, NULL, address("logits", y, self.network.itemsize, shape))
+        self.advance(x, state, shared, out=NULL, y=address("logits", y, self.network.itemsize, shape))
 
     def log_likelihoods(self, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
                         const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, bint least,
@@ -256,7 +257,7 @@ cdef class Session:
             mode = flush_denormals()
             if begin:
                 for b in range(self.B):
-                    self.copy_stream(&found, 0, b, False)
+                    self.copy_stream(&found, 0, b, out=False)
             known = self.network.kernels.log_likelihoods(&self.w, &space, &strings, &out[0])
             restore_denormals(mode)
         if not known:

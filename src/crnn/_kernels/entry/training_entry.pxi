@@ -73,13 +73,13 @@ cdef class Cursor:
 
 def reduced_size(Network network not None) -> int:
     """Return the number of elements of the first shard's gradient if a reducer sums those of several processes."""
-    network.require_mode(True)
+    network.require_mode(training=True)
     return network.net.n_weights + network.net.inputs.table_rows + 2
 
 
 def squares_size(Network network not None) -> int:
     """Return the number of sums of squares of the gradient that a team keeps, for its norm."""
-    network.require_mode(True)
+    network.require_mode(training=True)
     return network.kernels.squares_size(&network.net)
 
 
@@ -335,34 +335,34 @@ cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
             raise ValueError(f"a block's rows must be contiguous ids of {view.itemsize} bytes, but their strides are "
                              f"({view.strides[0]}, {view.strides[1]})")
         symbols = view.shape[1]
-        run.ids = <const unsigned char*>view.buf
-        run.id_width = view.itemsize
-        run.row_stride = view.strides[0]
-        run.position = position
+        run.block.ids = <const unsigned char*>view.buf
+        run.block.id_width = view.itemsize
+        run.block.row_stride = view.strides[0]
+        run.block.position = position
     finally:
         PyBuffer_Release(&view)
     if position < 0:
         raise ValueError(f"position must be at least 0, not {position}")
     # The last chunk's targets are read last; compare by division, since a product of sizes may overflow.
-    if symbols - 1 < position or (symbols - 1 - position) // T < run.n_steps:
-        raise ValueError(f"{symbols} symbols per stream are too few for {run.n_steps} steps of {T} at position "
-                         f"{position}")
+    if symbols - 1 < position or (symbols - 1 - position) // T < run.schedule.n_steps:
+        raise ValueError(f"{symbols} symbols per stream are too few for {run.schedule.n_steps} steps of {T} at "
+                         f"position {position}")
 
 
 cdef void update_cursor(Cursor cursor, const Training* run) except *:
     """Set the progress of training after a call."""
-    cursor.position = run.position
-    cursor.n_steps += run.done
-    cursor.smooth_loss = run.smooth_loss
-    cursor.last_loss = run.last_loss
-    cursor.diverged = run.diverged
-    cursor.gradient_norm = run.norm
+    cursor.position = run.block.position
+    cursor.n_steps += run.progress.steps
+    cursor.smooth_loss = run.progress.smooth_loss
+    cursor.last_loss = run.progress.last_loss
+    cursor.diverged = run.progress.diverged
+    cursor.gradient_norm = run.progress.norm
 
 
 cdef int require_known(Network network, const Training* run) except -1:
     """Raise an error if the chunks had an unknown symbol."""
     cdef Py_ssize_t V = network.net.dims.V
-    if not run.known:
+    if not run.progress.known:
         raise ValueError(f"ids must be from 0 to {V - 1}, below the vocabulary's size {V}")
     return 0
 
@@ -386,10 +386,10 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     fill_rule(&run, network, optimizer, optimizer_state)
     fill_shards(&run, network, team.shards, settings.dropout)
     fill_poll(&run, team, &reduction)
-    run.rates = &rates[0] if rates.shape[0] else NULL
-    run.n_steps = rates.shape[0]
-    run.steps_before = cursor.n_steps
-    run.optimizer_steps = cursor.n_steps - cursor.optimizer_start
+    run.schedule.rates = &rates[0] if rates.shape[0] else NULL
+    run.schedule.n_steps = rates.shape[0]
+    run.schedule.steps_before = cursor.n_steps
+    run.schedule.optimizer_steps = cursor.n_steps - cursor.optimizer_start
     run.zero_state = zero_state
     run.team.weight_dropout = settings.weight_dropout
     run.team.state_reset = settings.state_reset
@@ -398,14 +398,14 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     run.dropout_seed = settings.dropout_seed
     run.loss_scale = settings.seq_length / <double>run.work[0].T
     run.smoothing = SMOOTHING
-    run.smooth_loss = cursor.smooth_loss
-    run.last_loss = cursor.last_loss
+    run.progress.smooth_loss = cursor.smooth_loss
+    run.progress.last_loss = cursor.last_loss
     fill_block(&run, ids, cursor.position)
     with nogil:
         reduction.mode = flush_denormals()
         network.kernels.train(&run)
         restore_denormals(reduction.mode)
-    if rank == 0 and (run.complete or team.error is not None):
+    if rank == 0 and (run.progress.complete or team.error is not None):
         team.fresh = False  # the other threads have read it
         update_cursor(cursor, &run)  # an error comes between two steps
     if rank == 0 and team.error is not None:
@@ -428,8 +428,8 @@ def loss_and_gradients(Network network not None, params, panels, team, ids) -> f
     run.weights = network.weights(params, panels)
     fill_shards(&run, network, team.shards, 0)
     fill_poll(&run, team, &reduction)
-    run.n_steps = 1
-    run.steps_before = 0
+    run.schedule.n_steps = 1
+    run.schedule.steps_before = 0
     run.dropout_seed = 0
     run.clip_norm = INFINITY
     run.team.weight_dropout = 0

@@ -28,7 +28,7 @@ cdef Py_ssize_t most_candidates(const NetworkPlaces* net, Py_ssize_t T, Py_ssize
 
 cdef list shard_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout):
     """Return the arrays shared by the threads of a shard of B streams."""
-    network.require_mode(True)
+    network.require_mode(training=True)
     require_rows(T, B)
     return [
         *layer_arrays(network, T, B, dropout),
@@ -99,10 +99,9 @@ cdef list candidate_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
 cdef list thread_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
     """Return the arrays that each thread of a shard of B streams has to itself. A missing array has no rows."""
     cdef NetworkPlaces* net = &network.net
-    cdef Py_ssize_t V = net.dims.V
     cdef Py_ssize_t steps_of_pairs = T if net.inputs.has_before else 0
     cdef Py_ssize_t rows_of_cut = 2 if net.boundary.symbol >= 0 else 0
-    network.require_mode(True)
+    network.require_mode(training=True)
     require_rows(T, B)
     return [
         declared("x", "int32", (T + 1, B), &fields.x),
@@ -110,26 +109,30 @@ cdef list thread_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
         declared("rows_of_pairs", "int32", (steps_of_pairs, B), &fields.inputs.rows_of_pairs),
         declared("cut", REAL, (rows_of_cut, B, net.dims.ldg), &fields.layers.cut),
         declared("scratch", REAL, (network.kernels.scratch_elements(net, T, B),), &fields.scratch),
-        *numbering_arrays(net, T if net.dims.E else 0, B, min(T * B, V) if net.dims.E else 0),
-        *choice_arrays(net, T if net.decoder.sampled else 0, B, most_candidates(net, T, B)),
+        *numbering_arrays(net, T, B),
+        *choice_arrays(net, T, B),
     ]
 
 
-cdef list numbering_arrays(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B, Py_ssize_t most_symbols):
+cdef list numbering_arrays(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B):
     """Return the arrays that number a chunk's symbols, with an embedding; without one the sizes are 0."""
+    cdef Py_ssize_t steps = T if net.dims.E else 0
+    cdef Py_ssize_t V = net.dims.V if net.dims.E else 0
     return [
-        declared("rows", "int32", (T, B), &fields.embedding.rows),
-        declared("symbols", "int32", (most_symbols,), &fields.embedding.symbols),
-        declared("numbers", "int32", (net.dims.V if most_symbols else 0,), &fields.embedding.numbers),
+        declared("rows", "int32", (steps, B), &fields.embedding.rows),
+        declared("symbols", "int32", (min(T * B, V),), &fields.embedding.symbols),
+        declared("numbers", "int32", (V,), &fields.embedding.numbers),
     ]
 
 
-cdef list choice_arrays(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B, Py_ssize_t C):
+cdef list choice_arrays(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B):
     """Return the arrays that say which symbols are candidates of a sampled softmax; without one the sizes are 0."""
+    cdef Py_ssize_t steps = T if net.decoder.sampled else 0
+    cdef Py_ssize_t V = net.dims.V if net.decoder.sampled else 0
     return [
-        declared("targets", "int32", (T, B), &fields.sampled.targets),
-        declared("candidates", "int32", (C,), &fields.sampled.candidates),
-        declared("candidate_places", "int32", (net.dims.V if C else 0,), &fields.sampled.places),
+        declared("targets", "int32", (steps, B), &fields.sampled.targets),
+        declared("candidates", "int32", (most_candidates(net, T, B),), &fields.sampled.candidates),
+        declared("candidate_places", "int32", (V,), &fields.sampled.places),
     ]
 
 

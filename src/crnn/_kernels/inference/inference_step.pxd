@@ -18,11 +18,11 @@ cdef inline void prepare_draw(const Weights* w, const Workspace* work, const Dra
     cdef const real* h = layer_h(work, 0, 0)
     cdef real* z = layer_z(w.net, work, 0, 0)
     if ahead and back:
-        begin_step(w, work, h, True, z)
+        begin_step(w, work, h, back=True, z=z)
     decode(w, work.B, layer_h(work, w.net.dims.L - 1, 0), work.decoder.y, work.scratch, back)
     unnormalized_softmax_rows(w.net.dims.symbols, w.net.dims.V, settings, work.B, texts, work.decoder.y)
     if ahead and not back:
-        begin_step(w, work, h, False, z)
+        begin_step(w, work, h, back=False, z=z)
 
 
 cdef inline void advance(const Weights* w, const Workspace* work, bint ahead, bint back, const int* x) noexcept nogil:

@@ -367,10 +367,12 @@ cdef class Selection:
         if wanted > self.nodes.shape[0]:
             if wanted > MAX_NODES // 2:
                 raise MemoryError("the text is too long for so many beams. Pass shorter texts.")
-            larger, costs = np.empty((2 * wanted, 3), np.int32), np.empty((2 * wanted, 2))
+            larger = np.empty((2 * wanted, 3), np.int32)
+            costs = np.empty((2 * wanted, 2))
             larger[: self.node_count] = self.nodes[: self.node_count]
             costs[: self.node_count] = self.node_costs[: self.node_count]
-            self.nodes, self.node_costs = larger, costs
+            self.nodes = larger
+            self.node_costs = costs
         return 0
 
     cdef tuple _chosen(self, Hypothesis* chosen, Py_ssize_t room, const int[::1] first, const int[::1] counts):
@@ -476,13 +478,13 @@ cdef int _settle(Selection s, Hypothesis* kept, int count) noexcept nogil:
     for i in range(count):
         if kept[i].score < kept[0].score - s.margin:
             break
-        place = _find(s, kept, kept + i, False)
+        place = _find(s, kept, kept + i, recent=False)
         if place[0] >= 0:
             continue
         place[0] = n
         kept[n] = kept[i]
         if s.penalty:
-            place = _find(s, kept, kept + n, True)
+            place = _find(s, kept, kept + n, recent=True)
             if place[0] >= 0:
                 kept[n].rank -= s.penalty
                 lowered = True
@@ -655,8 +657,8 @@ cdef void _gather_inserted(Selection s, const double[:, ::1] y, Py_ssize_t b, in
     cdef Hypothesis* inserted = s.insertions + b * s.room * s.most_rounds
     cdef Hypothesis* h
     cdef Py_ssize_t p = s.position
-    cdef Py_ssize_t left = s.lengths[b] - p
-    cdef const int* x = s.ids + s.starts[b] + p
+    cdef Py_ssize_t length = s.lengths[b]
+    cdef const int* x = s.ids + s.starts[b]
     cdef const double* logits
     cdef int kept = 0
     cdef int i
@@ -664,10 +666,10 @@ cdef void _gather_inserted(Selection s, const double[:, ::1] y, Py_ssize_t b, in
     for i in range(s.counts[b]):
         h = s.now + b * s.room + i
         logits = &y[row + i, 0]
-        if left > 0:
-            kept = _open(s, inserted, kept, h, row + i, logits, s.totals[row + i], x, left, 0)
+        if p < length:
+            kept = _open(s, inserted, kept, h, row + i, logits, s.totals[row + i], x + p, length - p, 0)
         if h.obligation == FREE:
-            kept = _insert(s, inserted, kept, h, row + i, logits, x, p, left)
+            kept = _insert(s, inserted, kept, h, row + i, logits, x, p, length)
     kept = _settle(s, inserted, kept)
     for i in range(kept):
         _add_node(s, inserted + i)
@@ -675,10 +677,10 @@ cdef void _gather_inserted(Selection s, const double[:, ::1] y, Py_ssize_t b, in
 
 
 cdef inline int _insert(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const double* y,
-                        const int* x, Py_ssize_t p, Py_ssize_t left) noexcept nogil:
-    """Offer each symbol that may be missing before x[0], which has p symbols before it and `left` from it on."""
-    cdef bint within = p > 0 and left > 0
-    cdef bint near_letter = left > 0 and s.letters[x[0]] or p > 0 and s.letters[x[-1]]
+                        const int* x, Py_ssize_t p, Py_ssize_t length) noexcept nogil:
+    """Offer each symbol that may be missing before x[p], in a text of so many symbols."""
+    cdef bint within = 0 < p < length
+    cdef bint near_letter = p < length and s.letters[x[p]] or p > 0 and s.letters[x[p - 1]]
     cdef bint possible
     cdef int j
     for j in range(s.inserted.shape[0]):

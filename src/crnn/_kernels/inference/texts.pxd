@@ -13,7 +13,7 @@ from .pcg64 cimport next_uniform
 
 cdef inline double next_number(Texts* texts, Py_ssize_t i) noexcept nogil:
     """Return the next random number of text i."""
-    return next_uniform(texts.streams + 2 * i, texts.increment)
+    return next_uniform(texts.random.streams + 2 * i, texts.random.increment)
 
 
 cdef inline bint append_symbol(Texts* texts, Py_ssize_t i, int symbol) noexcept nogil:
@@ -34,10 +34,10 @@ cdef inline Py_ssize_t stop_length(const Texts* texts, const int* text, Py_ssize
     """Return the length of the longest stop at the end of a text; 0 without a stop."""
     cdef Py_ssize_t start = 0
     cdef Py_ssize_t s, size
-    for s in range(texts.stop_count):
-        size = texts.stop_ends[s] - start
-        if (size <= length and text[length - 1] == texts.stops[start + size - 1]
-                and memcmp(text + length - size, texts.stops + start, size * sizeof(int)) == 0):
+    for s in range(texts.stops.count):
+        size = texts.stops.ends[s] - start
+        if (size <= length and text[length - 1] == texts.stops.symbols[start + size - 1]
+                and memcmp(text + length - size, texts.stops.symbols + start, size * sizeof(int)) == 0):
             return size
         start += size
     return 0
@@ -52,11 +52,11 @@ cdef inline void begin_text(const Network* net, const Workspace* work, Texts* te
     texts.lengths[texts.begun] = 0
     texts.begun += 1
     for l in range(net.dims.L):
-        memcpy(layer_h(work, l, 0) + b * H, texts.start_h + l * H, size)
+        memcpy(layer_h(work, l, 0) + b * H, texts.start.h + l * H, size)
         if net.cell.has_c:
-            memcpy(layer_c(work, l, 0) + b * H, texts.start_c + l * H, size)
+            memcpy(layer_c(work, l, 0) + b * H, texts.start.c + l * H, size)
     if net.inputs.has_before:
-        work.inputs.before[b] = texts.start_before[0]
+        work.inputs.before[b] = texts.start.before[0]
 
 
 cdef inline void end_row(const Network* net, const Workspace* work, Texts* texts, Py_ssize_t b) noexcept nogil:
@@ -90,7 +90,7 @@ cdef inline void draw_row(const Network* net, const Workspace* work, const DrawS
             return
         begin_text(net, work, texts, b)
         text = texts.rows[b]
-        work.x[b] = draw(net.dims.symbols, V, settings, text, next_number(texts, text), texts.start_y)
+        work.x[b] = draw(net.dims.symbols, V, settings, text, next_number(texts, text), texts.start.y)
 
 
 cdef inline void draw_texts(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
@@ -102,7 +102,7 @@ cdef inline void draw_texts(const Weights* w, Workspace* work, const DrawSetting
     cdef Py_ssize_t b
     cdef bint ahead = texts.count == 1
     if texts.begun < texts.count:  # no text has begun whose symbols the next text could have seen
-        unnormalized_softmax_rows(net.dims.symbols, net.dims.V, settings, 1, &texts.begun, texts.start_y)
+        unnormalized_softmax_rows(net.dims.symbols, net.dims.V, settings, 1, &texts.begun, texts.start.y)
     while texts.active < rows and texts.begun < texts.count:
         begin_text(net, work, texts, texts.active)
         texts.active += 1

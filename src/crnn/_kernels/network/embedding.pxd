@@ -41,7 +41,7 @@ cdef inline void number_symbols(const Network* net, Workspace* work) noexcept no
     cdef Py_ssize_t i
     cdef int v
     chunk.n_symbols = 0
-    memset(occurs, False, net.dims.V)
+    memset(occurs, 0, net.dims.V)
     for i in range(work.T * work.B):
         v = work.x[i]
         if not occurs[v]:

@@ -111,7 +111,7 @@ cdef inline void find_rows_of_pairs(const Network* net, Workspace* work) noexcep
     cdef Py_ssize_t t, b
     cdef int row
     cdef unsigned char* occurs = work.inputs.occurs + net.dims.V
-    memset(occurs, False, net.inputs.table[PAIRS].rows)
+    memset(occurs, 0, net.inputs.table[PAIRS].rows)
     for t in range(work.T):
         for b in range(work.B):
             row = rows_at(net, work, work.x, t, b).pair
@@ -202,7 +202,7 @@ cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) n
     cdef unsigned char* occurs = work.inputs.occurs
     cdef Py_ssize_t i, g, start
     cdef int symbol
-    memset(occurs, False, net.dims.V)
+    memset(occurs, 0, net.dims.V)
     for i in range(work.T * work.B):
         symbol = work.x[i]
         if occurs[symbol]:

@@ -113,10 +113,10 @@ cdef inline void multiply_split_back(const Network* net, const Workspace* work, 
     for j in range(panel_count(own.count, net.packing.max_row_vectors)):
         if is_canceled(work):
             return
-        part = panel_among(own, net.packing.max_row_vectors, j, False)
+        part = panel_among(own, net.packing.max_row_vectors, j, back=False)
         panel = WxT + depth * part.start
         second_panel = panel + packed_elements(1, part.columns) * depth_of(before)
         multiply_panel(rows, before, a.first, a.stride, panel, part.columns, second_panel, dbelow + part.start, H,
-                       False)
+                       descending=False)
         multiply_panel(rows, H, b.first, b.stride, second_panel, part.columns, WxT + depth * part.next,
-                       dbelow + part.start, H, False)
+                       dbelow + part.start, H, descending=False)

@@ -194,8 +194,8 @@ cdef inline void pack_Wh(const Network* net, const real* p, Py_ssize_t l, Py_ssi
     cdef const real* W = p + net.layer[l].Wh
     if in_place(net):
         return
-    pack_gates(net, W, H if l else whole, net.packing.max_vectors, True, first, last, panels + net.layer[l].Wh_panels,
-               panels + net.layer[l].WhT_panels)
+    pack_gates(net, W, H if l else whole, net.packing.max_vectors, forward=True, first=first, last=last,
+               panels=panels + net.layer[l].Wh_panels, transposed=panels + net.layer[l].WhT_panels)
     if l == 0:
         for g in range(net.dims.G):
             pack_tail(W + g * H + whole, net.dims.units, net.first_layer.units_tail, net.dims.G * H, first, last,

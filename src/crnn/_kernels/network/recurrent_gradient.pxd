@@ -34,7 +34,7 @@ cdef inline void gradient_rows(const Network* net, const Workspace* work, Py_ssi
     clear_rows(GRADIENT_ROWS, N, d, N)
     pack_slivers(rows, GRADIENT_ROWS, layer_h(work, l, 0) + first, net.dims.H, slivers)
     for j in range(panel_count(N, TILE_VECTORS)):
-        panel = panel_in_turn(N, TILE_VECTORS, j, False)
+        panel = panel_in_turn(N, TILE_VECTORS, j, back=False)
         multiply_slivers(GRADIENT_ROWS, rows, slivers, work.scratch + depth_of(rows) * panel.start, panel.columns,
                          d + panel.start, N)
 

@@ -113,13 +113,13 @@ cdef inline void multiply_own(const SharedStep* step, int rank, bint of_input) n
     for n in range(last - first):
         i = last - 1 - n if back else first + n
         g = i % G
-        panel = panel_in_turn(whole, max_vectors, i // G, False)
+        panel = panel_in_turn(whole, max_vectors, i // G, back=False)
         if of_input or not step.layer:
             set_own_bias(step, g, panel.start, panel.columns)
         W_of_gate = W + g * gate
         z = step.z + (input_block(net, g) if of_input else g) * H + panel.start
         multiply_panel(step.rows, net.dims.units, step.operand, step.stride, W_of_gate + depth * panel.start,
-                       panel.columns, W_of_gate + depth * panel.next, z, net.dims.ldg, False)
+                       panel.columns, W_of_gate + depth * panel.next, z, net.dims.ldg, descending=False)
     if rank == step.threads - 1 and not step.layer:  # the first thread has more to do
         multiply_first_tail(step)
 

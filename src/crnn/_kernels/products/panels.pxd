@@ -259,7 +259,7 @@ cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, co
     for i in range(panel_count(N, max_vectors)):
         panel = panel_in_turn(N, max_vectors, i, back)
         multiply_panel(rows, K, a, lda, panels + depth * panel.start, panel.columns, panels + depth * panel.next,
-                       c + panel.start, ldc, False)
+                       c + panel.start, ldc, descending=False)
 
 
 cdef inline Py_ssize_t transposed_scratch(Py_ssize_t K, Py_ssize_t M) noexcept nogil:
@@ -285,6 +285,6 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
         depth = (i + 1) * K // blocks - k
         pack_slivers(depth, M, a + k * lda, lda, slivers)
         for j in range(panel_count(N, TILE_VECTORS)):
-            panel = panel_in_turn(N, TILE_VECTORS, j, False)
+            panel = panel_in_turn(N, TILE_VECTORS, j, back=False)
             pack_panel(depth, panel.columns, b + k * ldb + panel.start, ldb, scratch)
             multiply_slivers(M, depth, slivers, scratch, panel.columns, c + panel.start, ldc)

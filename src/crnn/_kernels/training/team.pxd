@@ -4,8 +4,8 @@ from ..common.interface cimport Training, barrier_wait
 
 cdef inline bint wait_for_team(Training* run) noexcept nogil:
     """Wait for all threads; return False if one of them broke the barrier."""
-    run.complete = barrier_wait(run.team.barrier)
-    return run.complete
+    run.progress.complete = barrier_wait(run.team.barrier)
+    return run.progress.complete
 
 
 cdef inline double total(const double* parts, Py_ssize_t n) noexcept nogil:

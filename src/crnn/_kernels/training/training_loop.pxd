@@ -29,29 +29,29 @@ cdef inline void train(Training* run) noexcept nogil:
     """Take `n_steps` steps, or fewer if a loss is not finite or a symbol is unknown."""
     cdef Py_ssize_t step = 0
     cdef int i
-    run.done = 0
-    run.norm = NAN
-    run.known = True
-    run.complete = True
-    run.diverged = False
-    run.team.next_key = dropout_key(run.dropout_seed, run.steps_before)
+    run.progress.steps = 0
+    run.progress.norm = NAN
+    run.progress.known = True
+    run.progress.complete = True
+    run.progress.diverged = False
+    run.team.next_key = dropout_key(run.dropout_seed, run.schedule.steps_before)
     if run.fresh:
         touch_memory(run)
         wait_for_team(run)
     if run.team.weight_dropout > 0:
         pack_first_dropped(run)
         wait_for_team(run)
-    if run.zero_state and run.complete and run.n_steps:
+    if run.zero_state and run.progress.complete and run.schedule.n_steps:
         for i in range(run.own_shards):
             clear_states(run.weights.net, &run.work[i])
-    while step < run.n_steps and run.complete and take_step(run, step):
+    while step < run.schedule.n_steps and run.progress.complete and take_step(run, step):
         step += 1
     RELEASE_TILES()
 
 
 cdef inline void gradients_of_chunk(Training* run) noexcept nogil:
     """Compute the losses and gradients of a chunk of the thread's shards, without an update: a call's only step."""
-    run.known = True
+    run.progress.known = True
     run.team.next_key = 0
     compute_gradients(run, 0)
     RELEASE_TILES()
@@ -70,23 +70,28 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
     if run.team.reduce != NULL and not reduce_gradient(run, &loss):
         return False
     if not isfinite(loss):
-        run.diverged = True
+        run.progress.diverged = True
         return False
     if not apply_gradient(run, step):
         return False
     for i in range(run.own_shards):
         carry_states(run.weights.net, &run.work[i], run.work[i].T)
         carry_symbols(run.weights.net, &run.work[i], run.work[i].x, run.work[i].T)
-    run.last_loss = loss
-    run.smooth_loss = run.smooth_loss * (1 - run.smoothing) + loss * run.loss_scale * run.smoothing
-    run.position += run.work[0].T
-    run.done = step + 1
+    run.progress.last_loss = loss
+    run.progress.smooth_loss = smoothed(run, loss)
+    run.block.position += run.work[0].T
+    run.progress.steps = step + 1
     run.poll.ask = NULL  # a signal handler must find the model between two calls, or as it was before the first step
     if not wait_for_team(run):
         return False
-    if step + 1 == run.n_steps and run.clip_norm == INFINITY:
-        run.norm = gradient_norm(run)
+    if step + 1 == run.schedule.n_steps and run.clip_norm == INFINITY:
+        run.progress.norm = gradient_norm(run)
     return True
+
+
+cdef inline double smoothed(const Training* run, double loss) noexcept nogil:
+    """Return the smoothed loss after a step with this loss."""
+    return run.progress.smooth_loss * (1 - run.smoothing) + loss * run.loss_scale * run.smoothing
 
 
 cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogil:
@@ -95,7 +100,7 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
     cdef double loss
     cdef Workspace* work
     run.team.step_key = run.team.next_key
-    run.team.next_key = dropout_key(run.dropout_seed, run.steps_before + step + 1)
+    run.team.next_key = dropout_key(run.dropout_seed, run.schedule.steps_before + step + 1)
     for i in range(run.own_shards):
         work = &run.work[i]
         if is_canceled(work):
@@ -107,7 +112,7 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
         if read_chunk(run, work):
             loss = loss_and_gradients(&run.weights, work, <real>1 / <real>run.team.streams)
         else:
-            run.known = False
+            run.progress.known = False
             loss = NAN
         if work.group.rank == 0:
             run.team.losses[work.shard] = loss
@@ -130,7 +135,8 @@ cdef inline void reset_states(const Network* net, const Workspace* work, double 
 
 cdef inline bint wants_gradient(const Training* run, Py_ssize_t step) noexcept nogil:
     """Return whether a step needs the whole gradient at once: for its norm, or for a reduction."""
-    return run.clip_norm < INFINITY or step + 1 == run.n_steps or run.team.reduce != NULL or run.team.shards > 1
+    cdef bint last = step + 1 == run.schedule.n_steps
+    return last or run.clip_norm < INFINITY or run.team.reduce != NULL or run.team.shards > 1
 
 
 cdef inline bint read_chunk(const Training* run, Workspace* work) noexcept nogil:
@@ -140,9 +146,9 @@ cdef inline bint read_chunk(const Training* run, Workspace* work) noexcept nogil
     cdef unsigned int largest = 0
     cdef const unsigned char* row
     for b in range(work.B):
-        row = run.ids + (work.dropout.first_stream + b) * run.row_stride
+        row = run.block.ids + (work.dropout.first_stream + b) * run.block.row_stride
         for t in range(work.T + 1):
-            v = id_at(row, run.id_width, run.position + t)
+            v = id_at(row, run.block.id_width, run.block.position + t)
             work.x[t * work.B + b] = <int>v
             largest = max(largest, v)
     return largest < <size_t>run.weights.net.dims.V
@@ -160,18 +166,18 @@ cdef inline unsigned int id_at(const unsigned char* row, int width, Py_ssize_t i
 cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
     """Clip by the norm, if limited, and update the parameters; return False if a thread broke the barrier."""
     cdef bint by_norm = run.clip_norm < INFINITY
-    cdef bint last = step + 1 == run.n_steps
+    cdef bint last = step + 1 == run.schedule.n_steps
     cdef int sum_first = SUM_SHARDS if run.team.reduce == NULL else 0
     run.rule.scale = 1
     if by_norm:
         update(run, sum_first | MEASURE)
         if not wait_for_team(run):
             return False
-        run.norm = gradient_norm(run)
-        run.rule.scale = min(1.0, run.clip_norm / (run.norm + 1e-6))
-    run.rule.learning_rate = run.rates[step]
-    run.rule.correction = 1 - pow(run.rule.beta_1, run.optimizer_steps + step + 1)
-    run.rule.root_correction = sqrt(1 - pow(run.rule.beta_2, run.optimizer_steps + step + 1))
+        run.progress.norm = gradient_norm(run)
+        run.rule.scale = min(1.0, run.clip_norm / (run.progress.norm + 1e-6))
+    run.rule.learning_rate = run.schedule.rates[step]
+    run.rule.correction = 1 - pow(run.rule.beta_1, run.schedule.optimizer_steps + step + 1)
+    run.rule.root_correction = sqrt(1 - pow(run.rule.beta_2, run.schedule.optimizer_steps + step + 1))
     if by_norm:
         update(run, STEP)  # the gradient is summed and measured
     else:

@@ -161,15 +161,15 @@ cdef inline void update_rows(Training* run, int todo, Matrix matrix, Py_ssize_t 
     `d` is the gradient of the rows, if it is not in its usual place; such a gradient is not measured.
     """
     cdef Py_ssize_t N = matrix.columns
-    cdef Py_ssize_t r
+    cdef Py_ssize_t r, first
     cdef UpdateRun update_elements = update_run
     FORGET_VALUE(update_elements)  # its loops are long, and there are many calls
     if not todo & MEASURE:
         update_elements(run, todo, matrix.place + start * N, matrix.place + stop * N, mask, d)
         return
     for r in range(start, stop):
-        run.team.squares[matrix.squares + r] = update_elements(run, todo, matrix.place + r * N,
-                                                               matrix.place + (r + 1) * N, mask, NULL)
+        first = matrix.place + r * N
+        run.team.squares[matrix.squares + r] = update_elements(run, todo, first, first + N, mask, NULL)
 
 
 cdef inline void update_bias(Training* run, int todo, Py_ssize_t place, Py_ssize_t n,
