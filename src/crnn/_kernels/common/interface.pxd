@@ -402,29 +402,39 @@ cdef enum:  # OPERANDS of products: numbers as they are, rounded to bfloat16, or
     OF_BFLOAT16
     OF_INT8
 
-ctypedef struct Kernels:  # for one instruction set and number type
+ctypedef struct Kernels:  # for one instruction set and number type; each function is described where it is defined
     size_t itemsize  # bytes of a number
     int operands  # of products: see `OPERANDS`
     size_t size  # of this structure, to check that both sides agree
-    void (*place_panels)(Network*, bint, bint) noexcept nogil
-    Py_ssize_t (*packed_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
-    void (*pack_matrix)(const real*, Py_ssize_t, Py_ssize_t, bint, bint, real*) noexcept nogil
-    void (*pack_rows)(const Weights*, Py_ssize_t, Py_ssize_t) noexcept nogil
-    void (*head_matrix)(Py_ssize_t, Py_ssize_t, bint, const real*, real*) noexcept nogil
-    Py_ssize_t (*operand_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
-    void (*multiply)(Py_ssize_t, Py_ssize_t, Py_ssize_t, const real*, const real*, bint, real*, real*) noexcept nogil
-    void (*exp)(real*, Py_ssize_t) noexcept nogil
-    void (*size_workspace)(const Network*, Py_ssize_t, Py_ssize_t, Workspace*) noexcept nogil
-    Py_ssize_t (*scratch_elements)(const Network*, Py_ssize_t, Py_ssize_t) noexcept nogil
-    Py_ssize_t (*squares_size)(const Network*) noexcept nogil
-    Py_ssize_t (*sums_size)(Py_ssize_t) noexcept nogil
-    void (*train)(Training*) noexcept nogil
-    void (*gradients_of_chunk)(Training*) noexcept nogil
-    void (*feed)(const Weights*, Workspace*, const int*, Py_ssize_t) noexcept nogil
-    void (*sample_texts)(const Weights*, Workspace*, const DrawSettings*, Texts*, Py_ssize_t) noexcept nogil
-    void (*draw_from_rows)(Py_ssize_t, Py_ssize_t, const DrawSettings*, Texts*, real*, Py_ssize_t) noexcept nogil
-    void (*filter_logits)(real*, Py_ssize_t, Py_ssize_t, const DrawSettings*) noexcept nogil
-    void (*logits)(const Weights*, Py_ssize_t, const real*, real*, real*) noexcept nogil
-    void (*log_probabilities)(const Weights*, Workspace*, const int*, Py_ssize_t, double*) noexcept nogil
-    bint (*log_likelihoods)(const Weights*, Workspace*, const Strings*, double*) noexcept nogil
-    void (*share_steps)(SharedStep*, int) noexcept nogil
+
+    # Packing, single products, and workspaces.
+    void (*place_panels)(Network* net, bint one_row, bint one_row_products) noexcept nogil
+    Py_ssize_t (*packed_elements)(Py_ssize_t K, Py_ssize_t N) noexcept nogil
+    void (*pack_rows)(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil
+    void (*pack_matrix)(const real* W, Py_ssize_t rows, Py_ssize_t columns, bint transposed, bint one_row,
+                        real* panels) noexcept nogil
+    void (*head_matrix)(Py_ssize_t K, Py_ssize_t N, bint one_row, const real* scales, real* panels) noexcept nogil
+    Py_ssize_t (*operand_elements)(Py_ssize_t rows, Py_ssize_t K) noexcept nogil
+    void (*multiply)(Py_ssize_t M, Py_ssize_t K, Py_ssize_t N, const real* a, const real* panels, bint one_row, real* c,
+                     real* room) noexcept nogil
+    void (*size_workspace)(const Network* net, Py_ssize_t T, Py_ssize_t B, Workspace* work) noexcept nogil
+
+    # Training; NULL in a build for inference alone.
+    Py_ssize_t (*scratch_elements)(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil
+    Py_ssize_t (*squares_size)(const Network* net) noexcept nogil
+    void (*train)(Training* run) noexcept nogil
+    void (*gradients_of_chunk)(Training* run) noexcept nogil
+    void (*exp)(real* x, Py_ssize_t n) noexcept nogil
+
+    # Sampling and scoring.
+    Py_ssize_t (*sums_size)(Py_ssize_t V) noexcept nogil
+    void (*feed)(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) noexcept nogil
+    void (*sample_texts)(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
+                         Py_ssize_t max_steps) noexcept nogil
+    void (*draw_from_rows)(Py_ssize_t symbols, Py_ssize_t V, const DrawSettings* settings, Texts* texts, real* y,
+                           Py_ssize_t max_symbols) noexcept nogil
+    void (*filter_logits)(real* y, Py_ssize_t B, Py_ssize_t V, const DrawSettings* settings) noexcept nogil
+    void (*logits)(const Weights* w, Py_ssize_t rows, const real* top, real* y, real* room) noexcept nogil
+    void (*log_probabilities)(const Weights* w, Workspace* work, const int* x, Py_ssize_t n, double* out) noexcept nogil
+    bint (*log_likelihoods)(const Weights* w, Workspace* work, const Strings* strings, double* out) noexcept nogil
+    void (*share_steps)(SharedStep* step, int rank) noexcept nogil
