@@ -308,7 +308,7 @@ ctypedef struct Progress:  # of a call
 ctypedef struct Training:  # a thread's call of `train`: what it works on, what to do, and its progress
     Weights weights
     Workspace work[MAX_SHARDS]  # of the shards that this thread works on
-    int own_shards  # their number
+    int n_shards  # their number
     Team team
     Rule rule
     Block block

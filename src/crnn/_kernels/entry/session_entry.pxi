@@ -103,7 +103,7 @@ cdef class Session:
         if state.before != NULL:
             copy_bytes(<char*>(state.before + row), <char*>(self.space.inputs.before + b), sizeof(int), out)
 
-    cdef void copy_rows(self, char* array, Py_ssize_t streams, Py_ssize_t row, real* own, Py_ssize_t b,
+    cdef void copy_rows(self, char* array, Py_ssize_t streams, Py_ssize_t row, real* inside, Py_ssize_t b,
                         bint out) noexcept nogil:
         """Copy a stream's row of each layer; the units' padding in the session is 0."""
         cdef Py_ssize_t size = self.network.itemsize
@@ -112,7 +112,7 @@ cdef class Session:
         cdef Py_ssize_t l
         cdef char* padded
         for l in range(self.network.net.dims.L):
-            padded = <char*>own + l * self.space.layers.stride * size + b * padded_bytes
+            padded = <char*>inside + l * self.space.layers.stride * size + b * padded_bytes
             copy_bytes(array + (l * streams + row) * bytes_of_units, padded, bytes_of_units, out)
             if bytes_of_units < padded_bytes and not out:
                 memset(padded + bytes_of_units, 0, padded_bytes - bytes_of_units)

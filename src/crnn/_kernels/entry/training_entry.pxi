@@ -139,7 +139,7 @@ cdef void fill_poll(Training* run, team, Reduction* reduction) except *:
     """Tell the workspaces of a long step where to poll."""
     cdef int s
     cdef double products = 0
-    for s in range(run.own_shards):
+    for s in range(run.n_shards):
         products += <double>run.work[s].T * run.work[s].B * run.weights.net.n_weights
     reduction.team = <PyObject*>team
     run.poll.barrier = run.team.barrier
@@ -148,7 +148,7 @@ cdef void fill_poll(Training* run, team, Reduction* reduction) except *:
     run.poll.ask = NULL
     if run.team.rank == 0:
         run.poll.ask = ask_python
-    for s in range(run.own_shards):
+    for s in range(run.n_shards):
         run.work[s].poll = &run.poll if products >= LONG_STEP else NULL
 
 
@@ -235,7 +235,7 @@ cdef void fill_shards(Training* run, Network network, list shards, double dropou
     else:
         first = run.team.rank * run.team.shards // run.team.threads
         last = (run.team.rank + 1) * run.team.shards // run.team.threads
-    run.own_shards = last - first
+    run.n_shards = last - first
     for s in range(first, last):
         work = &run.work[s - first]
         fill_workspace(run, work, network, shards[s], shards[s].threads[member], dropout)
@@ -244,15 +244,15 @@ cdef void fill_shards(Training* run, Network network, list shards, double dropou
         work.d = run.team.d[s]
 
 
-cdef void fill_workspace(Training* run, Workspace* work, Network network, shard, own, double dropout) except *:
-    """Set the arrays that a thread of a shard works on; `own` is its own workspace."""
+cdef void fill_workspace(Training* run, Workspace* work, Network network, shard, thread, double dropout) except *:
+    """Set the arrays that a thread of a shard works on; `thread` has what this thread has to itself."""
     cdef NetworkPlaces* net = &network.net
     cdef int[:, ::1] x = shard.threads[0].x
     cdef Py_ssize_t T = x.shape[0] - 1
     cdef Py_ssize_t B = x.shape[1]
     network.kernels.size_workspace(net, T, B, work)
     fill_arrays(work, shard_arrays(network, T, B, dropout > 0), shard, network.itemsize)
-    fill_arrays(work, thread_arrays(network, T, B), own, network.itemsize)
+    fill_arrays(work, thread_arrays(network, T, B), thread, network.itemsize)
     work.dropout.rate = dropout
     work.dropout.first_stream = shard.first_stream
     fill_requests(work, network, shard)

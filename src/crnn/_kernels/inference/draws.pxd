@@ -10,7 +10,7 @@ cdef inline bint is_letter(const RowMixture* mixture, int symbol) noexcept nogil
 
 
 cdef inline void mix_row(const RowMixture* mixture, Py_ssize_t V, Py_ssize_t text, real* y) noexcept nogil:
-    """y = own y + other log P(w | the text so far), by the other model, for the symbols w"""
+    """y = of_network y + of_other log P(w | the text so far), by the other model, for the symbols w"""
     cdef Py_ssize_t n = mixture.context
     cdef Py_ssize_t length = mixture.texts.lengths[text]
     cdef Py_ssize_t drawn = min(n, length)  # of the last n symbols
@@ -18,16 +18,16 @@ cdef inline void mix_row(const RowMixture* mixture, Py_ssize_t V, Py_ssize_t tex
     cdef const int* end = mixture.texts.symbols + text * mixture.texts.width + length
     cdef Py_ssize_t letters = 0
     cdef Py_ssize_t w
-    cdef double own, other
+    cdef double of_network, of_other
     memcpy(mixture.symbols, mixture.before + drawn, kept * sizeof(int))
     memcpy(mixture.symbols + kept, end - drawn, drawn * sizeof(int))
     mixture.source.fill(mixture.source.source, mixture.symbols, n, mixture.row)
     while letters < mixture.classes - 1 and is_letter(mixture, mixture.symbols[n - 1 - letters]):
         letters += 1
-    own = mixture.weights[2 * letters]
-    other = mixture.weights[2 * letters + 1]
+    of_network = mixture.weights[2 * letters]
+    of_other = mixture.weights[2 * letters + 1]
     for w in range(V):
-        y[w] = <real>(own * y[w] + other * mixture.row[w])
+        y[w] = <real>(of_network * y[w] + of_other * mixture.row[w])
 
 
 cdef inline void unnormalized_softmax_rows(Py_ssize_t symbols, Py_ssize_t V, const DrawSettings* settings,

@@ -2,7 +2,7 @@
 
 A cell is a file of two functions for n units of one stream (`rnn`, `gru`, `lstm`, `cifg`), selected by `cells`. The
 non-linearities are applied to a panel's columns while these are in the first-level cache. A thread of a group computes
-its `own` units.
+the units of `Step.units`.
 """
 from ..cells.cells cimport cell_state_gradients, cell_units, cell_units_backward
 from ..common.interface cimport Network, real
@@ -16,7 +16,7 @@ cdef extern from "tiles.h" nogil:
 
 ctypedef struct Step:  # of one layer: its operands and results; each row belongs to one stream
     Py_ssize_t B
-    Range own
+    Range units
     bint back  # from the last panel to the first
     bint descending  # a single row is summed over k from last to first
     const real* Wh  # (H, G H): the recurrent weights, if they are used in place
@@ -55,7 +55,7 @@ cdef inline bint completed(Range* done, Panel* panel, Py_ssize_t i, Py_ssize_t c
 
 cdef inline void step_forward(const Network* net, const Step* s) noexcept nogil:
     """z[:, :G H] += h_prev @ Wh; then the cell         (B, G H) += (B, H) (H, G H)"""
-    cdef Py_ssize_t count = panel_count(s.own.count, net.packing.max_vectors)
+    cdef Py_ssize_t count = panel_count(s.units.count, net.packing.max_vectors)
     cdef operand_rows h_prev = as_operand(s.B, net.dims.units, s.h_prev, net.dims.H, s.room)
     cdef Range done = Range(0, 0)
     cdef Panel panel
@@ -63,7 +63,7 @@ cdef inline void step_forward(const Network* net, const Step* s) noexcept nogil:
     if in_place(net):
         multiply_in_place(net.dims.H, net.dims.G * net.dims.H, s.h_prev, s.Wh, s.back, s.z)
     for i in range(count):
-        panel = panel_among(s.own, net.packing.max_vectors, i, s.back)
+        panel = panel_among(s.units, net.packing.max_vectors, i, s.back)
         if not in_place(net):
             multiply_gates(net, s, h_prev, panel)
         if CELL_PANELS == 1 or completed(&done, &panel, i, count):
@@ -115,7 +115,7 @@ cdef inline void step_backward(const Network* net, const Step* s) noexcept nogil
     cdef Py_ssize_t H = net.dims.H
     cdef Py_ssize_t N = net.dims.G * H
     cdef Py_ssize_t depth = depth_of(N)
-    cdef Py_ssize_t count = panel_count(s.own.count, net.packing.max_vectors)
+    cdef Py_ssize_t count = panel_count(s.units.count, net.packing.max_vectors)
     cdef bint by_panels = s.dz_next != NULL and not in_place(net)
     cdef operand_rows dz_next
     cdef Range done = Range(0, 0)
@@ -126,7 +126,7 @@ cdef inline void step_backward(const Network* net, const Step* s) noexcept nogil
     elif s.dz_next != NULL:
         multiply_rows_in_place(H, N, s.Wh, s.dz_next, s.back, s.dh)
     for i in range(count):
-        panel = panel_among(s.own, net.packing.max_vectors, i, s.back)
+        panel = panel_among(s.units, net.packing.max_vectors, i, s.back)
         if by_panels:
             multiply_panel(s.B, N, dz_next.first, dz_next.stride, s.WhT_panels + depth * panel.start, panel.columns,
                            s.WhT_panels + depth * panel.next, s.dh + panel.start, H, s.descending)

@@ -3,7 +3,7 @@ from ..common.interface cimport Network, Weights, Workspace, real
 from ..products.blas cimport add_product
 from ..products.panels cimport Range, as_operand, depth_of, multiply_panels, operand_rows
 from ..products.tail_columns cimport add_transposed_tail, multiply_tail
-from ..threads.thread_group cimport own_columns
+from ..threads.thread_group cimport columns_of_thread
 from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows_back, set_rows
 
 
@@ -35,14 +35,14 @@ cdef inline void decode_back(const Weights* w, const Workspace* work, Py_ssize_t
     cdef Py_ssize_t H = net.dims.H
     cdef Py_ssize_t V = net.dims.V
     cdef Py_ssize_t whole = net.decoder.symbols_in_panels
-    cdef Range own = own_columns(&work.group, H)
-    cdef Range symbols = own_columns(&work.group, V)
-    cdef real* dWy = work.d + net.decoder.Wy + own.first * V
+    cdef Range units = columns_of_thread(&work.group, H)
+    cdef Range symbols = columns_of_thread(&work.group, V)
+    cdef real* dWy = work.d + net.decoder.Wy + units.first * V
     # dWy += h.T @ dy                                  (H, V) += (rows, H)' (rows, V)
-    add_weight_gradient(net, work, rows, own.count, whole, h + own.first, dy, V, dWy, V)
-    add_transposed_tail(rows, own.count, net.decoder.symbols_tail, h + own.first, H, dy + whole, V, dWy + whole, V)
+    add_weight_gradient(net, work, rows, units.count, whole, h + units.first, dy, V, dWy, V)
+    add_transposed_tail(rows, units.count, net.decoder.symbols_tail, h + units.first, H, dy + whole, V, dWy + whole, V)
     # dby += dy.sum(axis=0)                            (V,) += (rows, V)
     add_column_sums(dy + symbols.first, rows, symbols.count, V, work.d + net.decoder.by + symbols.first)
     # dh = dy @ Wy.T                                   (rows, H) = (rows, V) (H, V)'
-    multiply_rows_back(work, rows, V, own.count, dy, V, w.panels + net.decoder.WyT_panels + depth_of(V) * own.first,
-                       net.packing.max_row_vectors, dh + own.first, H)
+    multiply_rows_back(work, rows, V, units.count, dy, V, w.panels + net.decoder.WyT_panels + depth_of(V) * units.first,
+                       net.packing.max_row_vectors, dh + units.first, H)

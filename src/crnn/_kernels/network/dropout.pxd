@@ -43,15 +43,16 @@ cdef inline void apply_mask(double rate, uint32_t key, Py_ssize_t first, Py_ssiz
 
 
 cdef inline void apply_dropout(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,
-                               Py_ssize_t H, Range own, real* a) noexcept nogil:
+                               Py_ssize_t H, Range units, real* a) noexcept nogil:
     """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps
 
-    Only for the `own` units.
+    Only for these units.
     """
-    cdef uint32_t row
+    cdef uint32_t row, key
     cdef Py_ssize_t t, b
     for t in range(first, last):
         row = mix(drop.step_key ^ (<uint32_t>layer * <uint32_t>UNIT_STEP + <uint32_t>t))
         for b in range(B):
-            apply_mask(drop.rate, mix(row ^ <uint32_t>(drop.first_stream + b)), own.first, own.count, a + own.first)
+            key = mix(row ^ <uint32_t>(drop.first_stream + b))
+            apply_mask(drop.rate, key, units.first, units.count, a + units.first)
             a += H

@@ -11,7 +11,7 @@ from ..common.interface cimport SYMBOLS, EmbeddingArrays, Network, Weights, Work
 from ..products.blas cimport add_product, transposed_product
 from ..products.panels cimport Range, as_operand, multiply_panels, operand_rows
 from ..threads.step_poll cimport is_canceled
-from ..threads.thread_group cimport own_columns, own_share, wait_for_group
+from ..threads.thread_group cimport columns_of_thread, share_of_thread, wait_for_group
 from .row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back
 from .workspace cimport BLOCK_ROWS
 
@@ -58,13 +58,13 @@ cdef inline void embed_symbols(const Weights* w, Workspace* work) noexcept nogil
     cdef Py_ssize_t E = w.net.dims.E
     cdef const real* embedding = w.p + w.net.inputs.table[SYMBOLS].place
     cdef Py_ssize_t i, r, count, stop
-    cdef Range own
+    cdef Range part
     number_symbols(w.net, work)
-    own = own_share(&work.group, chunk.n_symbols)
-    stop = own.first + own.count
-    for i in range(own.first, stop):
+    part = share_of_thread(&work.group, chunk.n_symbols)
+    stop = part.first + part.count
+    for i in range(part.first, stop):
         memcpy(chunk.vectors + i * E, embedding + chunk.symbols[i] * E, E * sizeof(real))
-    r = own.first
+    r = part.first
     while r < stop and not is_canceled(work):
         count = min(<Py_ssize_t>BLOCK_ROWS, stop - r)
         multiply_vectors(w, work, r, count)
@@ -93,10 +93,10 @@ cdef inline void multiply_vectors(const Weights* w, const Workspace* work, Py_ss
 cdef inline void clear_table(const Network* net, const Workspace* work) noexcept nogil:
     """table = 0: the thread's units, before the gradients of the table are summed"""
     cdef Py_ssize_t H = net.dims.H
-    cdef Range own = own_columns(&work.group, H)
+    cdef Range units = columns_of_thread(&work.group, H)
     cdef Py_ssize_t g
     for g in range(net.dims.G):
-        clear_rows(work.embedding.n_symbols, own.count, work.embedding.table + g * H + own.first, net.dims.G * H)
+        clear_rows(work.embedding.n_symbols, units.count, work.embedding.table + g * H + units.first, net.dims.G * H)
 
 
 cdef inline void embed_symbols_back(const Weights* w, const Workspace* work) noexcept nogil:
@@ -108,7 +108,7 @@ cdef inline void embed_symbols_back(const Weights* w, const Workspace* work) noe
     cdef const EmbeddingArrays* chunk = &work.embedding
     cdef Py_ssize_t E = net.dims.E
     cdef Py_ssize_t N = net.dims.G * net.dims.H
-    cdef Range part = own_columns(&work.group, N)
+    cdef Range part = columns_of_thread(&work.group, N)
     cdef real* dtable = chunk.table + part.first
     cdef real* dWx = work.d + net.layer[0].Wx + part.first
     add_column_sums(dtable, chunk.n_symbols, part.count, N, work.d + net.layer[0].bh + part.first)
@@ -125,16 +125,16 @@ cdef inline void multiply_vectors_back(const Weights* w, const Workspace* work) 
     cdef const EmbeddingArrays* chunk = &work.embedding
     cdef Py_ssize_t E = net.dims.E
     cdef Py_ssize_t N = net.dims.G * net.dims.H
-    cdef Range own = own_share(&work.group, chunk.n_symbols)
-    cdef Py_ssize_t stop = own.first + own.count
+    cdef Range part = share_of_thread(&work.group, chunk.n_symbols)
+    cdef Py_ssize_t stop = part.first + part.count
     cdef real* dvectors = chunk.vectors + chunk.vectors_stride
     cdef real* dEmb = work.d + net.inputs.table[SYMBOLS].place
-    cdef Py_ssize_t r = own.first
+    cdef Py_ssize_t r = part.first
     cdef Py_ssize_t i, count
     while r < stop and not is_canceled(work):
         count = min(<Py_ssize_t>BLOCK_ROWS, stop - r)
         multiply_rows_back(work, count, N, E, chunk.table + r * N, N, w.panels + net.layer[0].WxT_panels,
                            net.packing.max_row_vectors, dvectors + r * E, E)
         r += count
-    for i in range(own.first, stop):
+    for i in range(part.first, stop):
         memcpy(dEmb + chunk.symbols[i] * E, dvectors + i * E, E * sizeof(real))

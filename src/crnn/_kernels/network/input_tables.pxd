@@ -11,7 +11,7 @@ at most log2(V) comparisons, whatever the pairs are.
 from libc.string cimport memset
 from ..common.interface cimport PAIRS, InputRows, Network, PairIndex, Weights, Workspace, real
 from ..products.panels cimport Range
-from ..threads.thread_group cimport own_columns
+from ..threads.thread_group cimport columns_of_thread
 from .boundary cimport starts
 from .embedding cimport clear_table, embed_symbols, embed_symbols_back, lookup_gradient, lookup_rows, lookup_table
 from .network cimport input_block
@@ -72,15 +72,15 @@ cdef inline void carry_symbols(const Network* net, const Workspace* work, const 
 # ------------------------------------------------------------------------------------------------- inference
 
 
-cdef inline void add_input(const Weights* w, InputRows rows, Range own, real* z) noexcept nogil:
+cdef inline void add_input(const Weights* w, InputRows rows, Range units, real* z) noexcept nogil:
     """z += Symbols[symbol] + Pairs[pair]              (G H,): the input of one stream, without the bias"""
     cdef const Network* net = w.net
-    add_row(net, w.p + net.layer[0].Wx, rows.symbol, own, z)
+    add_row(net, w.p + net.layer[0].Wx, rows.symbol, units, z)
     if net.inputs.has_before:
-        add_row(net, w.p + net.inputs.table[PAIRS].place, rows.pair, own, z)
+        add_row(net, w.p + net.inputs.table[PAIRS].place, rows.pair, units, z)
 
 
-cdef inline void add_row(const Network* net, const real* table, int row, Range own, real* z) noexcept nogil:
+cdef inline void add_row(const Network* net, const real* table, int row, Range units, real* z) noexcept nogil:
     """z += table[row]                                 (G H,): nothing for NO_ROW"""
     cdef Py_ssize_t H = net.dims.H
     cdef Py_ssize_t j, g
@@ -89,9 +89,9 @@ cdef inline void add_row(const Network* net, const real* table, int row, Range o
     if row == NO_ROW:
         return
     for g in range(net.dims.G):
-        gate = table + (row * net.dims.G + g) * H + own.first
-        out = z + input_block(net, g) * H + own.first
-        for j in range(own.count):
+        gate = table + (row * net.dims.G + g) * H + units.first
+        out = z + input_block(net, g) * H + units.first
+        for j in range(units.count):
             out[j] += gate[j]
 
 
@@ -120,19 +120,19 @@ cdef inline void find_rows_of_pairs(const Network* net, Workspace* work) noexcep
                 occurs[row] = True
 
 
-cdef inline void look_up_inputs(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, Range own,
+cdef inline void look_up_inputs(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, Range units,
                                 real* z) noexcept nogil:
     """z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh  (B, G H): the input of time step t"""
     cdef const Network* net = w.net
     cdef const real* pairs = w.p + net.inputs.table[PAIRS].place
     cdef Py_ssize_t b
-    look_up_symbols(net, w.p, lookup_table(w, work), lookup_rows(net, work, x, t), own, work.B, z)
+    look_up_symbols(net, w.p, lookup_table(w, work), lookup_rows(net, work, x, t), units, work.B, z)
     if net.inputs.has_before:
         for b in range(work.B):
-            add_row(net, pairs, work.inputs.rows_of_pairs[t * work.B + b], own, z + b * net.dims.ldg)
+            add_row(net, pairs, work.inputs.rows_of_pairs[t * work.B + b], units, z + b * net.dims.ldg)
 
 
-cdef inline void look_up_symbols(const Network* net, const real* p, const real* table, const int* rows, Range own,
+cdef inline void look_up_symbols(const Network* net, const real* p, const real* table, const int* rows, Range units,
                                  Py_ssize_t B, real* z) noexcept nogil:
     """z = table[rows] + bh                            (B, G H)"""
     cdef Py_ssize_t H = net.dims.H
@@ -142,10 +142,10 @@ cdef inline void look_up_symbols(const Network* net, const real* p, const real* 
     cdef real* out
     for b in range(B):
         for g in range(net.dims.G):
-            bias = p + net.layer[0].bh + g * H + own.first
-            row = table + (rows[b] * net.dims.G + g) * H + own.first
-            out = z + b * net.dims.ldg + input_block(net, g) * H + own.first
-            for j in range(own.count):
+            bias = p + net.layer[0].bh + g * H + units.first
+            row = table + (rows[b] * net.dims.G + g) * H + units.first
+            out = z + b * net.dims.ldg + input_block(net, g) * H + units.first
+            for j in range(units.count):
                 out[j] = row[j] + bias[j]
 
 
@@ -156,15 +156,15 @@ cdef inline void clear_input_gradients(const Network* net, const Workspace* work
 
 
 cdef inline void add_input_gradients(const Network* net, const Workspace* work, const int* x, Py_ssize_t t,
-                                     Range own, const real* dz) noexcept nogil:
+                                     Range units, const real* dz) noexcept nogil:
     """dSymbols[x[t]] += dz; dPairs[x[t - 1], x[t]] += dz          (B, G H): all streams, while dz is in the cache"""
     cdef real* dPairs = work.d + net.inputs.table[PAIRS].place
-    add_row_gradients(net, dz, lookup_rows(net, work, x, t), own, work.B, lookup_gradient(net, work))
+    add_row_gradients(net, dz, lookup_rows(net, work, x, t), units, work.B, lookup_gradient(net, work))
     if net.inputs.has_before:
-        add_row_gradients(net, dz, work.inputs.rows_of_pairs + t * work.B, own, work.B, dPairs)
+        add_row_gradients(net, dz, work.inputs.rows_of_pairs + t * work.B, units, work.B, dPairs)
 
 
-cdef inline void add_row_gradients(const Network* net, const real* dz, const int* rows, Range own, Py_ssize_t B,
+cdef inline void add_row_gradients(const Network* net, const real* dz, const int* rows, Range units, Py_ssize_t B,
                                    real* dtable) noexcept nogil:
     """dtable[rows] += dz                              (B, G H)"""
     cdef Py_ssize_t H = net.dims.H
@@ -175,9 +175,9 @@ cdef inline void add_row_gradients(const Network* net, const real* dz, const int
         if rows[b] == NO_ROW:
             continue
         for g in range(net.dims.G):
-            row = dtable + (rows[b] * net.dims.G + g) * H + own.first
-            out = dz + b * net.dims.ldg + input_block(net, g) * H + own.first
-            for j in range(own.count):
+            row = dtable + (rows[b] * net.dims.G + g) * H + units.first
+            out = dz + b * net.dims.ldg + input_block(net, g) * H + units.first
+            for j in range(units.count):
                 row[j] += out[j]
 
 
@@ -196,7 +196,7 @@ cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) n
     """
     cdef Py_ssize_t H = net.dims.H
     cdef Py_ssize_t N = net.dims.G * H
-    cdef Range own = own_columns(&work.group, H)
+    cdef Range units = columns_of_thread(&work.group, H)
     cdef const real* dWx = work.d + net.layer[0].Wx
     cdef real* dbh = work.d + net.layer[0].bh
     cdef unsigned char* occurs = work.inputs.occurs
@@ -209,5 +209,5 @@ cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) n
             continue
         occurs[symbol] = True
         for g in range(net.dims.G):
-            start = g * H + own.first
-            add_column_sums(dWx + symbol * N + start, 1, own.count, N, dbh + start)
+            start = g * H + units.first
+            add_column_sums(dWx + symbol * N + start, 1, units.count, N, dbh + start)

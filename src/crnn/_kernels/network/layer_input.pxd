@@ -1,38 +1,40 @@
 """The input of higher layers, from the layer below, and its gradient, by products. For the first layer: `input_tables`.
 
-Each function computes the `own` units of one thread in a group.
+Each function computes the units of one thread in a group.
 """
 from ..common.interface cimport Network, Weights, Workspace, real
 from ..products.blas cimport add_product
 from ..products.panels cimport (Panel, Range, as_operand, depth_of, multiply_panel, multiply_panels, operand_elements,
                                 operand_rows, packed_elements, panel_among, panel_count)
 from ..threads.step_poll cimport is_canceled
-from ..threads.thread_group cimport own_columns
+from ..threads.thread_group cimport columns_of_thread
 from .network cimport input_block
 from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
 from .shared_step cimport share_input_product
 
 
-cdef inline void set_split_bias(const Network* net, const real* p, Py_ssize_t l, Range own, Py_ssize_t rows,
+cdef inline void set_split_bias(const Network* net, const real* p, Py_ssize_t l, Range units, Py_ssize_t rows,
                                 real* z) noexcept nogil:
     """z[split gate] = bn                              (rows, H): the recurrent part's own bias, if a gate is split"""
     cdef int split = net.cell.split_gate
     if split >= 0:
-        set_rows(p + net.layer[l].bn + own.first, rows, own.count, z + split * net.dims.H + own.first, net.dims.ldg)
+        set_rows(p + net.layer[l].bn + units.first, rows, units.count, z + split * net.dims.H + units.first,
+                 net.dims.ldg)
 
 
-cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Range own, Py_ssize_t rows,
+cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Range units, Py_ssize_t rows,
                             real* z) noexcept nogil:
     """z = bh                                          (rows, G H): to which a layer's products are then added"""
     cdef Py_ssize_t H = net.dims.H
     cdef Py_ssize_t g
+    cdef real* out
     for g in range(net.dims.G):
-        set_rows(p + net.layer[l].bh + g * H + own.first, rows, own.count, z + input_block(net, g) * H + own.first,
-                 net.dims.ldg)
-    set_split_bias(net, p, l, own, rows, z)
+        out = z + input_block(net, g) * H + units.first
+        set_rows(p + net.layer[l].bh + g * H + units.first, rows, units.count, out, net.dims.ldg)
+    set_split_bias(net, p, l, units, rows, z)
 
 
-cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize_t l, Range own, Py_ssize_t rows,
+cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize_t l, Range units, Py_ssize_t rows,
                                const real* below, real* z) noexcept nogil:
     """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H): the input of a higher layer"""
     cdef const Network* net = w.net
@@ -40,24 +42,24 @@ cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize
     cdef Py_ssize_t H = net.dims.H
     cdef Py_ssize_t ld = net.dims.ldg
     cdef Py_ssize_t gate = packed_elements(K, H)
-    cdef const real* Wx = w.p + net.layer[l].Wx + own.first
-    cdef const real* panels = w.panels + net.layer[l].Wx_panels + depth_of(K) * own.first
+    cdef const real* Wx = w.p + net.layer[l].Wx + units.first
+    cdef const real* panels = w.panels + net.layer[l].Wx_panels + depth_of(K) * units.first
     cdef operand_rows a = as_operand(rows, K, below, H, work.scratch)
     cdef real* out
     cdef Py_ssize_t g
     if work.shared != NULL:
         share_input_product(work.shared, w, l, rows, a, z)
         return
-    set_biases(net, w.p, l, own, rows, z)
+    set_biases(net, w.p, l, units, rows, z)
     for g in range(net.dims.G):
         if is_canceled(work):
             return
-        out = z + input_block(net, g) * H + own.first
+        out = z + input_block(net, g) * H + units.first
         if net.packing.gemm == NULL:
-            multiply_panels(rows, K, own.count, a.first, a.stride, panels + g * gate, net.packing.max_row_vectors, out,
-                            ld)
+            multiply_panels(rows, K, units.count, a.first, a.stride, panels + g * gate, net.packing.max_row_vectors,
+                            out, ld)
         else:
-            add_product(net.packing.gemm, rows, own.count, K, below, H, Wx + g * H, net.dims.G * H, out, ld)
+            add_product(net.packing.gemm, rows, units.count, K, below, H, Wx + g * H, net.dims.G * H, out, ld)
 
 
 cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_ssize_t l, Py_ssize_t rows,
@@ -69,17 +71,17 @@ cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_
     cdef const Network* net = w.net
     cdef Py_ssize_t H = net.dims.H
     cdef Py_ssize_t N = net.dims.G * H
-    cdef Range own = own_columns(&work.group, H)
+    cdef Range units = columns_of_thread(&work.group, H)
     cdef const real* WxT = w.panels + net.layer[l].WxT_panels
     if net.cell.split_gate >= 0:
-        add_input_gradient(net, work, l, rows, below, dz, own_columns(&work.group, net.cell.split_gate * H), 0)
+        add_input_gradient(net, work, l, rows, below, dz, columns_of_thread(&work.group, net.cell.split_gate * H), 0)
         # The input part of the split gate is in block G of dz, N elements on.
-        add_input_gradient(net, work, l, rows, below, dz + N, own, net.cell.split_gate * H)
-        multiply_split_back(net, work, own, rows, dz, WxT, dbelow)
+        add_input_gradient(net, work, l, rows, below, dz + N, units, net.cell.split_gate * H)
+        multiply_split_back(net, work, units, rows, dz, WxT, dbelow)
     else:
-        add_input_gradient(net, work, l, rows, below, dz, own_columns(&work.group, N), 0)
-        multiply_rows_back(work, rows, N, own.count, dz, net.dims.ldg, WxT + depth_of(N) * own.first,
-                           net.packing.max_row_vectors, dbelow + own.first, H)
+        add_input_gradient(net, work, l, rows, below, dz, columns_of_thread(&work.group, N), 0)
+        multiply_rows_back(work, rows, N, units.count, dz, net.dims.ldg, WxT + depth_of(N) * units.first,
+                           net.packing.max_row_vectors, dbelow + units.first, H)
 
 
 cdef inline void add_input_gradient(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t rows,
@@ -92,7 +94,7 @@ cdef inline void add_input_gradient(const Network* net, const Workspace* work, P
     add_column_sums(dz + part.first, rows, part.count, net.dims.ldg, work.d + net.layer[l].bh + first)
 
 
-cdef inline void multiply_split_back(const Network* net, const Workspace* work, Range own, Py_ssize_t rows,
+cdef inline void multiply_split_back(const Network* net, const Workspace* work, Range units, Py_ssize_t rows,
                                      const real* dz, const real* WxT, real* dbelow) noexcept nogil:
     """dbelow = dz[:, gates before the split one] @ Wx.T + dz[:, block G] @ Wx[:, split gate].T
 
@@ -109,11 +111,11 @@ cdef inline void multiply_split_back(const Network* net, const Workspace* work, 
     cdef const real* second_panel
     cdef Panel part
     cdef Py_ssize_t j
-    clear_rows(rows, own.count, dbelow + own.first, H)
-    for j in range(panel_count(own.count, net.packing.max_row_vectors)):
+    clear_rows(rows, units.count, dbelow + units.first, H)
+    for j in range(panel_count(units.count, net.packing.max_row_vectors)):
         if is_canceled(work):
             return
-        part = panel_among(own, net.packing.max_row_vectors, j, back=False)
+        part = panel_among(units, net.packing.max_row_vectors, j, back=False)
         panel = WxT + depth * part.start
         second_panel = panel + packed_elements(1, part.columns) * depth_of(before)
         multiply_panel(rows, before, a.first, a.stride, panel, part.columns, second_panel, dbelow + part.start, H,

@@ -2,7 +2,7 @@
 from ..common.interface cimport Network, Weights, Workspace, real
 from ..products.panels cimport as_operand
 from ..threads.step_poll cimport is_canceled
-from ..threads.thread_group cimport own_columns, wait_for_group
+from ..threads.thread_group cimport columns_of_thread, wait_for_group
 from .boundary cimport clear_starting, without_past
 from .cell_step cimport Step, step_backward, step_forward
 from .first_layer_step cimport begin_step, finish_step
@@ -21,7 +21,7 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
     cdef Py_ssize_t t
     cdef Step s
     s.B = B
-    s.own = own_columns(&work.group, H)
+    s.units = columns_of_thread(&work.group, H)
     s.room = work.scratch
     s.Wh = w.p + net.layer[l].Wh
     s.Wh_panels = w.panels + net.layer[l].Wh_panels
@@ -43,8 +43,8 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
             finish_step(w, work, x, t, s.h_prev, s.c_prev, s.z, s.c, s.h)
             continue
         if l == 0:
-            look_up_inputs(w, work, x, t, s.own, s.z)
-            set_split_bias(net, w.p, 0, s.own, B, s.z)
+            look_up_inputs(w, work, x, t, s.units, s.z)
+            set_split_bias(net, w.p, 0, s.units, B, s.z)
         if work.shared != NULL:
             share_recurrent_product(work.shared, w, l, as_operand(B, net.dims.units, s.h_prev, H, s.room), s.back, s.z)
             share_cell(work.shared, s.h_prev, s.c_prev, s.c, s.h)
@@ -69,7 +69,7 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
     cdef real* above = gradient_from_above(net, work, l)
     cdef Step s
     s.B = B
-    s.own = own_columns(&work.group, H)
+    s.units = columns_of_thread(&work.group, H)
     s.room = work.scratch
     s.Wh = w.p + net.layer[l].Wh
     s.WhT_panels = w.panels + net.layer[l].WhT_panels
@@ -96,9 +96,9 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
         s.back = t & 1
         s.descending = net.cell.z_in_h and t & 1
         step_backward(net, &s)
-        clear_starting(net, x + t * B, B, s.own.count, s.carry + s.own.first, H)
+        clear_starting(net, x + t * B, B, s.units.count, s.carry + s.units.first, H)
         if l == 0:
-            add_input_gradients(net, work, x, t, s.own, s.z)
+            add_input_gradients(net, work, x, t, s.units, s.z)
         wait_for_group(&work.group)
 
 
@@ -112,7 +112,7 @@ cdef inline const real* next_dz(const Network* net, const Workspace* work, Py_ss
     if after == work.T:
         return NULL
     if net.cell.z_in_h and after == last:
-        # The next block's first dz is kept after the block's own.
+        # The next block's first dz is kept after those of the block.
         dz = layer_dz(net, work, l, first, first + work.block)
     else:
         dz = layer_dz(net, work, l, first, after)

@@ -10,7 +10,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 from ..common.interface cimport CANDIDATE_UNIT, Candidates, Network, Weights, Workspace, real
 from ..products.panels cimport Range, as_operand, depth_of, multiply_panels, operand_rows, pack, pack_transposed
-from ..threads.thread_group cimport own_columns, wait_for_group
+from ..threads.thread_group cimport columns_of_thread, wait_for_group
 from .dropout cimport UNIT_STEP, mix
 from .row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back, set_rows
 
@@ -87,14 +87,14 @@ cdef inline void gather_candidates(const Weights* w, Workspace* work) noexcept n
     """columns = Wy[:, candidates], packed both ways; bias = by[candidates] + log((V - m) / n) for those drawn"""
     cdef Candidates* chosen = &work.sampled
     cdef Py_ssize_t C
-    cdef Range own = own_columns(&work.group, w.net.dims.H)
+    cdef Range units = columns_of_thread(&work.group, w.net.dims.H)
     cdef Range part
     choose_candidates(w.net, work)
     C = chosen.n_candidates
-    part = own_columns(&work.group, C)
+    part = columns_of_thread(&work.group, C)
     gather_bias(w, chosen, part)
-    gather_columns(w, chosen, own)
-    clear_rows(own.count, C, chosen.dcolumns + own.first * C, C)
+    gather_columns(w, chosen, units)
+    clear_rows(units.count, C, chosen.dcolumns + units.first * C, C)
     clear_rows(1, part.count, chosen.dbias + part.first, part.count)
     wait_for_group(&work.group)
 
@@ -112,22 +112,22 @@ cdef inline void gather_bias(const Weights* w, const Candidates* chosen, Range p
         chosen.bias[j] = by[chosen.candidates[j]] + (more if j >= m else 0)
 
 
-cdef inline void gather_columns(const Weights* w, const Candidates* chosen, Range own) noexcept nogil:
+cdef inline void gather_columns(const Weights* w, const Candidates* chosen, Range units) noexcept nogil:
     """columns = Wy[:, candidates], packed both ways   (H, C): the thread's units"""
     cdef const Network* net = w.net
     cdef Py_ssize_t C = chosen.n_candidates
-    cdef Py_ssize_t stop = own.first + own.count
+    cdef Py_ssize_t stop = units.first + units.count
     cdef Py_ssize_t r, j
     cdef const real* row
     cdef real* out
-    for r in range(own.first, stop):
+    for r in range(units.first, stop):
         row = w.p + net.decoder.Wy + r * net.dims.V
         out = chosen.columns + r * C
         for j in range(C):
             out[j] = row[chosen.candidates[j]]
-    pack(chosen.columns, net.dims.units, C, C, net.packing.max_row_vectors, own.first, stop, chosen.panels)
-    pack_transposed(chosen.columns + own.first * C, C, own.count, net.packing.max_row_vectors, 0, own.count,
-                    chosen.panels_back + depth_of(C) * own.first)
+    pack(chosen.columns, net.dims.units, C, C, net.packing.max_row_vectors, units.first, stop, chosen.panels)
+    pack_transposed(chosen.columns + units.first * C, C, units.count, net.packing.max_row_vectors, 0, units.count,
+                    chosen.panels_back + depth_of(C) * units.first)
 
 
 cdef inline void decode_candidates(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h,
@@ -149,24 +149,24 @@ cdef inline void decode_candidates_back(const Weights* w, const Workspace* work,
     cdef const Candidates* chosen = &work.sampled
     cdef Py_ssize_t H = w.net.dims.H
     cdef Py_ssize_t C = chosen.n_candidates
-    cdef Range own = own_columns(&work.group, H)
-    cdef Range part = own_columns(&work.group, C)
-    add_packed_gradient(work, rows, own.count, C, h + own.first, H, dy, C, chosen.dcolumns + own.first * C, C)
+    cdef Range units = columns_of_thread(&work.group, H)
+    cdef Range part = columns_of_thread(&work.group, C)
+    add_packed_gradient(work, rows, units.count, C, h + units.first, H, dy, C, chosen.dcolumns + units.first * C, C)
     add_column_sums(dy + part.first, rows, part.count, C, chosen.dbias + part.first)
-    multiply_rows_back(work, rows, C, own.count, dy, C, chosen.panels_back + depth_of(C) * own.first,
-                       w.net.packing.max_row_vectors, dh + own.first, H)
+    multiply_rows_back(work, rows, C, units.count, dy, C, chosen.panels_back + depth_of(C) * units.first,
+                       w.net.packing.max_row_vectors, dh + units.first, H)
 
 
 cdef inline void scatter_candidates(const Network* net, const Workspace* work) noexcept nogil:
     """dWy[:, candidates] = dcolumns; dby[candidates] = dbias                 the thread's part; the rest is zeros"""
     cdef const Candidates* chosen = &work.sampled
     cdef Py_ssize_t C = chosen.n_candidates
-    cdef Range own = own_columns(&work.group, net.dims.H)
-    cdef Range part = own_columns(&work.group, C)
+    cdef Range units = columns_of_thread(&work.group, net.dims.H)
+    cdef Range part = columns_of_thread(&work.group, C)
     cdef real* dby = work.d + net.decoder.by
     cdef real* row
     cdef Py_ssize_t r, j
-    for r in range(own.first, own.first + own.count):
+    for r in range(units.first, units.first + units.count):
         row = work.d + net.decoder.Wy + r * net.dims.V
         for j in range(C):
             row[chosen.candidates[j]] = chosen.dcolumns[r * C + j]

@@ -60,7 +60,7 @@ cdef inline void compute_together(SharedStep* step, int part) noexcept nogil:
     """Let all threads compute a part of the step, and return when it is complete: the first thread's call."""
     step.part = part
     fork_work(step.fork)
-    compute_own(step, 0)
+    compute_share(step, 0)
     join_work(step.fork)
 
 
@@ -72,22 +72,22 @@ cdef inline void share_steps(SharedStep* step, int rank) noexcept nogil:
         post = await_work(step.fork, post)
         if post == NO_MORE_WORK:
             return
-        compute_own(step, rank)
+        compute_share(step, rank)
         finish_work(step.fork)
 
 
-cdef inline void compute_own(const SharedStep* step, int rank) noexcept nogil:
+cdef inline void compute_share(const SharedStep* step, int rank) noexcept nogil:
     """Compute a thread's share of the current part of a step."""
-    cdef Range own = columns_of(step.w.net.dims.H, rank, step.threads)
+    cdef Range units = columns_of(step.w.net.dims.H, rank, step.threads)
     if step.part != CELL:
-        multiply_own(step, rank, step.part == INPUT_PRODUCT)
+        multiply_share(step, rank, step.part == INPUT_PRODUCT)
     elif step.layer:
-        finish_units(step.w.net, own, step.h_prev, step.c_prev, step.z, step.c, step.h)
+        finish_units(step.w.net, units, step.h_prev, step.c_prev, step.z, step.c, step.h)
     else:
-        finish_first_layer(step.w, step.input, own, step.h_prev, step.c_prev, step.z, step.c, step.h)
+        finish_first_layer(step.w, step.input, units, step.h_prev, step.c_prev, step.z, step.c, step.h)
 
 
-cdef inline void multiply_own(const SharedStep* step, int rank, bint of_input) noexcept nogil:
+cdef inline void multiply_share(const SharedStep* step, int rank, bint of_input) noexcept nogil:
     """z = below @ Wx + bh, `of_input`, or z += h_prev @ Wh: the thread's panels; in the first layer z = bh + ...
 
     One panel of units of all gates at a time, so that the thread's cells find z in its own cache; the recurrent product
@@ -115,7 +115,7 @@ cdef inline void multiply_own(const SharedStep* step, int rank, bint of_input) n
         g = i % G
         panel = panel_in_turn(whole, max_vectors, i // G, back=False)
         if of_input or not step.layer:
-            set_own_bias(step, g, panel.start, panel.columns)
+            set_bias(step, g, panel.start, panel.columns)
         W_of_gate = W + g * gate
         z = step.z + (input_block(net, g) if of_input else g) * H + panel.start
         multiply_panel(step.rows, net.dims.units, step.operand, step.stride, W_of_gate + depth * panel.start,
@@ -132,12 +132,12 @@ cdef inline void multiply_first_tail(const SharedStep* step) noexcept nogil:
     cdef const real* tail = step.w.panels + net.first_layer.Wh_tail
     cdef Py_ssize_t g
     for g in range(net.dims.G):
-        set_own_bias(step, g, whole, H - whole)
+        set_bias(step, g, whole, H - whole)
         multiply_tail(1, H, step.operand, H, tail + g * first_tail_elements(net), net.first_layer.units_tail,
                       step.z + g * H + whole, net.dims.ldg)
 
 
-cdef inline void set_own_bias(const SharedStep* step, Py_ssize_t g, Py_ssize_t start,
+cdef inline void set_bias(const SharedStep* step, Py_ssize_t g, Py_ssize_t start,
                               Py_ssize_t columns) noexcept nogil:
     """z = bh for some columns of a gate; for a split gate, the recurrent part's own bias and the input part's bias"""
     cdef const Network* net = step.w.net
@@ -149,18 +149,18 @@ cdef inline void set_own_bias(const SharedStep* step, Py_ssize_t g, Py_ssize_t s
         set_rows(step.w.p + places.bn + start, step.rows, columns, step.z + g * H + start, ld)
 
 
-cdef inline void finish_first_layer(const Weights* w, InputRows rows, Range own, const real* h_prev,
+cdef inline void finish_first_layer(const Weights* w, InputRows rows, Range units, const real* h_prev,
                                     const real* c_prev, real* z, real* c, real* h) noexcept nogil:
     """z += the rows of the input, then the cell           (G H,); h is z if z lives in h"""
-    add_input(w, rows, own, z)
-    finish_units(w.net, own, h_prev, c_prev, z, c, h)
+    add_input(w, rows, units, z)
+    finish_units(w.net, units, h_prev, c_prev, z, c, h)
 
 
-cdef inline void finish_units(const Network* net, Range own, const real* h_prev, const real* c_prev, real* z,
+cdef inline void finish_units(const Network* net, Range units, const real* h_prev, const real* c_prev, real* z,
                               real* c, real* h) noexcept nogil:
     """c, h = cell(z, h_prev, c_prev), at most MAX_COLUMNS units at a time"""
-    cdef Py_ssize_t stop = own.first + own.count
-    cdef Py_ssize_t j = own.first
+    cdef Py_ssize_t stop = units.first + units.count
+    cdef Py_ssize_t j = units.first
     cdef Py_ssize_t n
     while j < stop:
         n = min(stop - j, <Py_ssize_t>MAX_COLUMNS)

@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from ..common.interface cimport Network, Workspace, real
 from ..products.panels cimport (GRADIENT_ROWS, Range, operand_elements, packed_elements, sliver_elements,
                                 transposed_scratch)
-from ..threads.thread_group cimport ThreadGroup, alone, own_share, wait_for_group
+from ..threads.thread_group cimport ThreadGroup, alone, share_of_thread, wait_for_group
 from .network cimport in_place
 
 cdef enum:
@@ -125,14 +125,14 @@ cdef inline real* gradient_from_above(const Network* net, const Workspace* work,
 
 cdef inline void clear_share(const ThreadGroup* group, real* a, Py_ssize_t n) noexcept nogil:
     """a = 0                                           (n,): the thread's share"""
-    cdef Range own = own_share(group, n)
-    memset(a + own.first, 0, own.count * sizeof(real))
+    cdef Range part = share_of_thread(group, n)
+    memset(a + part.first, 0, part.count * sizeof(real))
 
 
-cdef inline void clear_stream(const Network* net, const Workspace* work, Py_ssize_t b, Range own) noexcept nogil:
+cdef inline void clear_stream(const Network* net, const Workspace* work, Py_ssize_t b, Range units) noexcept nogil:
     """h[:, 0, b] = c[:, 0, b] = 0: these units of one stream"""
-    cdef Py_ssize_t place = b * net.dims.H + own.first
-    cdef Py_ssize_t size = own.count * sizeof(real)
+    cdef Py_ssize_t place = b * net.dims.H + units.first
+    cdef Py_ssize_t size = units.count * sizeof(real)
     cdef Py_ssize_t l
     for l in range(net.dims.L):
         memset(layer_h(work, l, 0) + place, 0, size)
@@ -156,10 +156,10 @@ cdef inline void clear_states(const Network* net, const Workspace* work) noexcep
 
 cdef inline void carry_states(const Network* net, const Workspace* work, Py_ssize_t steps) noexcept nogil:
     """h[:, 0] = h[:, steps], and c likewise: the next steps continue from the states after these"""
-    cdef Range own = own_share(&work.group, work.B * net.dims.H)
-    cdef Py_ssize_t size = own.count * sizeof(real)
+    cdef Range part = share_of_thread(&work.group, work.B * net.dims.H)
+    cdef Py_ssize_t size = part.count * sizeof(real)
     cdef Py_ssize_t l
     for l in range(net.dims.L):
-        memcpy(layer_h(work, l, 0) + own.first, layer_h(work, l, steps) + own.first, size)
+        memcpy(layer_h(work, l, 0) + part.first, layer_h(work, l, steps) + part.first, size)
         if net.cell.has_c:
-            memcpy(layer_c(work, l, 0) + own.first, layer_c(work, l, steps) + own.first, size)
+            memcpy(layer_c(work, l, 0) + part.first, layer_c(work, l, steps) + part.first, size)

@@ -134,11 +134,11 @@ cdef inline Panel panel_in_turn(Py_ssize_t N, int max_vectors, Py_ssize_t i, bin
     return panel
 
 
-cdef inline Panel panel_among(Range own, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
+cdef inline Panel panel_among(Range columns, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
     """Return the i-th panel of one thread's columns, which are packed separately."""
-    cdef Panel panel = panel_in_turn(own.count, max_vectors, i, back)
-    panel.start += own.first
-    panel.next += own.first
+    cdef Panel panel = panel_in_turn(columns.count, max_vectors, i, back)
+    panel.start += columns.first
+    panel.next += columns.first
     return panel
 
 

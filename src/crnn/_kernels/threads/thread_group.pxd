@@ -28,12 +28,12 @@ cdef inline Py_ssize_t share(Py_ssize_t n, int rank, int parts) noexcept nogil:
     return n * rank // parts
 
 
-cdef inline Range own_columns(const ThreadGroup* group, Py_ssize_t N) noexcept nogil:
+cdef inline Range columns_of_thread(const ThreadGroup* group, Py_ssize_t N) noexcept nogil:
     """Return the thread's share of N columns, in whole vectors."""
     return Range(0, N) if group.threads == 1 else columns_of(N, group.rank, group.threads)
 
 
-cdef inline Range own_share(const ThreadGroup* group, Py_ssize_t n) noexcept nogil:
+cdef inline Range share_of_thread(const ThreadGroup* group, Py_ssize_t n) noexcept nogil:
     """Return the thread's share of n rows or elements."""
     cdef Py_ssize_t start = share(n, group.rank, group.threads)
     return Range(start, share(n, group.rank + 1, group.threads) - start)

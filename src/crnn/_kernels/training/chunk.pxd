@@ -15,7 +15,7 @@ from ..network.softmax cimport softmax_loss
 from ..network.workspace cimport clear_share, gradient_from_above, layer_output
 from ..products.panels cimport Range
 from ..threads.step_poll cimport is_canceled
-from ..threads.thread_group cimport own_share, wait_for_group
+from ..threads.thread_group cimport share_of_thread, wait_for_group
 from .team cimport total
 
 
@@ -60,7 +60,7 @@ cdef inline void losses_of_rows(const Weights* w, const Workspace* work, Py_ssiz
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t V = logits_of_row(net, work)
-    cdef Range part = own_share(&work.group, (last - first) * work.B)
+    cdef Range part = share_of_thread(&work.group, (last - first) * work.B)
     cdef Py_ssize_t place = first * work.B + part.first
     cdef const real* h = layer_output(net, work, net.dims.L - 1, first) + part.first * net.dims.H
     cdef const real* row_weights = NULL

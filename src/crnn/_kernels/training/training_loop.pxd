@@ -15,7 +15,7 @@ from ..network.recurrent_gradient cimport by_rows
 from ..network.workspace cimport carry_states, clear_states, clear_stream
 from ..products.panels cimport Range
 from ..threads.step_poll cimport RELEASE_TILES, is_canceled
-from ..threads.thread_group cimport own_columns, wait_for_group
+from ..threads.thread_group cimport columns_of_thread, wait_for_group
 from .chunk cimport loss_and_gradients
 from .reduction cimport reduce_gradient
 from .team cimport total, wait_for_team
@@ -42,7 +42,7 @@ cdef inline void train(Training* run) noexcept nogil:
         pack_first_dropped(run)
         wait_for_team(run)
     if run.zero_state and run.progress.complete and run.schedule.n_steps:
-        for i in range(run.own_shards):
+        for i in range(run.n_shards):
             clear_states(run.weights.net, &run.work[i])
     while step < run.schedule.n_steps and run.progress.complete and take_step(run, step):
         step += 1
@@ -74,7 +74,7 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
         return False
     if not apply_gradient(run, step):
         return False
-    for i in range(run.own_shards):
+    for i in range(run.n_shards):
         carry_states(run.weights.net, &run.work[i], run.work[i].T)
         carry_symbols(run.weights.net, &run.work[i], run.work[i].x, run.work[i].T)
     run.progress.last_loss = loss
@@ -101,7 +101,7 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
     cdef Workspace* work
     run.team.step_key = run.team.next_key
     run.team.next_key = dropout_key(run.dropout_seed, run.schedule.steps_before + step + 1)
-    for i in range(run.own_shards):
+    for i in range(run.n_shards):
         work = &run.work[i]
         if is_canceled(work):
             return
@@ -126,10 +126,10 @@ cdef inline bint is_reset(double rate, uint32_t step_key, Py_ssize_t stream) noe
 cdef inline void reset_states(const Network* net, const Workspace* work, double rate, uint32_t step_key) noexcept nogil:
     """h[:, 0, b] = c[:, 0, b] = 0 for each reset stream b: the thread's units"""
     cdef Py_ssize_t b
-    cdef Range own = own_columns(&work.group, net.dims.H)
+    cdef Range units = columns_of_thread(&work.group, net.dims.H)
     for b in range(work.B):
         if is_reset(rate, step_key, work.dropout.first_stream + b):
-            clear_stream(net, work, b, own)
+            clear_stream(net, work, b, units)
     wait_for_group(&work.group)
 
 

@@ -13,7 +13,7 @@ from ..network.network cimport input_rows, pack_Wh, pack_Wx, pack_Wy
 from ..network.recurrent_gradient cimport gradient_rows, pack_dz, room_for_rows
 from ..products.panels cimport GRADIENT_ROWS, PER_ELEMENT, Range
 from ..threads.step_poll cimport is_over
-from ..threads.thread_group cimport own_share, share
+from ..threads.thread_group cimport share_of_thread, share
 from .optimizers cimport step_run
 from .team cimport total
 
@@ -387,12 +387,12 @@ cdef inline void touch_memory(Training* run) noexcept nogil:
     cdef const Network* net = run.weights.net
     cdef const InputTable* symbols = &net.inputs.table[SYMBOLS]
     cdef Py_ssize_t first = 0
-    cdef Range own
+    cdef Range part
     cdef int i
     run.touched = 0
     if run.rule.sparse:
         first = symbols.place + symbols.rows * symbols.columns
     update(run, TOUCH)
-    for i in range(run.own_shards):
-        own = own_share(&run.work[i].group, net.n_weights - first)
-        touch(run, run.work[i].d + first + own.first, own.count)
+    for i in range(run.n_shards):
+        part = share_of_thread(&run.work[i].group, net.n_weights - first)
+        touch(run, run.work[i].d + first + part.first, part.count)
