@@ -44,6 +44,8 @@ def losses_by_epoch(text: str, epochs: int) -> list[tuple[float, float]]:
 def drift(text: str, seed: int, settled: int, epochs: int) -> list[float]:
     """Return the difference of two programs' smoothed losses after each epoch, from the same state."""
     other = CharRNN(dtype="float64", max_steps=settled, n_threads=1, random_state=seed).fit(text)
+    with other.editing():
+        other.state_[...] = 0  # where the gist starts
     gist = MinCharRNN.from_char_rnn(other)
     steps = (len(text) - 1) // T
     found = []

@@ -18,6 +18,8 @@ def test_both_programs_take_the_same_steps():
     """At first, the programs differ by rounding alone."""
     (apart,) = gist_runs.drift(TEXT, 0, 0, 1)
     assert apart == pytest.approx(0, abs=0.05)
+    first, later = gist_runs.drift(TEXT, 0, 41, 2)  # the smoothed loss alone starts anew, and is forgotten
+    assert later / first == pytest.approx(0.999 ** ((len(TEXT) - 1) // gist_runs.T), abs=0.02)
     steps = (len(TEXT) - 1) // gist_runs.T
     other = MinCharRNN(learning_rate=0.05, random_state=0).train(TEXT, steps)
     assert abs(other.smooth_loss - MinCharRNN(random_state=0).train(TEXT, steps).smooth_loss) > 0.2
