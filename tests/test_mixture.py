@@ -126,6 +126,14 @@ def test_equal_models_sample_as_one(models, controls):
     assert mixture.sample(0, **options) == [""] * 7
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_rows", [1, 4])
+def test_many_counts_sample_as_one(n, n_rows):
+    counts = CharNGram(order=3).fit(TEXT)
+    mixture = Mixture.from_fitted([counts] * n, weights=np.full((n_rows, n), 1 / n) if n_rows > 1 else [1 / n] * n)
+    assert mixture.sample(60, n_samples=2, random_state=3) == counts.sample(60, n_samples=2, random_state=3)
+
+
 def test_mixtures_sample_enumerate_and_guess_documents(namers):
     one = Mixture.from_fitted([namers[0]])
     assert one.sample(n_samples=20, random_state=0) == namers[0].sample(n_samples=20, random_state=0)

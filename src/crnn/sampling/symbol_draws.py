@@ -218,15 +218,17 @@ def symbol_draws(
         sources.append(source)
         contexts.append(before)
     before = max(*contexts, states[-1][0].copy(), key=len)
-    source = sources[0]
-    of_both = weights[:, [*packed, *fillers]] if packed else weights * [0, 1]
-    if len(fillers) > 1:
+    of_network = weights[:, packed] if packed else np.zeros((len(weights), 1))
+    if len(fillers) == 1:
+        source = sources[0]
+        of_rows = weights[:, fillers]
+    else:
         lengths = np.array([len(of_source) for of_source in contexts], np.intp)
         of_fillers = np.ascontiguousarray(weights[:, fillers])
         source = WeightedRows(sources, lengths, of_fillers, letters[:-1]).row_source()
-        of_network = weights[:, packed] if packed else np.zeros((len(weights), 1))
-        of_both = np.hstack([of_network, np.ones((len(weights), 1))])
-    rows = core.MixedRows(np.ascontiguousarray(of_both), letters[:-1], source, before)
+        of_rows = np.ones((len(weights), 1))
+    of_both = np.ascontiguousarray(np.hstack([of_network, of_rows]))
+    rows = core.MixedRows(of_both, letters[:-1], source, before)
     if not packed:
         return RowDraws(rows, network.symbols, context, uniforms, controls)
     (k,) = packed
