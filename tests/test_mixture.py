@@ -248,7 +248,7 @@ def test_methods_of_networks_say_what_to_do_instead(models):
     for name, message in (
         ("export_onnx", r"a Mixture has no export_onnx\. Export the mixture with export_js, one of its networks with "
          r"mixture\.models_\[1\]\.export_onnx, or train a small network on texts drawn from the mixture"),
-        ("quantize", r"a Mixture has no quantize\. Use a single network's: mixture\.models_\[1\]\.quantize\.$"),
+        ("editing", r"a Mixture has no editing\. Use a single network's: mixture\.models_\[1\]\.editing\.$"),
     ):  # fmt: skip
         with pytest.raises(AttributeError, match=message):
             getattr(Mixture.from_fitted([CharNGram(order=2).fit(TEXT), models[0]]), name)

@@ -420,25 +420,31 @@ def test_a_model_fitted_on_other_symbols_is_refused():
     assert found.without_words().score("abc") < 0
 
 
-def test_exports_contain_the_mixture_without_words(mixed, tmp_path):
-    with pytest.warns(UserWarning, match="has counts of words, but an exported file cannot contain them"):
-        mixed.export_js(tmp_path / "with.js")
-    mixed.without_words().export_js(tmp_path / "without.js")
-    assert (tmp_path / "with.js").read_bytes() == (tmp_path / "without.js").read_bytes()
-    with pytest.warns(UserWarning, match="has counts of words"):
-        mixed.export_html(tmp_path / "with.html")
-    assert "without_words()" in (tmp_path / "with.html").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("ending", ["js", "c", "html"])
-def test_the_command_says_that_it_leaves_the_words_out(mixed, tmp_path, capsys, ending):
+def test_the_command_exports_words_unless_it_prunes(mixed, tmp_path, capsys, ending):
     mixed.save(tmp_path / "model.crnn")
     assert cli.main(["info", str(tmp_path / "model.crnn")]) == 0
     row = r"words +weight 0\.600/0\.300/0\.200/0\.700, counts of words, [0-9,]+ n-grams"
     assert re.search(row, capsys.readouterr().out)
-    for options in ([], ["--max-bytes", "2k"]):
-        assert cli.main(["export", str(tmp_path / "model.crnn"), str(tmp_path / f"page.{ending}"), *options]) == 0
-        assert capsys.readouterr().err.count("counts of words") == 1
+    path = tmp_path / f"page.{ending}"
+    assert cli.main(["export", str(tmp_path / "model.crnn"), str(path)]) == 0
+    assert "leaves" not in capsys.readouterr().err
+    assert "Counts of words" in path.read_text(encoding="utf-8")
+    assert cli.main(["export", str(tmp_path / "model.crnn"), str(path), "--max-bytes", "2k"]) == 0
+    assert "crnn: --max-bytes leaves the counts of words out" in capsys.readouterr().err
+    assert "Counts of words" not in path.read_text(encoding="utf-8")
+
+
+def test_a_quantized_mixture_keeps_its_words_and_rounds_its_models(mixed, poet):
+    for found, text in ((mixture(dtype="float32"), TEXT[:500]), (mixture(VERSES, dtype="float32"), VERSES)):
+        small = found.quantize()
+        assert small.members_ == found.members_
+        assert small.models_[0].scales_ is not None
+        assert abs(small.score(text) - found.score(text)) < 0.05
+        assert small.score(text) != found.score(text)
+        assert small.quantize().score(text) == small.score(text)
+    with pytest.raises(InvalidInputError, match="dtype='float32'"):
+        mixed.quantize()
 
 
 def test_the_command_trains_a_mixture_with_words(long_enough, tmp_path, capsys, monkeypatch):

@@ -908,7 +908,7 @@ class Mixture(LanguageModel):
     def without_words(self) -> Self:
         """Return a mixture of the same models without the counts of words, with the weights found for it.
 
-        An exported file contains this mixture, since it cannot contain counts of words. The models are shared.
+        Its files are smaller. The models are shared.
 
         Examples
         --------
@@ -923,15 +923,29 @@ class Mixture(LanguageModel):
         weights = self.weights_ if words is None else words.weights_without
         return self._with_attributes(models_=models, weights_=weights.copy(), _words=None)
 
+    def quantize(self) -> Self:
+        """Return a mixture whose models have 8-bit numbers: see `CharRNN.quantize` and `CharNGram.quantize`.
+
+        Models that already have 8-bit numbers are shared. The weights and the counts of words, which have 8-bit numbers
+        anyway, are the same.
+
+        Examples
+        --------
+        >>> from crnn import CharNGram, Mixture
+        >>> text = "to be or not to be, " * 50
+        >>> mixture = Mixture([CharNGram(order=2), CharNGram(order=4)]).fit(text)
+        >>> mixture.quantize().sample(6, prime="to be", temperature=0)
+        ' or no'
+        """
+        models = [_quantized(model) for model in self._fitted("quantize")]
+        return self._with_attributes(models_=models, weights_=self.weights_.copy())
+
     def _exported_expression(self, *, int8: bool) -> str:
-        model = "model" if self._words is None else "model.without_words()"
-        if not int8:
-            return model
-        return f"crnn.Mixture.from_fitted([member.quantize() for member in model.models_], {model}.weights_)"
+        return "model.quantize()" if int8 else "model"
 
     def _compact(self, *, int8: bool) -> Self:
         models = [model._compact(int8=int8) for model in self._fitted("export")]
-        return self.without_words()._with_attributes(models_=models)
+        return self._with_attributes(models_=models)
 
     def _exported(self, what: str, *, int8: bool) -> ExportedMixture:
         from .export.models import ExportedMixture
@@ -940,13 +954,12 @@ class Mixture(LanguageModel):
         self._require_no_labels(what)
         models = self._fitted(what)
         _check_members(models)
-        if self._words is not None:
-            warn_caller(
-                "the mixture has counts of words, but an exported file cannot contain them. It has the other members, "
-                "with weights that were fitted without the words."
-            )
-        weights = self.without_words().weights_
-        return ExportedMixture.of([model._exported(what, int8=int8) for model in models], weights)
+        exported = [model._exported(what, int8=int8) for model in models]
+        words = self._words
+        if words is None:
+            return ExportedMixture.of(exported, None, self.weights_)
+        self._network(what, one_row=True)  # raises unless the models fit the words
+        return ExportedMixture.of(exported, words.counts, self.weights_)
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[Reading, Vocabulary]:
         counts_alone = isinstance(adapt, str) and adapt == "counts"
@@ -1464,6 +1477,15 @@ def _with_words(
     if not words.required and not loss <= fitted.loss - MIN_GAIN_OF_WORDS:
         return fitted
     return FittedWeights(fitted.models, weights, mixed, loss, [*fitted.losses, text.loss(of_words)])
+
+
+def _quantized(model: LanguageModel) -> LanguageModel:
+    """Return a model with 8-bit numbers, which may be the model itself."""
+    if isinstance(model, CharRNN) and model.scales_ is not None:
+        return model
+    if isinstance(model, CharRNN | CharNGram | Mixture):
+        return model.quantize()
+    raise InvalidInputError(f"a {type(model).__name__} has no 8-bit form. Quantize its networks and counts.")
 
 
 def _words_network(words: MixedWords, networks: Sequence[InferenceNetwork], vocabulary: Vocabulary) -> InferenceNetwork:

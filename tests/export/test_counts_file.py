@@ -168,6 +168,17 @@ def test_a_thousand_texts_of_random_models(tmp_path):
         np.testing.assert_allclose(json.loads(done.stdout), wanted, atol=1e-5, rtol=0, err_msg=str(seed))
 
 
+@pytest.mark.parametrize("compiler", available("gcc"))
+def test_infinite_guess_numbers_compile(compiler, tmp_path):
+    model = CharNGram(1).fit(["ab" * 600, "ba" * 600])  # some samples have a probability below 1e-308
+    text = b"ab" * 900
+    path = compiled(model, tmp_path, compiler, "-DCRNN_NO_MAIN", "-shared", "-fPIC", n_guess_samples=50, random_state=0)
+    guess = ctypes.CDLL(str(path)).crnn_guess_number
+    guess.restype = ctypes.c_double
+    assert guess(text, ctypes.c_size_t(len(text))) == np.inf
+    assert "INFINITY" in (tmp_path / "model.c").read_text("ascii")
+
+
 @pytest.mark.skipif(not (shutil.which("node") and shutil.which("gcc")), reason="no node or no gcc")
 def test_guess_numbers_are_pythons(tmp_path):
     model = MODELS["quantized names"]()

@@ -8,7 +8,7 @@ from compiled_models import available, compiled, output
 from examples import random_language_model
 from node import in_node, needs_node
 
-from crnn import CharNGram, InvalidInputError, Mixture
+from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
 
 TEXT = "to be, or not to be: that is the question_1 \n" * 9
 NAMES = ["Anna", "Bob", "Hannah", "Otto", "", "Ana"]
@@ -30,6 +30,19 @@ def mixture_of(X, weights=(0.6, 0.4), *, quantized=False, **parameters):
     return mixture
 
 
+VERSES = [f"{a} {b} {c}" for a in ("an", "On", "no") for b in ("Nan", "o", "ann") for c in ("nan.", "No", "a a")]
+
+
+def with_words(X, n_counts=1, network=True, weights=None, **parameters):
+    """Return a mixture with counts of words, whose models have 8-bit numbers."""
+    parameters = {"max_steps": 5, "dtype": "float32", "random_state": 0, **parameters}
+    counts = [CharNGram(order) for order in range(3, 3 + n_counts)]
+    models = [CharRNN(7, **parameters), *counts] if network else counts
+    mixture = Mixture(models, words=True).fit(X, validation=X[:90]).quantize()
+    mixture.weights_ = np.array(weights or [0.3] * (len(models) + 1))
+    return mixture
+
+
 MIXTURES = {
     "text": lambda: mixture_of(TEXT, cell="gru"),
     "classes of weights": lambda: mixture_of(TEXT, FOUR, cell="lstm", quantized=True),
@@ -46,6 +59,15 @@ MIXTURES = {
             CharNGram(2).fit(TEXT).quantize(),
         ],
         weights=[0.4, 0.3, 0.2, 0.1],
+    ),
+    "words": lambda: with_words(TEXT, weights=[[0.5, 0.2, 0.6], [0.1, 0.9, 0.3], [0.3, 0.4, 0.2], [0.0, 0.2, 0.7]]),
+    "words of documents": lambda: with_words(VERSES),
+    "words alone": lambda: with_words(VERSES, network=False, weights=[0.0, 1.0]),
+    "words with odd characters": lambda: with_words(ODD + " \u0130iI\u0131 \u00df\u1e9esS " * 9, n_counts=2),
+    "words of bytes": lambda: with_words((TEXT + TEXT.upper() + ODD).encode()),
+    "long words": lambda: with_words("A" * 60 + "a" * 70 + " aA." * 20),
+    "words in a mixture": lambda: Mixture.from_fitted(
+        [with_words(TEXT, n_counts=2), CharNGram(2).fit(TEXT).quantize()]
     ),
     "a mixture": lambda: Mixture.from_fitted([mixture_of(TEXT, FOUR), CharNGram(2).fit(TEXT).quantize()]),
 }
@@ -122,7 +144,7 @@ def test_guess_numbers_are_pythons(kind, tmp_path):
 def test_what_cannot_be_exported_is_refused(tmp_path):
     mixture = MIXTURES["documents"]()
     mixture.weights_ = np.array([0.3, 0.3, 0.4])
-    with pytest.raises(InvalidInputError, match=r"the mixture has 3 members, but exported files can contain only 2"):
+    with pytest.raises(InvalidInputError, match="weights_ has 3 columns, but the mixture has 2 members"):
         mixture.export_js(tmp_path / "model.mjs")
     labeled = Mixture.from_fitted([CharNGram(2).fit(["ab", "b"], ["x", "y"])])
     with pytest.raises(InvalidInputError, match=r"export_js needs a label"):

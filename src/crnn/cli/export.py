@@ -230,7 +230,7 @@ def _prune_model(model: CharRNN | CharNGram | Mixture, arguments: argparse.Names
     if isinstance(model, Mixture) and any(isinstance(each, CharNGram) for each in model.models_):
         members = [_prune_model(each, arguments) if isinstance(each, CharNGram) else each for each in model.models_]
         if "words" in model.members_:
-            say("crnn: an exported file cannot contain counts of words; it has the other members")
+            say("crnn: --max-bytes leaves the counts of words out")
         return Mixture.from_fitted(members, model.without_words().weights_)
     raise InvalidInputError("--max-bytes needs counts, but MODEL has none. Omit it, or pass --int8.")
 

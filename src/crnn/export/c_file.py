@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from .._version import __version__
@@ -22,9 +23,11 @@ from .models import (
     ExportedDetector,
     ExportedMixture,
     ExportedNetwork,
+    ExportedWords,
 )
 from .network_c import cell_numbers, network_sizes, network_tables, renamed_for_network
 from .weights import NOTICE
+from .words_c import words_code, words_tables
 
 COMMON_CODE = ("random_numbers.c", "code_points.c", "symbols.c", "texts.c")  # in c_source
 POSITION = "/* The position in a text. To continue a text in two ways, copy the state. */\n"
@@ -89,6 +92,7 @@ def _source_of(
     members = flat.members if isinstance(flat, ExportedMixture) else [flat]
     networks = [member for member in members if isinstance(member, ExportedNetwork)]
     counts = [member for member in members if isinstance(member, ExportedCounts)]
+    words = [member for member in members if isinstance(member, ExportedWords)]
     parts = [
         f"/* {summary}, written by crnn {__version__}. */\n/* {NOTICE} */\n",
         _macros(_vocabulary_sizes(model.vocabulary) | macros),
@@ -99,6 +103,7 @@ def _source_of(
         c_source("arithmetic.c"),
         *_network_code(networks),
         *_counts_code(counts),
+        *_words_code(words),
         *_model_code(flat),
         *(c_source(part) for part in COMMON_CODE),
         *more_code,
@@ -176,11 +181,28 @@ def _counts_code(models: Sequence[ExportedCounts]) -> Iterator[str]:
         yield from counts_tables(model, f"crnn_counts_{number}", bits)
 
 
+def _words_code(models: Sequence[ExportedWords]) -> Iterator[str]:
+    """Yield the functions and the tables of counts of words."""
+    if not models:
+        return
+    yield words_code()
+    for number, model in enumerate(models, 1):
+        yield from words_tables(model.counts, f"crnn_words_{number}")
+
+
 def _guess_code(guesses: Table | None) -> Iterator[str]:
     """Yield the table and the function of a password meter."""
     if guesses is None:
         return
+    yield "#include <math.h>\n"  # for INFINITY
     yield f"enum {{ CRNN_GUESS_SAMPLES = {guesses.shape[1]} }};\n"
     for name, row in zip(("crnn_guess_inverse", "crnn_guess_log10"), guesses, strict=True):
-        yield c_array("float", name, [f"{value:.9g}" if value % 1 else f"{value:.1f}" for value in row.tolist()])
+        yield c_array("float", name, map(_c_float, row.tolist()))
     yield c_source("guess_numbers.c")
+
+
+def _c_float(value: float) -> str:
+    """Return a constant of C; a guess number may be infinite."""
+    if math.isinf(value):
+        return "INFINITY"
+    return f"{value:.9g}" if value % 1 else f"{value:.1f}"

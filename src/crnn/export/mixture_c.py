@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .c_parts import c_source
-from .models import ExportedCounts, ExportedMixture, ExportedNetwork
+from .models import ExportedCounts, ExportedMixture, ExportedNetwork, ExportedWords
 from .network_c import renamed_for_network
+from .words_c import LATEST
 
 
 class _Member(NamedTuple):
@@ -57,16 +58,21 @@ def mixture_code(mixture: ExportedMixture) -> str:
 def _members_of(mixture: ExportedMixture) -> list[_Member]:
     """Return how the mixture uses its members; networks and counts are numbered from 1."""
     n_networks = 0
-    n_counts = 0
+    n_words = 0
+    counts: list[ExportedCounts] = []
     members = []
     for k, member in enumerate(mixture.members):
         if isinstance(member, ExportedNetwork):
             n_networks += 1
             members.append(_network_member(k, n_networks, has_documents=mixture.vocabulary.boundary is not None))
+        elif isinstance(member, ExportedCounts):
+            counts.append(member)
+            members.append(_counts_member(k, len(counts), member.counts.order))
         else:
-            assert isinstance(member, ExportedCounts)
-            n_counts += 1
-            members.append(_counts_member(k, n_counts, member.counts.order))
+            assert isinstance(member, ExportedWords)
+            n_words += 1
+            of_characters = next(i for i, each in enumerate(counts, 1) if each is member.characters)
+            members.append(_words_member(k, n_words, of_characters))
     return members
 
 
@@ -91,5 +97,20 @@ def _counts_member(k: int, number: int, order: int) -> _Member:
         starts=f"    crnn_counts_start({arguments});\n",
         feeds=f"    crnn_counts_feed({arguments}, id);\n",
         adds=f"        crnn_counts_proba({arguments}, p);\n        crnn_add_logs(weights[{k}], p, y);\n",
+        is_network=False,
+    )
+
+
+def _words_member(k: int, number: int, of_characters: int) -> _Member:
+    arguments = f"&crnn_words_{number}, state->words_{number}"
+    characters = f"&crnn_counts_{of_characters}, state->counts_{of_characters}"
+    return _Member(
+        field=f"    int32_t words_{number}[{1 + LATEST}]; /* the number of the latest symbols, and these */\n",
+        starts="",  # no symbols
+        feeds=f"    crnn_words_feed({arguments}, id);\n",
+        adds=(
+            f"        double others[CRNN_SYMBOLS];\n        crnn_counts_proba({characters}, others);\n"
+            f"        crnn_words_proba({arguments}, others, p);\n        crnn_add_logs(weights[{k}], p, y);\n"
+        ),
         is_network=False,
     )

@@ -13,6 +13,7 @@ from ..files.ngram_file import CountedText
 from ..inference.mixed_network import letters_of
 from ..ngram.frozen import FrozenCounts
 from ..ngram.pruning import frozen_whole
+from ..ngram.word_counts import WordCounts
 from ..parameters.checks import checked_bool
 from ..scoring.reductions import MEANS_IN_JOINT, POWERS, Reduce
 from ..text.mask import Rule
@@ -66,24 +67,42 @@ class ExportedCounts(NamedTuple):
         return f"Counts of {sum(counts.n_grams):,} n-grams of up to {counts.order} of {counts.symbols} symbols"
 
 
+class ExportedWords(NamedTuple):
+    """Counts of words, a member of a mixture, and the counts in it that tell a letter's cases apart."""
+
+    counts: WordCounts
+    characters: ExportedCounts
+
+    @property
+    def summary(self) -> str:
+        """What the counts are, in one line."""
+        return f"Counts of words, {self.counts.n_grams:,} n-grams"
+
+
 class ExportedMixture(NamedTuple):
-    """Models that read the same text, mixed log-linearly as in `crnn.inference.mixed_network`."""
+    """Models that read the same text, mixed log-linearly as in `crnn.inference.mixed_network`.
+
+    Counts of words come after the counts that they use.
+    """
 
     vocabulary: Vocabulary
-    members: tuple[Exported, ...]
+    members: tuple[Exported | ExportedWords, ...]
     weights: NDArray[np.float64]  # (C, K): of each member, after 0, 1, …, and C - 1 or more letters of a word
     letters: list[tuple[int, int]]  # the ids of letters, as ranges: the first, and one more than the last
 
     @classmethod
-    def of(cls, members: Sequence[Exported], weights: NDArray[np.float64]) -> Self:
-        """Return a mixture of models with the same symbols."""
+    def of(cls, models: Sequence[Exported], words: WordCounts | None, weights: NDArray[np.float64]) -> Self:
+        """Return a mixture of models with the same symbols; counts of words use the first counts among them."""
         rows = np.array(weights, np.float64, ndmin=2)
+        members: list[Exported | ExportedWords] = [*models]
+        if words is not None:
+            characters = next(model for model in models if isinstance(model, ExportedCounts))
+            members.append(ExportedWords(words, characters))
         if rows.shape[1] != len(members):
             raise InvalidInputError(
-                f"the mixture has {rows.shape[1]} members, but exported files can contain only {len(members)} of them: "
-                "its networks and counts. Make a mixture of these: Mixture.from_fitted(mixture.models_)."
+                f"weights_ has {rows.shape[1]} columns, but the mixture has {len(members)} members."
             )
-        vocabulary = members[0].vocabulary
+        vocabulary = models[0].vocabulary
         is_letter = letters_of(vocabulary).astype(np.int8)
         firsts = np.flatnonzero(np.diff(is_letter, prepend=0) == 1)
         ends = np.flatnonzero(np.diff(is_letter, append=0) == -1) + 1
@@ -94,7 +113,7 @@ class ExportedMixture(NamedTuple):
         """Return the same mixture without mixtures among its members: theirs have the products of both weights."""
         inner = [member.flattened() if isinstance(member, ExportedMixture) else member for member in self.members]
         n_rows = max([len(self.weights), *(len(each.weights) for each in inner if isinstance(each, ExportedMixture))])
-        members: list[Exported] = []
+        members: list[Exported | ExportedWords] = []
         columns: list[NDArray[np.float64]] = []
         for member, weight in zip(inner, _with_rows(self.weights, n_rows).T, strict=True):
             if isinstance(member, ExportedMixture):

@@ -25,6 +25,7 @@ from .models import (
     ExportedMixture,
     ExportedNetwork,
     ExportedReader,
+    ExportedWords,
     Reduction,
 )
 from .weights import Weights, vocabulary_data
@@ -32,6 +33,7 @@ from .weights import Weights, vocabulary_data
 STORED = "stored.js"  # the file that every other one uses
 LABELED = "labeled.js"
 MAX_SAFE_INTEGER = 2**53 - 1  # of JavaScript's numbers
+OF_WORDS = ("keys", "sizes", "symbols", "escapes", "shares")  # those of counts of words
 OF_COUNTS = ("extended", "sizes", "symbols", "escapes", "shares")  # the arrays of counts, in the order of the numbers
 
 
@@ -62,7 +64,7 @@ def joined_files(scripts: Iterable[Script]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(file for script in scripts for file in script.files))
 
 
-def has_network(model: Exported | ExportedClassifier) -> bool:
+def has_network(model: Exported | ExportedWords | ExportedClassifier) -> bool:
     """Return whether a model is a network or has one."""
     if isinstance(model, ExportedClassifier):
         return any(isinstance(reader.model, ExportedNetwork) for readers in model.readers for reader in readers)
@@ -147,7 +149,10 @@ def _script_of_counts(model: ExportedCounts) -> Script:
 
 
 def _script_of_mixture(model: ExportedMixture, float16: bool) -> Script:
-    members = [script_of(member, float16=float16) for member in model.members]
+    members = [
+        _script_of_words(member, model) if isinstance(member, ExportedWords) else script_of(member, float16=float16)
+        for member in model.members
+    ]
     data = {
         "kind": "mixture",
         "members": [member.data for member in members],
@@ -158,6 +163,23 @@ def _script_of_mixture(model: ExportedMixture, float16: bool) -> Script:
     }
     files = tuple(dict.fromkeys([*joined_files(members), "mixture.js"]))
     return Script(data, b"".join(member.numbers for member in members), files)
+
+
+def _script_of_words(words: ExportedWords, mixture: ExportedMixture) -> Script:
+    arrays = words.counts.arrays
+    stored = [arrays[name].tobytes() for name in OF_WORDS]
+    data = {
+        "kind": "words",
+        "characters": next(k for k, member in enumerate(mixture.members) if member is words.characters),
+        "lengths": arrays["lengths"].tolist(),
+        "bytes": [len(part) for part in stored],
+        "base": arrays["base"].tolist(),
+        "letters": mixture.letters,
+        "folds": [[i, fold] for i, fold in enumerate(arrays["folds"].tolist()) if i != fold],
+        "symbols": words.counts.symbols,
+        "boundary": words.counts.boundary,
+    }
+    return Script(data, b"".join(stored), (STORED, "counts.js", "words.js"))
 
 
 def script_of_classifier(model: ExportedClassifier, *, float16: bool = False) -> Script:

@@ -56,14 +56,8 @@ class WordCounts:
         _check_arrays(arrays)
         self.arrays = dict(arrays)
         lengths = arrays["lengths"].tolist()
-        keys = _sorted_keys(arrays["keys"], lengths)
-        sizes = numbers_of(arrays["sizes"])
-        symbols = numbers_of(arrays["symbols"])
-        _require(len(sizes) == len(keys) == len(arrays["escapes"]), "the contexts have no sizes")
-        _require(len(symbols) == len(arrays["shares"]) == sizes.sum(), "the contexts have no symbols")
-        _require(not len(symbols) or 0 <= symbols.min() <= symbols.max() < 1 << 24, "a symbol is too large")
-        firsts = np.append(0, np.cumsum(sizes)).astype(np.int32)
-        entries = (symbols.astype(np.uint32) << np.uint32(8)) | arrays["shares"]
+        keys, firsts, symbols = unpacked_contexts(arrays)
+        entries = (symbols << np.uint32(8)) | arrays["shares"]
         self.boundary = boundary
         try:
             kinds = words.SymbolKinds(arrays["letters"], arrays["folds"], boundary)
@@ -269,6 +263,18 @@ def _to_arrays(
         "letters": letters,
         "folds": folds,
     }
+
+
+def unpacked_contexts(arrays: Mapping[str, NDArray[Any]]) -> tuple[Keys, NDArray[np.int32], NDArray[np.uint32]]:
+    """Return the keys (N,) of all levels' contexts, their first entries (N + 1,) and the entries' symbols (E,)."""
+    keys = _sorted_keys(arrays["keys"], arrays["lengths"].tolist())
+    sizes = numbers_of(arrays["sizes"])
+    symbols = numbers_of(arrays["symbols"])
+    _require(len(sizes) == len(keys) == len(arrays["escapes"]), "the contexts have no sizes")
+    _require(len(symbols) == len(arrays["shares"]) == sizes.sum(), "the contexts have no symbols")
+    _require(not len(symbols) or 0 <= symbols.min() <= symbols.max() < 1 << 24, "a symbol is too large")
+    firsts = np.append(0, np.cumsum(sizes)).astype(np.int32)
+    return keys, firsts, symbols.astype(np.uint32)
 
 
 def _sorted_keys(packed: NDArray[np.uint8], lengths: Sequence[int]) -> Keys:

@@ -6,7 +6,8 @@ class Mixture {
   // letters, the ranges [first, end] of the ids of letters; symbols, boundary and unknown.
   constructor(model, stored) {
     this.model = model;
-    this.members = model.members.map((member) => createModel(member, stored));
+    this.members = [];
+    for (const member of model.members) this.members.push(createModel(member, stored, this.members));
     this.isLetter = new Uint8Array(model.symbols);
     for (const [first, end] of model.letters) this.isLetter.fill(1, first, end);
     this.logits = new Float64Array(model.symbols);

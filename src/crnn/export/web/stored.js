@@ -21,6 +21,7 @@ class StoredNumbers {
 // in an array that the next call reuses; and copy(state).
 const KINDS = new Map();
 
-function createModel(model, stored) {
-  return KINDS.get(model.kind)(model, stored);
+// `members` are the earlier members of the same mixture, if any.
+function createModel(model, stored, members = []) {
+  return KINDS.get(model.kind)(model, stored, members);
 }
