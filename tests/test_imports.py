@@ -51,7 +51,7 @@ LIFTABLE = {
     "play": {"export"},
     "export": {
         "sampling", "model.state", "files.sealed_file", "files.ngram_file",
-        "ngram.frozen", "ngram.lookahead", "ngram.pruning", "ngram.unrolled",
+        "ngram.frozen", "ngram.lookahead", "ngram.pruning", "ngram.unrolled", "ngram.word_counts",
     },
     "mixture": {
         "export", "adaptation", "files", "model.state", "training.checkpoints", "training.fit",
