@@ -10,6 +10,7 @@ import interruptions
 import many_threads
 import mutated_files
 import programs
+import random_exports
 import soak
 import worker_processes
 import write_faults
@@ -53,6 +54,7 @@ PROMISES = {
     "sessions": Promise("many sessions have the bits of single ones", cases("random_sessions"), 30_000, 30),
     "restores": Promise("no allowed original is more probable than the restored text",
         cases("random_restores"), 100_000, 60),
+    "exports": Promise("exported C and JavaScript give the numbers of Python", random_exports.run, 1000, 8),
     "threads": Promise("8 threads get what one gets, each as often", many_threads.run, 10_000, 10),
     "forks": Promise("a child forked during training trains its copy", programs.forks, 200, 2),
     "spawn": Promise("workers by spawn get and train the same model", partial(worker_processes.pool, "spawn"), 100, 2),
