@@ -167,7 +167,7 @@ ctypedef struct StepPoll:  # whether a long step should continue; see `step_poll
     void* context
     int64_t next  # when to ask again
 
-ctypedef struct SharedStep:  # a time step of one stream computed by several threads; see `shared_step`
+ctypedef struct SharedStep:  # a time step of one stream computed by several threads; see `layer_steps`
     int threads
     fork_join* fork
     int part  # the part of the step to compute next

@@ -65,7 +65,7 @@ cdef Weights inference_weights(weights) except *:
 
 
 cdef class SharedStep:
-    """Several threads that compute the time steps of one stream together; see `shared_step`. A context manager.
+    """Several threads that compute the time steps of one stream together; see `layer_steps`. A context manager.
 
     One thread calls `wait_for_all`, and then methods of a session with this object, as often as it likes. All other
     threads `serve`, each with a rank from 1. They return at the end of the context.

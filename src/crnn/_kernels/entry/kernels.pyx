@@ -12,7 +12,7 @@ from ..inference.sampler cimport block_count
 from ..inference.sampler cimport filter_logits as filter_row
 from ..inference.strings cimport read_strings
 from ..inference.texts cimport draw_from_rows, draw_texts
-from ..network cimport shared_step
+from ..network cimport layer_steps
 from ..network.decoder cimport decode
 from ..network.input_tables cimport carry_symbols
 from ..network.layers cimport layers_forward
@@ -112,8 +112,8 @@ cdef bint log_likelihoods(const Weights* w, Workspace* work, const Strings* stri
 
 
 cdef void share_steps(SharedStep* step, int rank) noexcept nogil:
-    """Compute a thread's part of each step of one stream, until there are no more steps; see `shared_step`."""
-    shared_step.share_steps(step, rank)
+    """Compute a thread's part of each step of one stream, until there are no more steps; see `layer_steps`."""
+    layer_steps.share_steps(step, rank)
     RELEASE_TILES()
 
 

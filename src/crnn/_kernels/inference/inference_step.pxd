@@ -1,7 +1,7 @@
 """One time step of inference, split where a symbol is drawn: the products possible before it is known, and the rest."""
 from ..common.interface cimport DrawSettings, Weights, Workspace, real
 from ..network.decoder cimport decode
-from ..network.first_layer_step cimport begin_step, finish_step, restart_at_boundary
+from ..network.layer_steps cimport begin_step, finish_step, restart_at_boundary
 from ..network.input_tables cimport carry_symbols
 from ..network.layers cimport layers_forward
 from ..network.workspace cimport carry_states, layer_c, layer_h, layer_z

@@ -8,30 +8,9 @@ from ..products.panels cimport (Panel, Range, as_operand, depth_of, multiply_pan
                                 operand_rows, packed_elements, panel_among, panel_count)
 from ..threads.step_poll cimport is_canceled
 from ..threads.thread_group cimport columns_of_thread
+from .layer_steps cimport set_biases, share_input_product
 from .network cimport input_block
-from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
-from .shared_step cimport share_input_product
-
-
-cdef inline void set_split_bias(const Network* net, const real* p, Py_ssize_t l, Range units, Py_ssize_t rows,
-                                real* z) noexcept nogil:
-    """z[split gate] = bn                              (rows, H): the recurrent part's own bias, if a gate is split"""
-    cdef int split = net.cell.split_gate
-    if split >= 0:
-        set_rows(p + net.layer[l].bn + units.first, rows, units.count, z + split * net.dims.H + units.first,
-                 net.dims.ldg)
-
-
-cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Range units, Py_ssize_t rows,
-                            real* z) noexcept nogil:
-    """z = bh                                          (rows, G H): to which a layer's products are then added"""
-    cdef Py_ssize_t H = net.dims.H
-    cdef Py_ssize_t g
-    cdef real* out
-    for g in range(net.dims.G):
-        out = z + input_block(net, g) * H + units.first
-        set_rows(p + net.layer[l].bh + g * H + units.first, rows, units.count, out, net.dims.ldg)
-    set_split_bias(net, p, l, units, rows, z)
+from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back
 
 
 cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize_t l, Range units, Py_ssize_t rows,

@@ -4,11 +4,9 @@ from ..products.panels cimport as_operand
 from ..threads.step_poll cimport is_canceled
 from ..threads.thread_group cimport columns_of_thread, wait_for_group
 from .boundary cimport clear_starting, without_past
-from .cell_step cimport Step, step_backward, step_forward
-from .first_layer_step cimport begin_step, finish_step
 from .input_tables cimport add_input_gradients, look_up_inputs
-from .layer_input cimport set_split_bias
-from .shared_step cimport share_cell, share_recurrent_product
+from .layer_steps cimport (Step, begin_step, finish_step, set_split_bias, share_cell, share_recurrent_product,
+                           step_backward, step_forward)
 from .workspace cimport gradient_from_above, layer_c, layer_dz, layer_h, layer_z
 
 
