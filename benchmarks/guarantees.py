@@ -214,7 +214,94 @@ def printed(program):
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
 
 
-FIGURES = {"responses": (responses, 100), "memory": (memory, 1), "imports": (imports, 15)}
+# ------------------------------------------------------------------------------------------------ kills
+
+MAX_KILLS = 3  # of one run, which then ends
+# Nothing depends on the time, as a schedule would, or on the measured speed of the machine.
+OF_NETWORK = {
+    "model": "mixture",
+    "time": "1h",
+    "hidden-size": 32,
+    "max-steps": 2000,
+    "learning-rate": 0.02,
+    "schedule": "constant",
+    "warmup-fraction": 0,
+    "init-scale": 0.1,
+    "weight-decay": 0.01,
+    "dropout": 0.1,
+    "weight-dropout": 0.1,
+    "matmul-precision": "float32",
+    "checkpoint-every": 20,
+    "random-state": 0,
+}
+
+
+def train_command(folder, name, *options):
+    """Start ``crnn train`` on a text of 240 kB in a folder."""
+    given = [f"--{option}={value}" for option, value in OF_NETWORK.items()]
+    command = [sys.executable, "-m", "crnn", "train", "text", "-o", name, "--quiet", *given, *options]
+    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE)
+
+
+def succeed(process):
+    """Wait for a process, which must succeed."""
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+
+
+def kills(count):
+    """Yield a table: a mixture after kills at random moments, each followed by --resume, and an uninterrupted one."""
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("etaoinshrdlu"), rng.integers(1, 8))) for _ in range(300)]
+    yield "| seconds until kill -9 | step of the checkpoint | network equals | counts equal | weights equal |"
+    yield "|---|---|---|---|---|"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "text").write_text(" ".join(rng.choice(words, 50_000)), encoding="utf-8")
+        start = time.perf_counter()
+        succeed(train_command(folder, "whole"))
+        seconds = time.perf_counter() - start
+        whole = Mixture.load(folder / "whole")
+        killed = 0
+        while killed < count:
+            steps = []
+            moments = []
+            process = train_command(folder, "run")
+            while True:
+                moment = float(rng.uniform(0.2, 1)) * seconds
+                try:
+                    process.wait(moment)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.communicate()
+                    killed += 1
+                    moments.append(f"{moment:.1f}")
+                    checkpoint = folder / "run.checkpoint"
+                    has_begun = checkpoint.exists()
+                    steps.append(str(Mixture.load(checkpoint).models_[0].n_steps_) if has_begun else "none")
+                    process = train_command(folder, "run", *["--resume"] * has_begun)
+                    if len(moments) == MAX_KILLS:
+                        break
+                else:
+                    break
+            succeed(process)
+            found = Mixture.load(folder / "run")
+            equal = [str(part == other) for part, other in zip(learned_parts(found), learned_parts(whole), strict=True)]
+            yield f"| {', '.join(moments)} | {', '.join(steps)} | {' | '.join(equal)} |"
+            (folder / "run").unlink()
+
+
+def learned_parts(mixture):
+    """Return what a mixture's network, its counts and its weights have learned, as values to compare."""
+    network, counts = mixture.models_
+    weights = {name: array.tobytes() for name, array in network.params_.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        counts.save(Path(folder) / "counts")
+        of_counts = (Path(folder) / "counts").read_bytes()
+    return (network.n_steps_, weights), of_counts, mixture.weights_.tobytes()
+
+
+FIGURES = {"responses": (responses, 100), "memory": (memory, 1), "imports": (imports, 15), "kills": (kills, 20)}
 
 
 def main():
