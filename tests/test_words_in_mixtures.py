@@ -16,7 +16,10 @@ from crnn import mixture as module
 from crnn.cli import main as cli
 from crnn.files import model_file
 from crnn.inference.mixed_network import letters_of
-from crnn.inference.network import log_softmax
+from crnn.inference.network import Context, log_softmax
+from crnn.sampling.controls import SamplingControls, Uniforms, root
+from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, symbol_draws
+from crnn.sampling.text_sampler import TextSampler
 from crnn.text import held_out as held_out_module
 
 VERSES = [
@@ -212,6 +215,26 @@ def test_all_members_follow_a_text_and_fresh_counts_join(mixed, adapt):
         np.testing.assert_array_equal(other.next_proba(), state.next_proba())
         assert other.feed("to be").log_prob == copy.copy(state).feed("to be").log_prob
         assert other.sample(20, random_state=0) == copy.copy(state).feed("to be").sample(20, random_state=0)
+
+
+@pytest.mark.parametrize("adapt", [True, "counts"])
+@pytest.mark.parametrize(
+    "controls", [{}, {"temperature": 0.5}, {"top_k": 2, "repetition_penalty": 1.3, "stop": ["be"]}]
+)
+def test_states_that_adapt_draw_in_the_compiled_loop(mixed, adapt, controls):
+    state = mixed.start(adapt=adapt).feed("to bee or nut to bee. " * 9)
+    network = state._reading.network
+    context = Context(state._reading.state, np.zeros(network.symbols, np.bool_))
+    checked = SamplingControls.check(mixed.vocabulary_, controls)
+
+    def drawn(draws):
+        made = draws(network, context, Uniforms(root(5), range(7)), checked)
+        return TextSampler(made, 67, checked.stops).run(), type(made)
+
+    (found, of_found), (expected, _) = drawn(symbol_draws), drawn(PythonDraws)
+    assert of_found is NetworkDraws
+    np.testing.assert_array_equal(found.lengths, expected.lengths)
+    np.testing.assert_array_equal(found.ids, expected.ids)
 
 
 # ---------------------------------------------------------------- fitting
