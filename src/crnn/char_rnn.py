@@ -151,7 +151,7 @@ class CharRNN(LanguageModel):
     max_seconds : float or None, default=None
         If given, `fit` and `partial_fit` train until this long after the call, and read the text as often as time
         permits. The schedule then follows the time. If `max_steps` is also given, training ends at whichever limit
-        comes first. At least one step is taken.
+        comes first, and the schedule follows the limit that is closer. At least one step is taken.
 
     Validation: the loss on held-out text, and early stopping
 

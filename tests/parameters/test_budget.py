@@ -48,8 +48,16 @@ def test_the_progress_of_steps_is_a_function_of_the_step_alone(n_steps, done, n)
 
 
 def test_the_progress_of_seconds_is_predicted_by_the_speed():
-    progress = Budget(10, seconds=8.0).progress(3, 4, 2.0, 0.5)
+    progress = Budget(seconds=8.0).progress(3, 4, 2.0, 0.5)
     np.testing.assert_allclose(progress, [0.25, 0.3125, 0.375, 0.4375, 0.5])
+
+
+def test_the_progress_follows_the_limit_that_ends_first():
+    """So that the learning rate of a schedule has fallen when either limit ends the training."""
+    np.testing.assert_allclose(Budget(10, seconds=8.0).progress(3, 2, 2.0, 0.5), [0.3, 0.4, 0.5])
+    np.testing.assert_allclose(Budget(100, seconds=8.0).progress(3, 2, 2.0, 0.5), [0.25, 0.3125, 0.375])
+    np.testing.assert_allclose(Budget(10, seconds=8.0).progress(3, 2, 2.0, 1.0), [0.3, 0.4, 0.5])
+    np.testing.assert_allclose(Budget(0, seconds=8.0).progress(0, 1, 2.0, 1.0), [0.25, 0.375])
     assert Budget(10, seconds=8.0).part_done(3, 2.0) == 0.3  # of the steps, which end first
     assert Budget(10, seconds=8.0).part_done(1, 2.0) == 0.25  # of the seconds
 

@@ -43,9 +43,16 @@ class Budget:
         return min(1.0, max(steps_part, seconds / self.seconds))
 
     def progress(self, done: int, n: int, seconds: float, seconds_per_step: float) -> NDArray[Any]:
-        """Return the part used before each of the next n steps and after the last one, (n + 1,)."""
+        """Return the part used before each of the next n steps and after the last one, (n + 1,).
+
+        As in `part_done`, it is the part of the limit that is closer to its end.
+        """
         steps = np.arange(n + 1)
-        if self.seconds is not None:
-            with np.errstate(over="ignore"):  # a budget too short for any step
-                return (seconds + steps * seconds_per_step) / self.seconds
-        return (done + steps) / float(self.n_steps or 1)
+        steps_part = (done + steps) / float(self.n_steps or 1)
+        if self.seconds is None:
+            return steps_part
+        with np.errstate(over="ignore"):  # a budget too short for any step
+            seconds_part = (seconds + steps * seconds_per_step) / self.seconds
+        if not self.n_steps:
+            return seconds_part
+        return np.maximum(steps_part, seconds_part)

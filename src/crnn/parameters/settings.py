@@ -226,7 +226,7 @@ class Settings:
         "budget", "float or None", None, _or_none(_float(above=0.0)),
         "If given, `fit` and `partial_fit` train until this long after the call, and read the text as often as time "
         "permits. The schedule then follows the time. If `max_steps` is also given, training ends at whichever limit "
-        "comes first. At least one step is taken.",
+        "comes first, and the schedule follows the limit that is closer. At least one step is taken.",
     )]
 
     validation_fraction: Annotated[float, Parameter(
