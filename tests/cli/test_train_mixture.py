@@ -10,6 +10,7 @@ from texts import PHRASES as TEXT
 from crnn import CharRNN, DivergenceError, Mixture, load_model
 from crnn.cli import main as cli
 from crnn.cli import train_mixture
+from crnn.cli.train_job import network_of
 from crnn.inference.mixture_weights import HeldOutText
 
 TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
@@ -121,6 +122,14 @@ def test_labels_reach_both_models(folder):
     labels = ["--lines", "--labels", "labels.txt"]
     assert cli.main(["train", "lines.txt", "-q", "-o", "names.crnn", *labels, "--time", "0.3s", "--order", "3"]) == 0
     assert [model.labels_.tolist() for model in Mixture.load("names.crnn").models_] == [["f", "m"]] * 2
+
+
+def test_training_that_its_steps_ended_is_not_said_to_have_lasted_a_minute(folder, capsys):
+    assert cli.main([*TRAIN, "--max-steps", "3"]) == 0
+    assert network_of(Mixture.load("both.crnn")).n_steps_ == 3
+    err = capsys.readouterr().err
+    assert "crnn: saved both.crnn" in err
+    assert "minute" not in err
 
 
 def test_a_minute_is_the_default(folder, capsys, monkeypatch):

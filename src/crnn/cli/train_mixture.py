@@ -98,6 +98,11 @@ class MixtureJob(Job):
         code = save_network(
             mixture, self._output, ending, first=self._first, checkpoint=self._checkpoint, verbose=self._verbose
         )
-        if self._has_default_time and self._verbose and not code:
+        if self._has_default_time and self._verbose and not code and _ended_by_time(network_of(mixture)):
             say("crnn: it was trained for a minute; --time 10m would make a better one")
         return code
+
+
+def _ended_by_time(network: CharRNN) -> bool:
+    """Return whether a new network had steps left when its time was up."""
+    return network.max_steps is None or network.n_steps_ < network.max_steps
