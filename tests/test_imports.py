@@ -240,3 +240,21 @@ def test_no_test_imports_a_module_of_tests():
     importing = re.compile(r"^(?:from|import) +(?:[\w.]+\.)?(test_\w+)", re.MULTILINE)
     paths = ROOT.joinpath("tests").rglob("*.py")
     assert {path.name: found for path in paths if (found := importing.findall(path.read_text("utf-8")))} == {}
+
+
+def test_every_module_has_a_test_file_or_a_line_that_names_one():
+    """The table is in CONTRIBUTING.md, with paths below src/crnn."""
+    rows = re.findall(
+        r"^\| (`.+) \| (`tests/.+) \|$", ROOT.joinpath("CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE
+    )
+    listed = {path for modules, _ in rows for path in re.findall(r"`([\w/]+\.py)`", modules)}
+    files = {path for _, tests in rows for path in re.findall(r"`(tests/[\w/]+\.py)`", tests)}
+    tested = {path.stem.removeprefix("test_") for path in ROOT.joinpath("tests").rglob("test_*.py")}
+    sources = ROOT / "src" / "crnn"
+    without = {
+        path.relative_to(sources).as_posix()
+        for path in sources.rglob("*.py")
+        if path.stem not in tested and not path.name.startswith("_") and "_kernels" not in path.parts
+    }
+    assert without == listed
+    assert [path for path in sorted(files) if not (ROOT / path).is_file()] == []

@@ -30,7 +30,7 @@ TESTS = (
     "tests/training/test_trainer.py",
     "tests/training/test_learning.py",
     "tests/inference/test_packed_network.py",
-    "tests/sampling/test_text_drawing.py",
+    "tests/sampling/test_text_sampler.py",
     "tests/files",
     "tests/test_golden.py",
     "tests/runtime/test_build_info.py",

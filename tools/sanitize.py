@@ -26,7 +26,7 @@ COMPILED = (
     *(f"inference/test_{name}.py" for name in ("packed_network", "shared_stream")),
     *(f"text_states/test_{name}.py" for name in ("text_state", "text_states")),
     *(f"matching/test_{name}.py" for name in ("pattern", "trials")),
-    "restoring/test_restored_texts.py",
+    "restoring/test_restorer.py",
 )
 TESTS = {
     "thread": COMPILED,

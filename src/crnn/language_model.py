@@ -29,13 +29,13 @@ from .parameters.checks import (
 from .restoring.closed_list import restored_among, text_list
 from .restoring.damage import Damage
 from .restoring.restorer import Restored, RestoreOptions, Restorer
-from .sampling.controls import SampleOptions, SamplingOptions, with_controls
+from .sampling.controls import GivenControls, SampleArguments, with_controls
 from .sampling.excluded_texts import excluded_texts
 from .sampling.guess_numbers import GuessNumbers, estimated_guess_numbers
 from .sampling.lengths import match_length
 from .sampling.samples import (
+    SampleRequest,
     Samples,
-    TextRequest,
     TextSamples,
     distinct_texts,
     labeled_samples,
@@ -152,19 +152,24 @@ class LanguageModel(Estimator):
     # A type checker cannot know to what a model was fitted, so it goes by the type of the prime.
     @overload
     def sample(  # type: ignore[overload-overlap]  # a number that is known to be 1 is an int too
-        self, length: int | None = None, *, prime: str = "", n_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
+        self,
+        length: int | None = None,
+        *,
+        prime: str = "",
+        n_samples: Literal[1] = 1,
+        **options: Unpack[SampleArguments],
     ) -> str: ...
     @overload
     def sample(  # type: ignore[overload-overlap]
-        self, length: int | None = None, *, prime: bytes, n_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
+        self, length: int | None = None, *, prime: bytes, n_samples: Literal[1] = 1, **options: Unpack[SampleArguments]
     ) -> bytes: ...
     @overload
     def sample(
-        self, length: int | None = None, *, prime: str = "", n_samples: int, **options: Unpack[SampleOptions]
+        self, length: int | None = None, *, prime: str = "", n_samples: int, **options: Unpack[SampleArguments]
     ) -> list[str]: ...
     @overload
     def sample(
-        self, length: int | None = None, *, prime: bytes, n_samples: int, **options: Unpack[SampleOptions]
+        self, length: int | None = None, *, prime: bytes, n_samples: int, **options: Unpack[SampleArguments]
     ) -> list[bytes]: ...
     @with_controls
     def sample(
@@ -179,7 +184,7 @@ class LanguageModel(Estimator):
         unique: bool = False,
         exclude: Iterable[Any] = (),
         random_state: Any = None,
-        **controls: Unpack[SamplingOptions],
+        **controls: Unpack[GivenControls],
     ) -> Any:
         """Generate text; for a model of documents, whole documents that end by themselves.
 
@@ -260,7 +265,7 @@ class LanguageModel(Estimator):
         ['Anna', 'Eve']
         """
         k = checked_int("n_samples", n_samples, 1, MAX_SIZE)
-        vocabulary, request = self._vocabulary("sample"), TextRequest(length, prime, max_length, controls, matching)
+        vocabulary, request = self._vocabulary("sample"), SampleRequest(length, prime, max_length, controls, matching)
         check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)
         samples, symbols = model._sampler(request, random_state, one_row=k == 1)
@@ -280,11 +285,11 @@ class LanguageModel(Estimator):
         *,
         prime: str = "",
         random_state: Any = None,
-        **controls: Unpack[SamplingOptions],
+        **controls: Unpack[GivenControls],
     ) -> Iterator[str]: ...
     @overload
     def stream(
-        self, length: int | None = None, *, prime: bytes, random_state: Any = None, **controls: Unpack[SamplingOptions]
+        self, length: int | None = None, *, prime: bytes, random_state: Any = None, **controls: Unpack[GivenControls]
     ) -> Iterator[bytes]: ...
     @with_controls
     def stream(
@@ -294,7 +299,7 @@ class LanguageModel(Estimator):
         prime: str | bytes = "",
         label: Any = None,
         random_state: Any = None,
-        **controls: Unpack[SamplingOptions],
+        **controls: Unpack[GivenControls],
     ) -> Iterator[Any]:
         """Generate text character by character, without end unless `length` is given or a `stop` occurs.
 
@@ -460,7 +465,7 @@ class LanguageModel(Estimator):
         guide = guide_of(self, network, vocabulary, matching, "")
         documents = enumerated_documents(network, vocabulary, n_documents, max_prefixes, guide)
         if isinstance(network, HasLookahead):
-            request = TextRequest(None, "", None, {}, matching)
+            request = SampleRequest(None, "", None, {}, matching)
             exact = self._trials("enumerate_documents", request)[0].probability(None)
             return documents._replace(match_log_prob=(math.log(exact), math.log(exact))) if exact else documents
         return documents
@@ -495,7 +500,7 @@ class LanguageModel(Estimator):
         >>> round(names.match_probability(".*nn.*").estimate, 2)
         0.31
         """
-        request = TextRequest(None, prime, None, {}, matching)
+        request = SampleRequest(None, prime, None, {}, matching)
         self._require_no_labels("match_probability")
         trials, vocabulary = self._trials("match_probability", request)
         length = match_length(vocabulary, max_length, prime)
@@ -1220,7 +1225,7 @@ class LanguageModel(Estimator):
         prior = networks.log_prior
         return labeled_scores(checked, y, vocabulary.labels, score, prior, reduce=reduce)
 
-    def _sampler(self, request: TextRequest, random_state: Any, *, one_row: bool) -> tuple[Samples, Vocabulary]:
+    def _sampler(self, request: SampleRequest, random_state: Any, *, one_row: bool) -> tuple[Samples, Vocabulary]:
         """Return a sequence of samples with the current weights, and their symbols."""
         n_threads = checked_threads(self.n_threads)
         if request.matching is not None:
@@ -1232,7 +1237,7 @@ class LanguageModel(Estimator):
         network, vocabulary = self._text_network("sample", one_row=one_row)
         return TextSamples.of(network, vocabulary, request, random_state, n_threads), vocabulary
 
-    def _trials(self, what: str, request: TextRequest, *, any_length: bool = True) -> tuple[Trials, Vocabulary]:
+    def _trials(self, what: str, request: SampleRequest, *, any_length: bool = True) -> tuple[Trials, Vocabulary]:
         """Return a sampler of texts that match the request's pattern, and the symbols; see `trials_of`."""
         networks, vocabulary = self._label_networks(what)
         check_prime(request.prime, vocabulary)

@@ -22,7 +22,7 @@ from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.network import adaptive_surprisal, zero_state
-from crnn.sampling.controls import OFF, SamplingControls, Uniforms, root
+from crnn.sampling.controls import OFF, CheckedControls, Uniforms, root
 from crnn.sampling.symbol_draws import ROWS
 from crnn.sampling.text_sampler import text_sampler
 from crnn.text.documents import boundaries, n_unpredicted, pack
@@ -299,7 +299,7 @@ def check_packed_weights(run, kernels):
     """Two steps of a run must leave the panels that packing its weights anew makes."""
     trainer = run.trainer
     trainer.panels[:] = np.nan  # what packing leaves out shows
-    trainer._load_arrays()
+    trainer.load_arrays()
     before = trainer.panels.tobytes()
     run.steps(2)
     fresh = np.full_like(trainer.panels, np.nan)
@@ -394,16 +394,15 @@ def drawn(packed, state, samples, n, *, temperature=1.0, calls=None):
     uniforms = Uniforms(root(4), range(max(samples) + 1))
     numbers, uniforms.states = uniforms.states[list(samples)], uniforms.states[list(samples)]
     context = Context(state, np.zeros(packed.symbols, np.bool_))
-    controls = SamplingControls(numbers={**OFF, "temperature": temperature})
+    controls = CheckedControls(numbers={**OFF, "temperature": temperature})
     assert len(samples) <= ROWS  # else a text waits until another one ends
     sampler = text_sampler(packed, context, n + 1, uniforms, controls)  # no text ends: it may have one symbol more
     for steps in [n] if calls is None else calls:
         sampler.advance(steps)
     assert (sampler.lengths == n).all()
-    found = [array[:, 0] for array in sampler._draws._session.hidden()]
-    after = tuple(array[..., : packed.hidden_size].copy() for array in found)
+    after = sampler.draws.states()
     uniforms.states = numbers
-    return sampler._symbols[:, :n].T.copy(), after, uniforms.draw(n)
+    return sampler.symbols(n).T.copy(), after, uniforms.draw(n)
 
 
 def reference_state(model, prime=""):
@@ -418,7 +417,7 @@ def reference_state(model, prime=""):
 
 def reference_controls(model, **options):
     """Return the controls of sampling as the reference implementation takes them."""
-    controls = SamplingControls.check(model.vocabulary_, options)
+    controls = CheckedControls.check(model.vocabulary_, options)
     return {**controls.numbers, "bias": 0.0 if controls.bias is None else controls.bias}
 
 

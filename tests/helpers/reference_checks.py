@@ -184,7 +184,7 @@ def check_gradients(layout, params, ids, state, parts=tuple, *, every=1, n_threa
         for array, before in zip(trainer.hidden, carried, strict=True):
             array[...] = before
         trainer.cursor.position = trainer.cursor.n_steps = 0  # the same chunk, and the same units dropped
-        trainer._load_arrays()
+        trainer.load_arrays()
         trainer._take_steps(np.zeros(1))  # of no length
         return trainer.cursor.last_loss
 

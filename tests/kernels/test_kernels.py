@@ -48,7 +48,7 @@ from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
-from crnn.sampling.controls import MODULUS, MULTIPLIER, OFF, SamplingControls, Uniforms, root
+from crnn.sampling.controls import MODULUS, MULTIPLIER, OFF, CheckedControls, Uniforms, root
 from crnn.sampling.text_sampler import text_sampler
 from crnn.training.team import MAX_SHARDS, Shard
 
@@ -380,7 +380,7 @@ def test_a_symbol_without_probability_is_never_drawn(kernels, dtype, u):
     network = pack(layout, params)
     assert (numbers_that_begin_with(u, 2).draw(1) == u).all()
     for temperature, allowed in [(1.0, {1, 3}), (1e-4, {3}), (1e-300, {3}), (0.0, {3}), (1e6, {1, 2, 3})]:
-        controls = SamplingControls(numbers={**OFF, "temperature": temperature})
+        controls = CheckedControls(numbers={**OFF, "temperature": temperature})
         uniforms = numbers_that_begin_with(u, 2)
         sampler = text_sampler(network, Context.empty(network), 3, uniforms, controls)
         for _ in range(3):
@@ -398,7 +398,7 @@ def test_draw_at_the_border_of_two_symbols_takes_the_second(kernels, dtype):
     network = pack(layout, params)
     for u, symbol in ((0.0, 17), (0.5, 34)):
         uniforms = numbers_that_begin_with(u, 1)
-        assert text_sampler(network, Context.empty(network), 1, uniforms, SamplingControls()).run().ids == [symbol]
+        assert text_sampler(network, Context.empty(network), 1, uniforms, CheckedControls()).run().ids == [symbol]
 
 
 def test_temperature_zero_takes_the_first_of_equal_logits(kernels, dtype):

@@ -13,7 +13,7 @@ from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.reference.mixing import move_weights
-from crnn.sampling.controls import SamplingControls, Uniforms, root
+from crnn.sampling.controls import CheckedControls, Uniforms, root
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, RowDraws, symbol_draws
 from crnn.sampling.text_sampler import TextSampler
 from crnn.text.vocabulary import Vocabulary
@@ -58,7 +58,7 @@ def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, we
     parts = {"network": network("float64"), "counts": counts if order == ORDER else CountsNetwork(of_order(order))}
     chosen = [parts[name] for name in members.split(", ")]
     mixed = chosen[0] if len(chosen) == 1 else MixedNetwork(chosen, weights, WITH_BEGINNING)
-    checked = SamplingControls.check(Vocabulary.from_text(SYMBOLS), controls)
+    checked = CheckedControls.check(Vocabulary.from_text(SYMBOLS), controls)
 
     def drawn(draws):
         prime = np.array([[3], [1], [4], [1], [5]], np.int32)
@@ -78,7 +78,7 @@ def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, we
 def test_two_networks_and_counts_are_drawn_in_python(counts):
     mixed = MixedNetwork([network("float32"), network("float32", 1), counts], np.ones(3), WITH_BEGINNING)
     context = Context(mixed.zero_state(1), np.zeros(V, np.bool_))
-    controls = SamplingControls.check(Vocabulary.from_text(SYMBOLS), {})
+    controls = CheckedControls.check(Vocabulary.from_text(SYMBOLS), {})
     draws = symbol_draws(mixed, context, Uniforms(root(2), range(2)), controls)
     assert type(draws) is PythonDraws
     assert len(TextSampler(draws, 3, controls.stops).run().ids) == 6

@@ -16,7 +16,7 @@ from crnn.matching.limits import LIMITS, MatchingLimits
 from crnn.matching.samples import MatchingSamples
 from crnn.matching.trials import checked_controls, trials_of
 from crnn.ngram.counts_network import CountsNetwork
-from crnn.sampling.samples import TextRequest
+from crnn.sampling.samples import SampleRequest
 
 NAMES = ["anna", "bob", "hanna", "ann", "nan", "bann", "hannah", "otto", "tina"] * 3
 LETTERS = sorted(set("".join(NAMES)))
@@ -82,7 +82,7 @@ def test_samples_follow_the_conditional_law(model, pattern, seed):
 def test_a_trial_in_the_tree_has_the_conditional_probability(lstm, options):
     network, vocabulary = lstm._network("test", one_row=False)
     controls = checked_controls(vocabulary, options)
-    request = TextRequest(None, "", None, options, ".*nn.*")
+    request = SampleRequest(None, "", None, options, ".*nn.*")
     tree = trials_of(lstm, network, vocabulary, request, controls)
     assert isinstance(tree, prefix_tree.PrefixTree)
     temperature, bias = options.get("temperature", 1.0), controls.bias if options else 0
@@ -116,7 +116,7 @@ def test_sample_i_depends_on_the_seed_and_i_alone(model):
     pattern = "(.*nn|[bh]).*"  # what begins with b or h matches whatever follows
 
     def drawn(k, n_threads=1, limits=LIMITS):
-        request = TextRequest(None, "", None, {}, pattern)
+        request = SampleRequest(None, "", None, {}, pattern)
         trials, vocabulary = model._trials("test", request, any_length=False)
         return MatchingSamples(trials, vocabulary, request, 3, n_threads, limits).texts(range(k))
 
@@ -236,7 +236,7 @@ def test_refuses_longer_matches_than_by_default(counts):
 
 
 def test_too_rare_a_match_names_what_to_do(model):
-    request = TextRequest(None, "", 5, {}, "t{5}|.{6,}")
+    request = SampleRequest(None, "", 5, {}, "t{5}|.{6,}")
     trials, vocabulary = model._trials("test", request, any_length=False)
     samples = MatchingSamples(trials, vocabulary, request, 0, 1, MatchingLimits(max_trials=200))
     with pytest.raises(InvalidInputError, match=r"only [0-4] of 5 samples .* in [\d,]+ trials: .*enumerate_documents"):
@@ -360,7 +360,7 @@ class Scripted(prefix_tree.Trials):
 ])  # fmt: skip
 def test_blocks_of_trials_grow_up_to_a_limit(counts, first, length, blocks, message):
     sampler = Scripted(lambda i: i == first)
-    request = TextRequest(None, "", length, {}, "a*")
+    request = SampleRequest(None, "", length, {}, "a*")
     samples = MatchingSamples(sampler, counts.vocabulary_, request, 0, 1, MatchingLimits(max_trials=1000))
     with pytest.raises(InvalidInputError, match=message):
         samples.texts(range(5))

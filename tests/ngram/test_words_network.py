@@ -13,7 +13,7 @@ from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.ngram.word_counts import WordCounts
 from crnn.ngram.words_network import WordsNetwork
-from crnn.sampling.controls import SamplingControls, Uniforms, root
+from crnn.sampling.controls import CheckedControls, Uniforms, root
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, RowDraws, symbol_draws
 from crnn.sampling.text_sampler import TextSampler
 from crnn.text.vocabulary import Vocabulary
@@ -135,7 +135,7 @@ def test_texts_drawn_in_a_compiled_loop_are_those_drawn_in_python(net, members, 
     chosen = {"words": [net], "counts and words": [net.characters, net]}.get(members, [packed, net.characters, net])
     letters = letters_of(TEXT)
     mixed = MixedNetwork(chosen, WEIGHTS[:, 3 - len(chosen) :] + 0.01, letters)
-    checked = SamplingControls.check(TEXT, controls)
+    checked = CheckedControls.check(TEXT, controls)
     state = mixed.zero_state(1)
     mixed.feed(np.array([[3, 3, 0, 2, 4]], np.int32).T, state)
     seen = np.arange(V) < 2

@@ -13,7 +13,7 @@ from crnn.inference.network import Context
 from crnn.runtime.signals import Canceled, Cancellation, check_canceled
 from crnn.runtime.threads import Helpers, run_tasks
 from crnn.sampling import text_sampler as sampling
-from crnn.sampling.controls import SamplingControls, Uniforms, root
+from crnn.sampling.controls import CheckedControls, Uniforms, root
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws
 from crnn.sampling.text_sampler import TextSampler
 from crnn.training.validation import evaluate
@@ -95,7 +95,7 @@ def long_work():
     """Return calls of a network that can take long; each must look for a cancellation by itself."""
     network = packed(random_language_model("abcde"), one_row=False)
     x, one = IDS[:, None].copy(), (np.array([0]), np.array([len(IDS)]))
-    context, controls = Context(network.empty_state(), np.zeros(network.symbols, np.bool_)), SamplingControls()
+    context, controls = Context(network.empty_state(), np.zeros(network.symbols, np.bool_)), CheckedControls()
 
     def draw(make):
         TextSampler(make(network, context, Uniforms(root(0), range(2)), controls), 3, controls.stops).run()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN
 from crnn.inference.network import Context
-from crnn.sampling.controls import SamplingControls, Uniforms, root
-from crnn.sampling.samples import SampleRun
+from crnn.sampling.controls import CheckedControls, Uniforms, root
+from crnn.sampling.samples import IdSamples
 from crnn.sampling.text_sampler import text_sampler
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
@@ -70,7 +70,7 @@ def test_nothing_is_drawn_after_a_stop(kernels, model, monkeypatch, count, stops
     network = packed(model, one_row=count == 1)
     uniforms, n = Uniforms(root(3), range(count)), 53
     context = Context.after(network, model.vocabulary_.encode("ab"))
-    controls = SamplingControls.check(model.vocabulary_, {"stop": stops})
+    controls = CheckedControls.check(model.vocabulary_, {"stop": stops})
     texts = text_sampler(network, context, n, uniforms, controls).run().decode(model.vocabulary_)
     samples = model.sample(n, prime="ab", n_samples=count, random_state=3)
     for i, text in enumerate([samples] if count == 1 else samples):
@@ -102,7 +102,7 @@ def test_the_boundary_ends_a_text_and_the_unknown_symbol_is_never_drawn(n_sample
     model = CharRNN(7, max_steps=0, init_scale=0.7, min_count=4, random_state=0).fit(texts)
     assert model.vocabulary_.unknown is not None
     network = packed(model, one_row=n_samples == 1)
-    controls = SamplingControls.check(model.vocabulary_, {"logit_bias": {"a": 1}})
-    drawn = SampleRun(network, Context.empty(network), 400, controls, root(3), 2).strings(range(n_samples))
+    controls = CheckedControls.check(model.vocabulary_, {"logit_bias": {"a": 1}})
+    drawn = IdSamples(network, Context.empty(network), 400, controls, root(3), 2).strings(range(n_samples))
     assert not np.isin([model.vocabulary_.unknown, model.vocabulary_.boundary], drawn.ids).any()
     assert (drawn.lengths < 400).all()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .._kernels.entry import core
 from ..inference.network import Context, InferenceNetwork, State, largest, rows_of_call
 from ..runtime.signals import check_canceled
-from ..sampling.controls import SamplingControls, Uniforms, root
+from ..sampling.controls import CheckedControls, Uniforms, root
 from ..sampling.text_sampler import (
     text_sampler,
 )
@@ -68,7 +68,7 @@ class PrefixTree(Trials):
     p * (bound after it) / (bound before it) and fails with what is left. The tree does not depend on the seed.
     """
 
-    def __init__(self, network: InferenceNetwork, goal: Goal, state: State, controls: SamplingControls) -> None:
+    def __init__(self, network: InferenceNetwork, goal: Goal, state: State, controls: CheckedControls) -> None:
         self._network = network
         self._goal = goal
         self._controls = controls

@@ -12,7 +12,7 @@ from ..runtime.machine import check_free_memory
 from ..runtime.threads import inference_threads
 from ..sampling.controls import Uniforms, root
 from ..sampling.lengths import DEFAULT_MAX_LENGTH, text_length
-from ..sampling.samples import TextRequest, draw_parts
+from ..sampling.samples import SampleRequest, draw_parts
 from ..scoring.strings import Strings
 from ..text.primes import document_head
 from ..text.vocabulary import Vocabulary
@@ -45,7 +45,7 @@ class MatchingSamples:
         self,
         trials: Trials,
         vocabulary: Vocabulary,
-        request: TextRequest,
+        request: SampleRequest,
         random_state: Any,
         n_threads: int | None,
         limits: MatchingLimits = LIMITS,
@@ -123,12 +123,12 @@ def _successes(
     return draw_parts(block, threads, run, threads)
 
 
-def _limit_name(request: TextRequest, vocabulary: Vocabulary, length: int) -> str:
+def _limit_name(request: SampleRequest, vocabulary: Vocabulary, length: int) -> str:
     """Return the name of the argument that limits the samples to this length."""
     return "length" if vocabulary.boundary is None or request.length == length else "max_length"
 
 
-def refuse_longer(request: TextRequest, vocabulary: Vocabulary, shortest: int) -> None:
+def refuse_longer(request: SampleRequest, vocabulary: Vocabulary, shortest: int) -> None:
     """Raise an error if the shortest match has more symbols after the prime than requested."""
     head = len(document_head(request.prime, vocabulary))
     length = text_length(vocabulary, request.length, request.max_length, head)

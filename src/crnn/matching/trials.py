@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..inference.model_cache import cached_per_model
 from ..inference.network import Context, InferenceNetwork, State
-from ..sampling.controls import OFF, SamplingControls, SamplingOptions, Uniforms
-from ..sampling.samples import TextRequest
+from ..sampling.controls import OFF, CheckedControls, GivenControls, Uniforms
+from ..sampling.samples import SampleRequest
 from ..text.primes import document_head, encoded_prime
 from ..text.vocabulary import Vocabulary, immutable
 from .goal import Goal, Guide
@@ -82,9 +82,9 @@ class LabelTrials(Trials):
         return texts, lengths
 
 
-def checked_controls(vocabulary: Vocabulary, options: SamplingOptions) -> SamplingControls:
+def checked_controls(vocabulary: Vocabulary, options: GivenControls) -> CheckedControls:
     """Return the controls of samples that must match; controls that would make the samples inexact are refused."""
-    controls = SamplingControls.check(vocabulary, options)
+    controls = CheckedControls.check(vocabulary, options)
     for name in REFUSED_CONTROLS:
         if options.get(name) is not None if name == "stop" else controls.numbers[name] != OFF[name]:
             raise InvalidInputError(
@@ -109,8 +109,8 @@ def trials_of(
     owner: Any,
     network: InferenceNetwork,
     vocabulary: Vocabulary,
-    request: TextRequest,
-    controls: SamplingControls,
+    request: SampleRequest,
+    controls: CheckedControls,
     *,
     any_length: bool = True,
 ) -> Trials:

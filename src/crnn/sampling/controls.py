@@ -60,7 +60,7 @@ def _checked_number(symbol: str | bytes | Special, value: Any) -> float:
 
 
 # ---------------------------------------------------------------- sampling controls
-# Signatures, docstrings and the options of ``crnn sample`` are derived from `SamplingOptions`. After a change, run
+# Signatures, docstrings and the options of ``crnn sample`` are derived from `GivenControls`. After a change, run
 # ``python tools/fill_docstrings.py``.
 
 _T = TypeVar("_T")
@@ -119,7 +119,7 @@ def _check_or_raise(check: Callable[[], _T], message: str) -> _T:
         raise InvalidInputError(message) from None
 
 
-class SamplingOptions(TypedDict, total=False):
+class GivenControls(TypedDict, total=False):
     """The keyword arguments that control drawing, as users pass them, in order of application."""
 
     # fmt: off
@@ -161,7 +161,7 @@ class SamplingOptions(TypedDict, total=False):
     # fmt: on
 
 
-class SampleOptions(SamplingOptions, total=False):
+class SampleArguments(GivenControls, total=False):
     """The keyword arguments of `LanguageModel.sample` that do not affect the type of the returned text."""
 
     max_length: int | None
@@ -172,7 +172,7 @@ class SampleOptions(SamplingOptions, total=False):
     random_state: Any
 
 
-_HINTS = get_type_hints(SamplingOptions, include_extras=True)
+_HINTS = get_type_hints(GivenControls, include_extras=True)
 CONTROLS: dict[str, Control] = {name: hint.__metadata__[0] for name, hint in _HINTS.items()}
 NUMBERS = {name: control.check for name, control in CONTROLS.items() if control.check is not None}
 OFF: dict[str, Any] = {name: check(CONTROLS[name].default) for name, check in NUMBERS.items()}
@@ -193,7 +193,7 @@ def with_controls(method: _Method) -> _Method:
 
 
 @dataclass(frozen=True)
-class SamplingControls:
+class CheckedControls:
     """The checked controls of a draw, as numbers and ids."""
 
     # The value of each numeric control; `OFF` has the values that change nothing.
@@ -202,7 +202,7 @@ class SamplingControls:
     stops: Stops = field(default_factory=lambda: Stops([]))  # the texts before which a drawn text ends
 
     @classmethod
-    def check(cls, vocabulary: Vocabulary, options: SamplingOptions) -> Self:
+    def check(cls, vocabulary: Vocabulary, options: GivenControls) -> Self:
         """Return the controls, or raise an `InvalidInputError` that names the first invalid one."""
         for name in options:
             if name not in CONTROLS:

@@ -17,8 +17,8 @@ from ..runtime.threads import inference_threads
 from ..scoring.string_scores import log_likelihoods
 from ..scoring.strings import Strings, text_blocks
 from ..text.vocabulary import Text, Vocabulary
-from .controls import SamplingControls, Stops, root
-from .samples import SampleRun
+from .controls import CheckedControls, Stops, root
+from .samples import IdSamples
 
 BLOCK_STRINGS = 1 << 14  # strings drawn and held at a time
 MAX_LENGTH = 1 << 20  # symbols of a document; a longer one is an error, since the model has not learned to end
@@ -137,7 +137,7 @@ def sampled_log_likelihoods(
     """Draw n strings of `length` symbols, or of at most so many before an `end`; return log P of each, in nats."""
     context = Context(network.start(), np.zeros(network.symbols, np.bool_))
     longest = length if end is None else length + 1
-    run = SampleRun(network, context, longest, SamplingControls(stops=Stops([], end)), bits, n_threads)
+    run = IdSamples(network, context, longest, CheckedControls(stops=Stops([], end)), bits, n_threads)
     scores = []
     for first in range(0, n, BLOCK_STRINGS):
         strings = run.strings(range(first, min(n, first + BLOCK_STRINGS)))

@@ -18,7 +18,7 @@ from ..scoring.text_scores import surprisal, text_ids
 from ..text.documents import warn_caller
 from ..text.primes import document_head, encoded_prime
 from ..text.vocabulary import Vocabulary
-from .controls import SamplingControls, SamplingOptions, Uniforms, root
+from .controls import CheckedControls, GivenControls, Uniforms, root
 from .lengths import text_length
 from .symbol_draws import ROWS
 from .text_sampler import INITIAL_ROOM, TextSampler, text_sampler
@@ -30,13 +30,13 @@ MAX_SEEN_BYTES = 1 << 26  # of the flags for the symbols that each of a task's s
 STREAM_BLOCK = 64  # maximum symbols of a stream drawn in one call: enough to hide the cost of the call
 
 
-class TextRequest(NamedTuple):
+class SampleRequest(NamedTuple):
     """The requested kind of sample; arguments as for `LanguageModel.sample`, not yet checked."""
 
     length: Any
     prime: Any
     max_length: Any
-    controls: SamplingOptions
+    controls: GivenControls
     matching: Any = None
 
 
@@ -47,13 +47,13 @@ class Samples(Protocol):
         """Draw the samples with these numbers; the same numbers give the same texts in any call."""
 
 
-class SampleRun(NamedTuple):
+class IdSamples(NamedTuple):
     """A sequence of samples of `length` symbols each, or up to a stop; sample i depends on `bits` and i."""
 
     network: InferenceNetwork
     context: Context
     length: int
-    controls: SamplingControls
+    controls: CheckedControls
     bits: np.random.PCG64
     n_threads: int | None
 
@@ -85,7 +85,7 @@ def draw_parts(numbers: range, n_parts: int, draw: Callable[[range], Strings], n
 class TextSamples(NamedTuple):
     """The samples of a network as texts, each with the beginning of its document."""
 
-    run: SampleRun
+    run: IdSamples
     vocabulary: Vocabulary
     head: Any
 
@@ -94,19 +94,19 @@ class TextSamples(NamedTuple):
         cls,
         network: InferenceNetwork,
         vocabulary: Vocabulary,
-        request: TextRequest,
+        request: SampleRequest,
         random_state: Any,
         n_threads: int | None,
         start: State = None,
     ) -> TextSamples:
         """Return the requested samples, whose documents begin with a state: the network's, if None."""
-        controls = SamplingControls.check(vocabulary, request.controls)
+        controls = CheckedControls.check(vocabulary, request.controls)
         ids = encoded_prime(request.prime, vocabulary)
         head = document_head(request.prime, vocabulary)
         length = text_length(vocabulary, request.length, request.max_length, len(head))
         bits = root(random_state)
         context = Context.after(network, ids, start)
-        return cls(SampleRun(network, context, length, controls, bits, n_threads), vocabulary, head)
+        return cls(IdSamples(network, context, length, controls, bits, n_threads), vocabulary, head)
 
     def texts(self, numbers: range) -> list[Any]:
         """Draw the samples with these numbers."""
@@ -144,7 +144,7 @@ class MixedSamples:
 
 
 def labeled_samples(
-    networks: LabelNetworks, vocabulary: Vocabulary, request: TextRequest, random_state: Any, n_threads: int | None
+    networks: LabelNetworks, vocabulary: Vocabulary, request: SampleRequest, random_state: Any, n_threads: int | None
 ) -> MixedSamples:
     """Return samples with labels drawn by their probability after the prime."""
     symbols = vocabulary.with_labels(())
@@ -193,11 +193,11 @@ def symbol_stream(
     vocabulary: Vocabulary,
     length: int | None,
     prime: Any,
-    controls: SamplingOptions,
+    controls: GivenControls,
     random_state: Any,
 ) -> Iterator[Any]:
     """Return one sample symbol by symbol; arguments are checked at the call."""
-    checked = SamplingControls.check(vocabulary, controls)
+    checked = CheckedControls.check(vocabulary, controls)
     bits = root(random_state)
     context = Context.after(network, encoded_prime(prime, vocabulary))
     sampler = text_sampler(network, context, length, Uniforms(bits, range(1)), checked, room=INITIAL_ROOM)
@@ -213,7 +213,7 @@ def _blocks(sampler: TextSampler) -> Iterator[NDArray[np.int32]]:
         steps = min(2 * steps, STREAM_BLOCK)
 
 
-def warn_of_length(request: TextRequest, vocabulary: Vocabulary, n_samples: int) -> None:
+def warn_of_length(request: SampleRequest, vocabulary: Vocabulary, n_samples: int) -> None:
     """Warn if `length`, of the single document drawn, may have been meant as a number of documents."""
     length = request.length
     if vocabulary.boundary is None or length is None or request.max_length is not None or n_samples > 1:

@@ -13,8 +13,8 @@ from .._kernels.entry.structures import DrawnTexts
 from .._kernels.ngram.words import WeightedRows
 from ..inference.mixed_network import MixedNetwork, RowFiller
 from ..inference.network import Context, InferenceNetwork, stream_blocks
-from ..inference.packed_network import PackedNetwork
-from .controls import SamplingControls, Uniforms
+from ..inference.packed_network import PackedNetwork, PackedState
+from .controls import CheckedControls, Uniforms
 
 ROWS = 64  # texts drawn in parallel: enough for the register tile, and their states stay in the cache
 CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call
@@ -51,7 +51,7 @@ class NetworkDraws(_CompiledDraws):
         network: PackedNetwork,
         context: Context,
         uniforms: Uniforms,
-        controls: SamplingControls,
+        controls: CheckedControls,
         mixture: core.MixedRows | None = None,
     ) -> None:
         self.count = len(uniforms.states)
@@ -62,6 +62,7 @@ class NetworkDraws(_CompiledDraws):
         self._batch = core.Batch(np.empty(rows, np.intp))
         self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (network.layout.size + draw_weights)) // rows)
         self._session = core.Session(network.kernel_arguments, 1, rows)
+        self._n_units = network.hidden_size
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(
             batch=self._batch,
@@ -74,6 +75,11 @@ class NetworkDraws(_CompiledDraws):
         )
         self._controls = _kernel_controls(controls, V, network.layout.dtype, self.count, context)
         self._shared = network.shared_stream(self.count)
+
+    def states(self) -> PackedState:
+        """Return the network's state after the last symbol of each text that is being drawn."""
+        arrays = [array[:, 0] for array in self._session.hidden()]
+        return tuple(array[..., : self._n_units].copy() for array in arrays)
 
     def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
         """Draw up to `steps` symbols of each incomplete text symbols[i, :lengths[i]], fewer if one has no room left."""
@@ -95,7 +101,7 @@ class RowDraws(_CompiledDraws):
     _rows: core.MixedRows
 
     def __init__(
-        self, rows: core.MixedRows, symbols: int, context: Context, uniforms: Uniforms, controls: SamplingControls
+        self, rows: core.MixedRows, symbols: int, context: Context, uniforms: Uniforms, controls: CheckedControls
     ) -> None:
         self.count = len(uniforms.states)
         self._rows = rows
@@ -118,7 +124,7 @@ class PythonDraws:
     """Draws from any network, symbol by symbol; networks with equal logits draw the same texts as compiled draws."""
 
     def __init__(
-        self, network: InferenceNetwork, context: Context, uniforms: Uniforms, controls: SamplingControls
+        self, network: InferenceNetwork, context: Context, uniforms: Uniforms, controls: CheckedControls
     ) -> None:
         self.count = len(uniforms.states)
         self._network = network
@@ -191,7 +197,7 @@ SymbolDraws = NetworkDraws | RowDraws | PythonDraws
 
 
 def symbol_draws(
-    network: InferenceNetwork, context: Context, uniforms: Uniforms, controls: SamplingControls
+    network: InferenceNetwork, context: Context, uniforms: Uniforms, controls: CheckedControls
 ) -> SymbolDraws:
     """Return the draws of a network, compiled for a recurrent network, counts or one of each; otherwise in Python."""
     if isinstance(network, PackedNetwork):
@@ -237,13 +243,13 @@ def symbol_draws(
     return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, rows)
 
 
-def _draw_cost(V: int, controls: SamplingControls) -> int:
+def _draw_cost(V: int, controls: CheckedControls) -> int:
     """Return the cost of one draw, in multiplications, to decide how many symbols one call draws."""
     return V * (DRAWN_WEIGHTS if controls.only_temperature else FILTERED_WEIGHTS)
 
 
 def _kernel_controls(
-    controls: SamplingControls, V: int, dtype: np.dtype[Any], count: int, context: Context
+    controls: CheckedControls, V: int, dtype: np.dtype[Any], count: int, context: Context
 ) -> core.Controls:
     """Return the controls in the form for the kernel, with its scratch memory, for texts of V symbols with padding."""
     if controls.only_temperature:  # the kernel is faster without scratch memory

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..inference.network import Context, InferenceNetwork
 from ..runtime.signals import check_canceled
 from ..scoring.strings import Strings
-from .controls import SamplingControls, Stops, Uniforms
+from .controls import CheckedControls, Stops, Uniforms
 from .symbol_draws import SymbolDraws, symbol_draws
 
 INITIAL_ROOM = 64  # symbols of initial memory for a text that may stop
@@ -24,7 +24,7 @@ class TextSampler:
     """
 
     def __init__(self, draws: SymbolDraws, n: int | None, stops: Stops, room: int | None = None) -> None:
-        self._draws = draws
+        self.draws = draws
         self._stops = stops
         self._n = sys.maxsize if n is None else n
         self.lengths = np.zeros(draws.count, np.intp)
@@ -33,13 +33,17 @@ class TextSampler:
     @property
     def finished(self) -> bool:
         """Whether every text is complete."""
-        return self._n == 0 or self._draws.finished
+        return self._n == 0 or self.draws.finished
+
+    def symbols(self, n: int) -> NDArray[np.int32]:
+        """Return the first n symbols of each text, (count, n), which must have been drawn."""
+        return self._symbols[:, :n].copy()
 
     def run(self) -> Strings:
         """Draw until every text is complete, and return all texts."""
         while not self.finished:
             self._make_room()
-            self._draws.advance(self._symbols, self.lengths, self._n, self._n)
+            self.draws.advance(self._symbols, self.lengths, self._n, self._n)
         if not self._stops:  # all have the same length
             return Strings(self._symbols.ravel(), self.lengths)
         return Strings(self._symbols[np.arange(self._symbols.shape[1]) < self.lengths[:, None]], self.lengths)
@@ -47,7 +51,7 @@ class TextSampler:
     def advance(self, steps: int) -> None:
         """Draw up to `steps` symbols of each incomplete text."""
         self._make_room()
-        self._draws.advance(self._symbols, self.lengths, self._n, steps)
+        self.draws.advance(self._symbols, self.lengths, self._n, steps)
 
     def _make_room(self) -> None:
         """Enlarge the array of the drawn symbols if the longest text fills it; first, let Ctrl-C get through."""
@@ -66,7 +70,7 @@ class TextSampler:
         self._symbols[0, : length - certain] = text[certain:].copy()
         self.lengths[0] -= certain
         self._n -= certain
-        self._draws.forget(taken)
+        self.draws.forget(taken)
         return taken
 
     def ended_by(self, symbol: int) -> NDArray[np.bool_]:
@@ -82,7 +86,7 @@ def text_sampler(
     context: Context,
     n: int | None,
     uniforms: Uniforms,
-    controls: SamplingControls,
+    controls: CheckedControls,
     room: int | None = None,
 ) -> TextSampler:
     """Return a network's sampler, whose texts start from `context` and take a uniform number for each symbol."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..inference.network import Context, InferenceNetwork, State, seen_after
 from ..parameters.checks import checked_bool, checked_int
-from ..sampling.controls import SamplingControls, SamplingOptions, Uniforms, root, with_controls
+from ..sampling.controls import CheckedControls, GivenControls, Uniforms, root, with_controls
 from ..sampling.text_sampler import text_sampler
 from ..scoring import text_scores
 from ..search.beam_search import best_completions, best_continuations
@@ -197,7 +197,7 @@ class TextState:
         return np.asarray(p)
 
     @with_controls
-    def sample(self, length: int = 1, *, random_state: Any = None, **controls: Unpack[SamplingOptions]) -> str | bytes:
+    def sample(self, length: int = 1, *, random_state: Any = None, **controls: Unpack[GivenControls]) -> str | bytes:
         """Draw the next characters, read them and return them.
 
         With the same seed, one call draws the characters that `CharRNN.sample` draws with the text read so far as its
@@ -241,7 +241,7 @@ class TextState:
         """
         vocabulary = self._vocabulary
         length = checked_int("length", length, 0)
-        checked = SamplingControls.check(vocabulary, controls)
+        checked = CheckedControls.check(vocabulary, controls)
         network = self._reading.network
         context = Context(self._reading.state, self._seen)
         sampler = text_sampler(network, context, length, Uniforms(root(random_state), range(1)), checked)

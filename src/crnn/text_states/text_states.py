@@ -13,7 +13,7 @@ from ..inference.network import Context, InferenceNetwork, State
 from ..inference.scratch import ScratchPool
 from ..parameters.checks import checked_int
 from ..runtime.threads import inference_threads, run_tasks
-from ..sampling.controls import SamplingControls, SamplingOptions, Uniforms, root, with_controls
+from ..sampling.controls import CheckedControls, GivenControls, Uniforms, root, with_controls
 from ..sampling.text_sampler import text_sampler
 from ..scoring.strings import Strings, TextBlock, text_blocks
 from ..text.vocabulary import Text, Vocabulary
@@ -188,7 +188,7 @@ class TextStates:
 
     @with_controls
     def sample(
-        self, length: int = 1, which: Any = None, *, random_state: Any = None, **controls: Unpack[SamplingOptions]
+        self, length: int = 1, which: Any = None, *, random_state: Any = None, **controls: Unpack[GivenControls]
     ) -> list[Any]:
         """Draw the next characters of each session, read them and return a list of them; see `TextState.sample`.
 
@@ -230,7 +230,7 @@ class TextStates:
         vocabulary = self._vocabulary
         sessions = self._current_sessions()
         length = checked_int("length", length, 0)
-        checked = SamplingControls.check(vocabulary, controls)
+        checked = CheckedControls.check(vocabulary, controls)
         boundary = vocabulary.boundary
         drawn: list[NDArray[np.int32]] = []
         ended = np.zeros(len(streams), np.bool_)

@@ -153,7 +153,7 @@ class Trainer:
         self._heaviest = 1.0  # the largest factor applied to a loss so far: see `sample_weight`
         self._loss_before_last_call = self.smoothed_loss
         self._judged_from = (self.smoothed_loss,) * 2  # at least `MIN_STEPS_TO_DIVERGE` steps apart, the later one last
-        self._load_arrays()
+        self.load_arrays()
         self._read_block(state.n_steps if block_step is None else block_step)
         start = time.perf_counter()
         self._snapshot = state.copy()  # the newest after which training has continued with a finite loss
@@ -271,7 +271,7 @@ class Trainer:
 
     def resume_from_arrays(self) -> None:
         """Continue with weights, optimizer state and hidden state edited by a callback."""
-        self._load_arrays()
+        self.load_arrays()
         self._next_snapshot = self.state.copy()
 
     def finish(self) -> None:
@@ -382,7 +382,7 @@ class Trainer:
         self.state.smooth_loss = self.cursor.smooth_loss
         self._stored_step = self.cursor.n_steps  # last: if Ctrl-C strikes before, everything is stored again
 
-    def _load_arrays(self) -> None:
+    def load_arrays(self) -> None:
         """Pack the weights and distribute the hidden state; from here on the kernel packs the weights it updates."""
         core.pack_weights(self.network, self.params, self.panels)
         for shard in self.team.shards:

@@ -13,7 +13,7 @@ from crnn import CharRNN, InvalidInputError
 from crnn.parameters.kinds import CELLS
 from crnn.reference import sampling as reference_sampling
 from crnn.sampling import samples, symbol_draws
-from crnn.sampling.controls import CONTROLS, SamplingControls
+from crnn.sampling.controls import CONTROLS, CheckedControls
 from crnn.text.vocabulary import Vocabulary
 from crnn.text_states.text_state import TextState
 
@@ -54,9 +54,9 @@ def test_neutral_controls_change_no_bit(kernels, dtype, monkeypatch, temperature
     model = random_language_model(SYMBOLS, dtype=dtype)
     expected = model.sample(500, temperature=temperature, random_state=0)
     nothing = {"top_k": None, "top_p": 1.0, "min_p": 0, "repetition_penalty": 1, "logit_bias": {"a": 0}, "stop": []}
-    assert SamplingControls.check(model.vocabulary_, nothing).only_temperature
+    assert CheckedControls.check(model.vocabulary_, nothing).only_temperature
     assert model.sample(500, temperature=temperature, random_state=0, **nothing) == expected
-    monkeypatch.setattr(SamplingControls, "only_temperature", False)
+    monkeypatch.setattr(CheckedControls, "only_temperature", False)
     assert model.sample(500, temperature=temperature, random_state=0) == expected
     for top_k in (len(SYMBOLS), len(SYMBOLS) + 1, 10**9):
         assert model.sample(500, temperature=temperature, random_state=0, top_k=top_k) == expected
@@ -145,5 +145,5 @@ def test_model_of_bytes():
 
 def test_a_symbol_that_the_model_lacks_may_be_forbidden():
     vocabulary = Vocabulary.from_text("abc")
-    assert SamplingControls.check(vocabulary, {"logit_bias": {"z": -INF}}).bias is None
-    assert SamplingControls.check(vocabulary, {"logit_bias": {"z": -INF, "b": 1}}).bias.tolist() == [0, 1, 0]
+    assert CheckedControls.check(vocabulary, {"logit_bias": {"z": -INF}}).bias is None
+    assert CheckedControls.check(vocabulary, {"logit_bias": {"z": -INF, "b": 1}}).bias.tolist() == [0, 1, 0]
