@@ -17,7 +17,7 @@ from crnn.cli import main as cli
 from crnn.files import model_file
 from crnn.inference.mixed_network import letters_of
 from crnn.inference.network import Context, log_softmax
-from crnn.sampling.controls import SamplingControls, Uniforms, root
+from crnn.sampling.controls import CheckedControls, Uniforms, root
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, symbol_draws
 from crnn.sampling.text_sampler import TextSampler
 from crnn.text import held_out as held_out_module
@@ -225,7 +225,7 @@ def test_states_that_adapt_draw_in_the_compiled_loop(mixed, adapt, controls):
     state = mixed.start(adapt=adapt).feed("to bee or nut to bee. " * 9)
     network = state._reading.network
     context = Context(state._reading.state, np.zeros(network.symbols, np.bool_))
-    checked = SamplingControls.check(mixed.vocabulary_, controls)
+    checked = CheckedControls.check(mixed.vocabulary_, controls)
 
     def drawn(draws):
         made = draws(network, context, Uniforms(root(5), range(7)), checked)

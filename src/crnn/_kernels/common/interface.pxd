@@ -326,7 +326,7 @@ ctypedef struct Training:  # a thread's call of `train`: what it works on, what 
 
 # ------------------------------------------------------------------------------------------------- inference
 
-ctypedef struct Controls:  # changes of the logits, named as in `SamplingOptions`; see `sampler`
+ctypedef struct Controls:  # changes of the logits, named as in `GivenControls`; see `sampler`
     double repetition_penalty  # for symbols seen before; 1: none
     double temperature  # divides the logits
     Py_ssize_t top_k  # the number of most probable symbols to keep; 0: all
