@@ -48,11 +48,11 @@ class Budget:
         As in `part_done`, it is the part of the limit that is closer to its end.
         """
         steps = np.arange(n + 1)
-        steps_part = (done + steps) / float(self.n_steps or 1)
+        steps_part: NDArray[Any] = (done + steps) / float(self.n_steps or 1)
         if self.seconds is None:
             return steps_part
         with np.errstate(over="ignore"):  # a budget too short for any step
-            seconds_part = (seconds + steps * seconds_per_step) / self.seconds
+            seconds_part: NDArray[Any] = (seconds + steps * seconds_per_step) / self.seconds
         if not self.n_steps:
             return seconds_part
-        return np.maximum(steps_part, seconds_part)
+        return np.asarray(np.maximum(steps_part, seconds_part))
