@@ -225,6 +225,32 @@ def test_long_texts_and_large_alphabets_are_limited(page, tmp_path):
     assert not page.find_element("id", "run").is_enabled()
 
 
+def paste(page, script):
+    """Paste what a JavaScript expression says over all of the text field, with the keys."""
+    from selenium.webdriver.common.keys import Keys
+
+    copy = f"(event) => {{ event.clipboardData.setData('text/plain', {script}); event.preventDefault(); }}"
+    page.execute_script(f"document.addEventListener('copy', {copy}, {{ once: true }})")
+    field = page.find_element("id", "own")
+    for key in "acv":
+        field.send_keys(Keys.CONTROL, key)
+
+
+def test_a_long_pasted_text_is_cut_as_a_file_is(page):
+    """Ten million characters in the field would block the browser for minutes."""
+    paste(page, "'ab'.repeat(5_000_000)")
+    wait(page, "return byId('text-facts').textContent === '2,000,000 characters, 2 different'")
+    assert "first 2,000,000 characters" in text_of(page, "message")
+    assert page.execute_script("return byId('own').value.length") == 30_000
+    page.execute_script("byId('own').blur()")
+    wait(page, "return Number(document.body.dataset.steps) > 10")
+    assert text_of(page, "text-facts") == "2,000,000 characters, 2 different"
+    paste(page, "'hello all!'")
+    page.execute_script("byId('own').blur()")
+    wait(page, "return byId('text-facts').textContent === '10 characters, 7 different'")
+    assert faults(page) == ([], [])
+
+
 @pytest.mark.parametrize("text", ["", "a", "ab" * 1_000_001])
 def test_python_refuses_texts_that_the_page_cannot_take(tmp_path, text):
     with pytest.raises(InvalidInputError, match="the page takes 2 to 2,000,000"):

@@ -46,7 +46,7 @@ def page_bytes(text: str | None = None, name: str = "your text") -> bytes:
                 "text."
             )
         story = text
-    body = fill_in(assets(__package__, ["play.html"]), name=escape(printable_title(name)))
+    body = fill_in(assets(__package__, ["play.html"]), name=escape(printable_title(name)), limit=f"{MAX_TEXT:,}")
     return html_page(
         title=TITLE,
         body=body,

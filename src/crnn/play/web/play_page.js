@@ -1,7 +1,7 @@
 // The page: it connects the controls, the engine and the plots.
 
 const SIDE = 22; // pixels of a unit's square
-const MAX_SHOWN = 30_000; // characters of a text in its field
+const MAX_SHOWN = 30_000; // characters of a text in its field: a field with a line of a million is too slow
 const FILE_NAME = "min-char-rnn.crnn";
 
 const MIN_SLOW_CHANGE = 0.1;
@@ -31,6 +31,7 @@ class Page {
     this.turn = 0;
     this.running = true;
     this.ownText = "";
+    this.shown = ""; // what the page has written into the field of a text of one's own
     this.run = null; // what the plot shows
     this.sample = null;
     this.sampleIsHeld = false;
@@ -56,7 +57,11 @@ class Page {
     byId("save").addEventListener("click", () => this.send({ type: "save" }));
     byId("link").addEventListener("click", () => this.copyLink());
     byId("color").addEventListener("change", () => this.chooseUnit(Number(byId("color").value)));
-    byId("own").addEventListener("change", () => this.takeOwnText(byId("own").value));
+    const own = byId("own");
+    own.addEventListener("beforeinput", (event) => this.takeLongInput(event));
+    own.addEventListener("change", () => {
+      if (own.value !== this.shown) this.takeOwnText(own.value);
+    });
     byId("file").addEventListener("change", () => this.openFile());
     for (const button of document.querySelectorAll(".chips button")) {
       button.addEventListener("click", () => this.startExperiment(button.id));
@@ -94,7 +99,7 @@ class Page {
     this.controls.show({ ...DEFAULTS, temperature, ...settings });
     if (own !== undefined) {
       this.ownText = own;
-      byId("own").value = own;
+      this.showText(own);
     }
     this.showExperiment(name);
     this.running = true;
@@ -172,7 +177,7 @@ class Page {
     byId("chunk").textContent = String(T);
     byId("unit-count").textContent = String(values.hidden);
     byId("text-facts").textContent = `${text.length.toLocaleString("en")} characters, ${V} different`;
-    if (values.text !== "own") byId("own").value = this.texts[values.text].slice(0, MAX_SHOWN);
+    if (values.text !== "own") this.showText(this.texts[values.text]);
     this.explainText(text, T);
     this.setBroken(false);
     byId("run").textContent = this.running ? "Pause" : "Train";
@@ -318,12 +323,31 @@ class Page {
     this.restart();
   }
 
+  // Show the beginning of a text in the field.
+  showText(text) {
+    byId("own").value = text.slice(0, MAX_SHOWN);
+    this.shown = byId("own").value;
+  }
+
+  takeLongText(text) {
+    this.showText(text);
+    this.takeOwnText(text.slice(0, MAX_TEXT + 1));
+  }
+
+  // A long text that is pasted or dropped does not go through the field, which would block the browser for minutes.
+  takeLongInput(event) {
+    const { value, selectionStart, selectionEnd } = byId("own");
+    const isShort = !event.data || event.data.length + value.length <= MAX_SHOWN;
+    if (isShort || !event.inputType.startsWith("insertFrom")) return; // and what is typed goes through it, too
+    event.preventDefault();
+    this.takeLongText(value.slice(0, selectionStart) + event.data + value.slice(selectionEnd));
+  }
+
   async openFile() {
     const [file] = byId("file").files;
     if (!file) return;
     const start = await file.slice(0, 4 * MAX_TEXT).text(); // a character of UTF-8 has at most 4 bytes
-    byId("own").value = start.slice(0, MAX_SHOWN); // a field with a line of a million characters is too slow
-    this.takeOwnText(start.slice(0, MAX_TEXT + 1));
+    this.takeLongText(start);
     if (start.includes("\ufffd")) {
       this.say("The file is not a text in UTF-8: bytes that are no characters became \ufffd. Save it as UTF-8, and open it again.", true);
     }
