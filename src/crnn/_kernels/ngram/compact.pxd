@@ -77,6 +77,7 @@ cdef inline Cells cells_of(const Compact* t, int context) noexcept nogil:
 
 
 cdef inline Py_ssize_t header_cells(const Compact* t) noexcept nogil:
+    """The number of cells that the totals of a context take."""
     return HEADER_BYTES // (4 if t.wide else 2)
 
 
@@ -169,7 +170,8 @@ cdef inline Entry entry_of(const Compact* t, Cells cells, int symbol) noexcept n
         found.cell = cell_of(t, cells, symbol)
         found.count = count_in(t, found.cell) if found.cell >= 0 else 0
         return found
-    found.cell, found.count = -1, 0
+    found.cell = -1
+    found.count = 0
     found.totals.sum = found.totals.ones = found.totals.twos = 0
     for i in range(cells.first, cells.first + cells.n):
         count = count_in(t, i)
@@ -177,7 +179,8 @@ cdef inline Entry entry_of(const Compact* t, Cells cells, int symbol) noexcept n
         found.totals.ones += count == 1
         found.totals.twos += count == 2
         if symbol_in(t, i) == symbol:
-            found.cell, found.count = i, count
+            found.cell = i
+            found.count = count
     return found
 
 
@@ -213,7 +216,8 @@ cdef inline double probability(const Compact* t, Cursor* c, int symbol) noexcept
                 if not found and depth < t.order - 1:
                     child = child_of(t, entry.cell)
                     if child:
-                        c.node, c.depth = child, depth + 1
+                        c.node = child
+                        c.depth = depth + 1
                         found = True
             factor *= back_off(t.discounts[depth], cells, entry.totals)
         if not node:
@@ -236,7 +240,8 @@ cdef inline Cursor after_symbol(const Compact* t, Cursor c, int symbol) noexcept
             cell = cell_of(t, cells_of(t, node), symbol)
             child = child_of(t, cell) if cell >= 0 else 0
             if child:
-                after.node, after.depth = child, depth + 1
+                after.node = child
+                after.depth = depth + 1
                 return after
         if not node:
             return after

@@ -12,18 +12,11 @@ from .compact cimport (
     after_symbol, after_symbols, bits_set, cell_of, cells_of, child_of, count_in, fill_after, fill_row, header_cells,
     probability, symbol_in,
 )
-from .levels cimport NO_COUNT, NO_SUFFIX, NO_SYMBOL, TRUNCATED, WRONG_SIZE, Bytes, put, take
+from .levels cimport NO_COUNT, NO_SUFFIX, NO_SYMBOL, TRUNCATED, WRONG_SIZE, Bytes, bytes_of, put, take
 from .reading cimport ContextReader
 from .trie cimport MAX_COUNT, MAX_ORDER, Cursor
 
 MAX_SYMBOLS = 1 << WIDE_BITS
-
-
-cdef Bytes run_of(const unsigned char[::1] array) noexcept:
-    cdef Bytes run
-    run.at = <unsigned char*>&array[0] if array.shape[0] else NULL
-    run.end = run.at + array.shape[0]
-    return run
 
 
 cdef inline void emit(Bytes* runs, Py_ssize_t* lengths, int which, unsigned int number) noexcept nogil:
@@ -75,16 +68,18 @@ cdef class CompactCounts(ContextReader):
         if boundary is not None and not 0 <= boundary < symbols:
             raise ValueError(f"boundary must be None or below {symbols}, not {boundary}")
         memset(t, 0, sizeof(t[0]))
-        t.order, t.symbols, t.boundary = order, symbols, -1 if boundary is None else boundary
+        t.order = order
+        t.symbols = symbols
+        t.boundary = -1 if boundary is None else boundary
         t.wide = symbols > 1 << NARROW_BITS
-        run = run_of(sizes)
+        run = bytes_of(sizes)
         while run.at < run.end:
             size = take(&run)
             if size < 0 or size > symbols:
                 raise ValueError("the number of symbols after a context is invalid")
             n_contexts += size > 0
             n_cells += size + (header_cells(t) if size > FEW else 0)
-        run = run_of(counts)
+        run = bytes_of(counts)
         while run.at < run.end:
             count = take(&run)
             if count < 0:
@@ -92,13 +87,21 @@ cdef class CompactCounts(ContextReader):
             n_large += count >= (WIDE_LARGE if t.wide else NARROW_LARGE)
         if max(n_contexts, n_cells) >= MAX_COUNT:
             raise ValueError("there are too many n-grams")
-        self.context_room, self.cell_room, self.large_room = n_contexts, n_cells, n_large
+        self.context_room = n_contexts
+        self.cell_room = n_cells
+        self.large_room = n_large
         self._reserve()
-        self.size_bytes, self.step_bytes, self.count_bytes = sizes, symbol_steps, counts
-        self.sizes, self.steps, self.numbers = run_of(sizes), run_of(symbol_steps), run_of(counts)
-        self.source.source, self.source.fill = NULL, fill_after
+        self.size_bytes = sizes
+        self.step_bytes = symbol_steps
+        self.count_bytes = counts
+        self.sizes = bytes_of(sizes)
+        self.steps = bytes_of(symbol_steps)
+        self.numbers = bytes_of(counts)
+        self.source.source = NULL
+        self.source.fill = fill_after
         self.missing = "the reader has no contexts"
-        self.source.symbols, self.source.context = symbols, order - 1
+        self.source.symbols = symbols
+        self.source.context = order - 1
 
     def _reserve(self):
         """Provide the arrays."""
@@ -114,8 +117,10 @@ cdef class CompactCounts(ContextReader):
         self.words = np.zeros((words, 2), np.uint64)
         self.large_cells = np.zeros(self.large_room + 1, np.int32)
         self.large_counts = np.zeros(self.large_room + 1, np.int32)
-        t.contexts, t.words = &self.contexts[0], <Word*>&self.words[0, 0]
-        t.large_cells, t.large_counts = &self.large_cells[0], &self.large_counts[0]
+        t.contexts = &self.contexts[0]
+        t.words = <Word*>&self.words[0, 0]
+        t.large_cells = &self.large_cells[0]
+        t.large_counts = &self.large_counts[0]
         self.nbytes = (8 * (self.context_room + 1) + (4 if t.wide else 2) * (self.cell_room + 1) + 16 * words
                        + 8 * (self.large_room + 1))
 
@@ -179,7 +184,8 @@ cdef class CompactCounts(ContextReader):
                 return TRUNCATED
             fault = self.add_context(0, size)
             t.root_end = self.cell
-            self.level_first, self.level_end = 0, self.made
+            self.level_first = 0
+            self.level_end = self.made
             return fault
         for owner in range(self.level_first, self.level_end):
             cells = cells_of(t, owner)
@@ -205,7 +211,8 @@ cdef class CompactCounts(ContextReader):
                 return fault
         self.last_first = first
         self.count_bits(t.contexts[self.level_first].first, t.contexts[self.level_end].first)
-        self.level_first, self.level_end = first, self.made
+        self.level_first = first
+        self.level_end = self.made
         return 0
 
     cdef int suffix_for(self, int owner, int symbol) noexcept nogil:
@@ -242,7 +249,8 @@ cdef class CompactCounts(ContextReader):
             shorter = cells_of(t, suffix)
         totals.ones = totals.twos = 0
         for i in range(size):
-            step, count = take(&self.steps), take(&self.numbers)
+            step = take(&self.steps)
+            count = take(&self.numbers)
             if step < 0 or count < 0:
                 return TRUNCATED
             symbol += step + 1
@@ -254,7 +262,8 @@ cdef class CompactCounts(ContextReader):
             if self.level and cell_of(t, shorter, <int>symbol) < 0:
                 return NO_SUFFIX
             if count >= large:
-                t.large_cells[t.large], t.large_counts[t.large] = <int>(first + i), <int>count
+                t.large_cells[t.large] = <int>(first + i)
+                t.large_counts[t.large] = <int>count
                 t.large += 1
             if t.wide:
                 t.wide_cells[first + i] = <uint32_t>(symbol | min(count, large) << WIDE_BITS)
@@ -269,7 +278,8 @@ cdef class CompactCounts(ContextReader):
             memcpy(&t.wide_cells[self.cell], &totals, HEADER_BYTES)
         elif size > FEW:
             memcpy(&t.narrow_cells[self.cell], &totals, HEADER_BYTES)
-        t.contexts[self.made].suffix, t.contexts[self.made].first = suffix, <int>self.cell
+        t.contexts[self.made].suffix = suffix
+        t.contexts[self.made].first = <int>self.cell
         self.cell = first + size
         self.made += 1
         t.contexts[self.made].first = <int>self.cell
@@ -288,7 +298,9 @@ cdef class CompactCounts(ContextReader):
             self.write(NULL, lengths)
         arrays = [np.empty(lengths[i], np.uint8) for i in range(3)]
         sizes, steps, counts = arrays
-        runs[0], runs[1], runs[2] = run_of(sizes), run_of(steps), run_of(counts)
+        runs[0] = bytes_of(sizes)
+        runs[1] = bytes_of(steps)
+        runs[2] = bytes_of(counts)
         with nogil:
             self.write(runs, lengths)
         return tuple(arrays)
@@ -314,15 +326,19 @@ cdef class CompactCounts(ContextReader):
                 emit(runs, lengths, 0, <unsigned int>cells_of(t, t.start).n)
 
     cdef Cursor context_after(self, const int* symbols, Py_ssize_t n) noexcept nogil:
+        """The longest context at the end of n symbols; negative symbols stand for what comes before a text."""
         return after_symbols(&self.t, symbols, n)
 
     cdef void score(self, Cursor* c, const int* ids, Py_ssize_t n, Py_ssize_t stride, double* out) noexcept nogil:
+        """out[i * stride] = log P(ids[i * stride]); the context becomes the one after the symbols."""
         cdef Py_ssize_t i
         for i in range(n):
             out[i * stride] = log(probability(&self.t, c, ids[i * stride]))
 
     cdef void fill(self, Cursor c, double* row) noexcept nogil:
+        """row[w] = log p(w | context) for all symbols w."""
         fill_row(&self.t, c, row)
 
     cdef Cursor next_context(self, Cursor c, int symbol) noexcept nogil:
+        """The longest context after another symbol."""
         return after_symbol(&self.t, c, symbol)

@@ -58,26 +58,41 @@ cdef class FrozenContexts(ContextReader):
             good &= symbols[i] == i
         if not good:
             raise ValueError("the arrays are no contexts of n-grams")
-        self.suffixes, self.scales, self.firsts, self.symbols = suffixes, scales, firsts, symbols
-        self.nexts, self.p = nexts, p
-        self.a.symbols, self.a.context = firsts[1], context
-        self.a.suffixes, self.a.firsts, self.a.entry_symbols = &suffixes[0], &firsts[0], &symbols[0]
-        self.a.nexts, self.a.scales, self.a.p = &nexts[0], &scales[0], &p[0]
-        self.source.source, self.source.fill = &self.a, fill_after
-        self.source.symbols, self.source.context = self.a.symbols, self.a.context
+        self.suffixes = suffixes
+        self.scales = scales
+        self.firsts = firsts
+        self.symbols = symbols
+        self.nexts = nexts
+        self.p = p
+        self.a.symbols = firsts[1]
+        self.a.context = context
+        self.a.suffixes = &suffixes[0]
+        self.a.firsts = &firsts[0]
+        self.a.entry_symbols = &symbols[0]
+        self.a.nexts = &nexts[0]
+        self.a.scales = &scales[0]
+        self.a.p = &p[0]
+        self.source.source = &self.a
+        self.source.fill = fill_after
+        self.source.symbols = self.a.symbols
+        self.source.context = self.a.context
 
     cdef Cursor context_after(self, const int* symbols, Py_ssize_t n) noexcept nogil:
+        """The longest context at the end of n symbols; negative symbols stand for what comes before a text."""
         return at_context(context_after(&self.a, symbols, n))
 
     cdef void score(self, Cursor* c, const int* ids, Py_ssize_t n, Py_ssize_t stride, double* out) noexcept nogil:
+        """out[i * stride] = log P(ids[i * stride]); the context becomes the one after the symbols."""
         cdef Py_ssize_t i
         for i in range(n):
             out[i * stride] = log(advance(&self.a, &c.node, ids[i * stride]))
 
     cdef void fill(self, Cursor c, double* row) noexcept nogil:
+        """row[w] = log p(w | context) for all symbols w."""
         fill_row(&self.a, c.node, row)
 
     cdef Cursor next_context(self, Cursor c, int symbol) noexcept nogil:
+        """The longest context after another symbol."""
         advance(&self.a, &c.node, symbol)
         return c
 

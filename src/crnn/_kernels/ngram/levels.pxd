@@ -27,6 +27,14 @@ cdef struct Level:  # of contexts: the nodes, or what leads to them
     int* symbols
 
 
+cdef inline Bytes bytes_of(const unsigned char[::1] array) noexcept nogil:
+    """The bytes of an array, to be read or written from the first one on."""
+    cdef Bytes found
+    found.at = <unsigned char*>&array[0] if array.shape[0] else NULL
+    found.end = found.at + array.shape[0]
+    return found
+
+
 cdef inline void put(Bytes* b, unsigned int number) noexcept nogil:
     """Append a number, seven bits per byte, lowest first; all bytes but the last have the eighth bit set."""
     while number >= 128:

@@ -1,7 +1,7 @@
 """Entry points to n-grams as bytes, and to models of a smaller order. Part of `ngrams`."""
 from .levels cimport (
-    NO_COUNT, NO_SUFFIX, NO_SYMBOL, Bytes, Level, children_of_level, depths_of_nodes, edges_of_node, pack_level,
-    unpack_level, words_of_sizes,
+    NO_COUNT, NO_SUFFIX, NO_SYMBOL, Bytes, Level, bytes_of, children_of_level, depths_of_nodes, edges_of_node,
+    pack_level, unpack_level, words_of_sizes,
 )
 from .orders cimport RawCounts, count_raw_counts, pass_on, score_orders
 
@@ -21,8 +21,10 @@ cdef class Raw:
         memcpy(&pool[0], trie.t.pool, trie.t.pool_used * sizeof(int))
         for i in range(trie.t.node_count):
             nodes[i] = trie.t.nodes[i].count
-        self.nodes, self.pool = nodes, pool
-        self.raw.nodes, self.raw.pool = &nodes[0], &pool[0]
+        self.nodes = nodes
+        self.pool = pool
+        self.raw.nodes = &nodes[0]
+        self.raw.pool = &pool[0]
 
     def pass_on(self, Trie trie not None, const int[::1] nodes not None):
         """Add the occurrences in contexts to the contexts without their first symbol; call with the longest first."""
@@ -58,6 +60,7 @@ cdef class Raw:
 
 
 cdef int _check_raw(Raw raw, Trie trie) except -1:
+    """Raise an error unless the occurrences are of this trie's n-grams."""
     check_ids(trie, NULL, 0)
     require_size("nodes", raw.nodes.shape[0], trie.t.node_count)
     require_size("pool", raw.pool.shape[0], trie.t.pool_used)
@@ -118,29 +121,20 @@ def pack(Trie trie not None, const int[::1] nodes not None, unsigned char[::1] s
         n += edges_of_node(&trie.t, nodes[i])
     if sizes.shape[0] < 5 * nodes.shape[0] or min(symbols.shape[0], counts.shape[0]) < 5 * n:
         raise ValueError("the buffers need 5 bytes per number")
-    of_sizes.at, of_symbols.at, of_counts.at = _bytes(sizes), _bytes(symbols), _bytes(counts)
+    of_sizes = bytes_of(sizes)
+    of_symbols = bytes_of(symbols)
+    of_counts = bytes_of(counts)
     with nogil:
         pack_level(&trie.t, _first(nodes), nodes.shape[0], raw.raw.nodes if raw is not None else NULL,
                    raw.raw.pool if raw is not None else NULL, &of_sizes, &of_symbols, &of_counts)
-    return (of_sizes.at - _bytes(sizes), of_symbols.at - _bytes(symbols), of_counts.at - _bytes(counts))
-
-
-cdef unsigned char* _bytes(const unsigned char[::1] b) noexcept nogil:
-    return <unsigned char*>&b[0] if b.shape[0] else NULL
-
-
-cdef Bytes _run(const unsigned char[::1] b) noexcept nogil:
-    cdef Bytes run
-    run.at = _bytes(b)
-    run.end = run.at + b.shape[0]
-    return run
+    return (of_sizes.at - bytes_of(sizes).at, of_symbols.at - bytes_of(symbols).at, of_counts.at - bytes_of(counts).at)
 
 
 def unpacked_size(const unsigned char[::1] sizes not None, int symbols) -> tuple:
     """Return the numbers of nodes and of pool entries taken by contexts of these sizes."""
     cdef int64_t nodes, words
     with nogil:
-        words = words_of_sizes(_run(sizes), symbols, &nodes)
+        words = words_of_sizes(bytes_of(sizes), symbols, &nodes)
     if words < 0:
         raise ValueError("the number of symbols after a context is invalid")
     return nodes, words
@@ -155,7 +149,7 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
     """
     cdef const unsigned char[::1] sizes, symbols, counts
     sizes, symbols, counts = packed
-    cdef Bytes of_sizes = _run(sizes), of_symbols = _run(symbols), of_counts = _run(counts)
+    cdef Bytes of_sizes = bytes_of(sizes), of_symbols = bytes_of(symbols), of_counts = bytes_of(counts)
     cdef Level level, following
     cdef int64_t nodes, used
     cdef Py_ssize_t i
@@ -174,9 +168,12 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
     words = words_of_sizes(of_sizes, trie.t.symbols, &nodes)
     if words < 0 or nodes > trie.t.node_room - trie.t.node_count or words > trie.t.pool_room - trie.t.pool_used:
         raise ValueError("the trie's arrays are too small for these sizes")
-    level.size, level.nodes, level.symbols = owners.shape[0], <int*>_first(owners), <int*>_first(owner_symbols)
+    level.size = owners.shape[0]
+    level.nodes = <int*>_first(owners)
+    level.symbols = <int*>_first(owner_symbols)
     following.size = next_owners.shape[0]
-    following.nodes, following.symbols = <int*>_first(next_owners), <int*>_first(next_symbols)
+    following.nodes = <int*>_first(next_owners)
+    following.symbols = <int*>_first(next_symbols)
     trie.level_first = <int>trie.t.node_count
     with nogil:
         used = unpack_level(&trie.t, depth, level, &of_sizes, &of_symbols, &of_counts, following)
@@ -188,8 +185,9 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
         raise ValueError("an n-gram's suffix (the n-gram without its first symbol) is missing")
     if used != next_owners.shape[0]:
         raise ValueError(f"there are not {next_owners.shape[0]} n-grams of length {depth + 1} with valid sizes")
-    trie.next_level, trie.level_end = depth + 1, <int>trie.t.node_count
-    return of_sizes.at - _bytes(sizes), of_symbols.at - _bytes(symbols), of_counts.at - _bytes(counts)
+    trie.next_level = depth + 1
+    trie.level_end = <int>trie.t.node_count
+    return of_sizes.at - bytes_of(sizes).at, of_symbols.at - bytes_of(symbols).at, of_counts.at - bytes_of(counts).at
 
 
 cdef bint _is_owner(Trie trie, int depth, int node, int symbol) noexcept nogil:

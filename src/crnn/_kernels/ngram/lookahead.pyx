@@ -33,7 +33,7 @@ cdef class Contexts:
     cdef const double[::1] scales, weights
     cdef int[::1] shorter_nexts  # of each entry: the next context after the suffix,
     cdef const double[::1] shorter_weights  # and the weight there, scaled
-    cdef double[::1] own_weights  # the difference from that weight
+    cdef double[::1] weight_gains  # what an entry's weight is above that one
     cdef double[::1] sums, inverse_totals
     cdef double[::1] totals
     cdef double above
@@ -61,19 +61,26 @@ cdef class Contexts:
             good &= i >= self.V or symbols[i] == i
         if not good:
             raise ValueError("the arrays are no contexts of n-grams")
-        self.suffixes, self.scales, self.firsts, self.symbols = suffixes, scales, firsts, symbols
-        self.nexts, self.weights, self.n = nexts, weights, N
+        self.suffixes = suffixes
+        self.scales = scales
+        self.firsts = firsts
+        self.symbols = symbols
+        self.nexts = nexts
+        self.weights = weights
+        self.n = N
         self.shorter_nexts = np.asarray(nexts)[shorter]
         self.shorter_weights = lower_weights
-        self.own_weights = np.asarray(weights) - self.shorter_weights
+        self.weight_gains = np.asarray(weights) - self.shorter_weights
         same = np.asarray(nexts) == self.shorter_nexts
         same[:self.V] = False
         self.longest = np.searchsorted(firsts, E - np.argmin(same[::-1]) - 1, side="right")
-        self.sums, self.above = np.empty(N), 1
+        self.sums = np.empty(N)
+        self.above = 1
         self.inverse_totals = np.ones(N)
         self.sweep(np.zeros(self.V, np.int32), np.ones((1, N)), np.zeros(N), False)
         self.totals = np.array(self.sums)
-        self.inverse_totals, self.above = 1 / np.asarray(self.totals), ABOVE
+        self.inverse_totals = 1 / np.asarray(self.totals)
+        self.above = ABOVE
 
     def sweep(self, const int[::1] rows not None, double[:, ::1] ahead not None, double[::1] out not None,
               bint maximum) -> float:
@@ -99,7 +106,7 @@ cdef class Contexts:
                         gain = max(gain, self.weights[e] * ahead[rows[self.symbols[e]], self.nexts[e]])
                 elif i >= self.longest:
                     for e in range(self.firsts[i], self.firsts[i + 1]):
-                        gain += self.own_weights[e] * ahead[rows[self.symbols[e]], self.nexts[e]]
+                        gain += self.weight_gains[e] * ahead[rows[self.symbols[e]], self.nexts[e]]
                 else:
                     # The symbols' own terms take the place of those after the shorter context.
                     for e in range(self.firsts[i], self.firsts[i + 1]):
@@ -130,7 +137,8 @@ cdef class Contexts:
         """The entry of a symbol in the longest suffix of a context that has one."""
         cdef Py_ssize_t first, n, i
         while context:
-            first, n = self.firsts[context], self.firsts[context + 1] - self.firsts[context]
+            first = self.firsts[context]
+            n = self.firsts[context + 1] - self.firsts[context]
             i = first_not_below(&self.symbols[first], n, symbol) if n else 0
             if i < n and self.symbols[first + i] == symbol:
                 return first + i
@@ -152,6 +160,7 @@ cdef class Contexts:
                 out[b, s] = ahead[table[states[b], class_of[s]], self.nexts[self.entry(contexts[b], s)]]
 
     cdef int check(self, const int[:, ::1] table, const int[::1] class_of, const double[:, ::1] ahead) except -1:
+        """Raise an error unless an automaton has this alphabet, and `ahead` its states and these contexts."""
         require_size("symbols", class_of.shape[0], self.V)
         require_size("states", ahead.shape[0], table.shape[0] + 2)
         require_size("contexts", ahead.shape[1], self.n)
@@ -162,6 +171,7 @@ cdef class Contexts:
         return 0
 
     cdef int check_start(self, const int[:, ::1] table, int context, int state) except -1:
+        """Raise an error unless a context is one of these, and a state is one of the automaton's."""
         if not (0 <= context < self.n and 0 <= state < table.shape[0]):
             raise ValueError(f"context {context} of {self.n}, state {state} of {table.shape[0]}")
         return 0
@@ -187,10 +197,17 @@ cdef class Contexts:
         require_size("lengths", lengths.shape[0], B)
         with nogil:
             for b in range(B):
-                c, q, t, lengths[b] = context, state, 0, -1
+                c = context
+                q = state
+                t = 0
+                lengths[b] = -1
                 while steps[q] <= n - t:
                     u = next_uniform(&random[b, 0], plus) * ahead[q, c] * self.totals[c]
-                    now, node, cumulated, factor, chosen = now + 1, c, 0, 1, -1
+                    now = now + 1
+                    node = c
+                    cumulated = 0
+                    factor = 1
+                    chosen = -1
                     while chosen < 0:
                         for e in range(self.firsts[node], self.firsts[node + 1]):
                             symbol = self.symbols[e]
@@ -207,7 +224,8 @@ cdef class Contexts:
                     if chosen < 0:
                         break
                     symbol = self.symbols[chosen]
-                    c, q = self.nexts[chosen], table[q, class_of[symbol]]
+                    c = self.nexts[chosen]
+                    q = table[q, class_of[symbol]]
                     if symbol != end:
                         if t == n:
                             break

@@ -49,6 +49,7 @@ cdef class ContextReader:
 
 
 cdef void release_reader(object capsule) noexcept:
+    """Give up the reader that a capsule has kept alive."""
     cdef PyObject* reader = <PyObject*>PyCapsule_GetContext(capsule)
     if reader != NULL:
         Py_DECREF(<object>reader)

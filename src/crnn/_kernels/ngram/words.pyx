@@ -165,9 +165,12 @@ cdef class SymbolKinds:
             good = good and letters[w] <= 1 and letters[folds[w]] == letters[w]
         if not good or (boundary is not None and not 0 <= boundary < V):
             raise ValueError("the symbols have no cases: a fold is not a symbol of its kind that stands for itself")
-        self.letters, self.folds = letters, folds
-        self.s.count, self.s.boundary = <int>V, -1 if boundary is None else boundary
-        self.s.letters, self.s.folds = &letters[0], &folds[0]
+        self.letters = letters
+        self.folds = folds
+        self.s.count = <int>V
+        self.s.boundary = -1 if boundary is None else boundary
+        self.s.letters = &letters[0]
+        self.s.folds = &folds[0]
 
 
 cdef int _check(const Symbols* s, const int* ids, Py_ssize_t n, int least=0) except -1:
@@ -259,7 +262,8 @@ cdef class WordTables:
             self.t.levels[level].keys = &keys[start] if lengths[level] else NULL
             self.t.levels[level].firsts = &firsts[start]
             self.t.levels[level].escapes = &escapes[start] if lengths[level] else NULL
-            self.t.levels[level].starts, self.t.levels[level].bits = &starts[0], 32 - bits
+            self.t.levels[level].starts = &starts[0]
+            self.t.levels[level].bits = 32 - bits
             self.t.levels[level].size = lengths[level]
             start += lengths[level]
         if not good:
@@ -268,11 +272,19 @@ cdef class WordTables:
         for w in range(V):
             if symbols.s.folds[w] != w:
                 alone[w] = alone[symbols.s.folds[w]] = 0
-        self.symbols, self.keys, self.firsts, self.escapes = symbols, keys, firsts, escapes
-        self.entries, self.shares, self.base, self.alone = entries, shares, base, alone
+        self.symbols = symbols
+        self.keys = keys
+        self.firsts = firsts
+        self.escapes = escapes
+        self.entries = entries
+        self.shares = shares
+        self.base = base
+        self.alone = alone
         self.t.of = symbols.s
         self.t.entries = &entries[0] if E else NULL
-        self.t.shares, self.t.base, self.t.alone = &shares[0], &base[0], &alone[0]
+        self.t.shares = &shares[0]
+        self.t.base = &base[0]
+        self.t.alone = &alone[0]
 
 
 def spread_rows(WordTables tables not None, const int[:, ::1] x not None, const int[:, ::1] before not None,
@@ -312,6 +324,7 @@ def spread_rows(WordTables tables not None, const int[:, ::1] x not None, const 
 
 
 cdef const RowSource* _source_of(capsule) except NULL:
+    """The row source in a capsule."""
     return <const RowSource*>PyCapsule_GetPointer(capsule, "crnn._kernels.RowSource")
 
 
@@ -324,6 +337,7 @@ cdef object _capsule(RowSource* source, object owner):
 
 
 cdef void _release(object capsule) noexcept:
+    """Give up the owner that a capsule has kept alive."""
     cdef PyObject* owner = <PyObject*>PyCapsule_GetContext(capsule)
     if owner != NULL:
         Py_DECREF(<object>owner)
@@ -341,19 +355,23 @@ cdef class WordRows:
     cdef double[::1] room
 
     def __cinit__(self, WordTables tables not None, other):
-        self.tables, self.capsule, self.other = tables, other, _source_of(other)
+        self.tables = tables
+        self.capsule = other
+        self.other = _source_of(other)
         require_size("symbols of the other model", self.other.symbols, tables.t.of.count)
         self.room = np.empty(2 * tables.t.of.count)
 
     def row_source(self):
         """Return a capsule with a function that fills rows of logits, see `row_source.pxd`; it keeps this alive."""
-        self.source.source, self.source.fill = <const void*>self, _fill_words
+        self.source.source = <const void*>self
+        self.source.fill = _fill_words
         self.source.symbols = self.tables.t.of.count
         self.source.context = max(self.other.context, <Py_ssize_t>LONGEST)
         return _capsule(&self.source, self)
 
 
 cdef void _fill_words(const void* source, const int* symbols, Py_ssize_t n, double* row) noexcept nogil:
+    """row[w] = log p(w | the last n symbols) by `WordRows`, see `row_source.pxd`."""
     cdef const RowSource* other = (<WordRows>source).other
     cdef Py_ssize_t used = min(n, other.context)
     cdef uint32_t keys[MAX_LEVELS]
@@ -402,16 +420,22 @@ cdef class WeightedRows:
             if contexts[k] < self.parts[k].context:
                 raise ValueError(f"contexts[{k}] is {contexts[k]}, but must be at least {self.parts[k].context}")
             self.source.context = max(self.source.context, contexts[k])
-        self.capsules, self.contexts, self.weights, self.letters = list(sources), contexts, weights, letters
-        self.source.symbols, self.room = V, np.empty(V)
+        self.capsules = list(sources)
+        self.contexts = contexts
+        self.weights = weights
+        self.letters = letters
+        self.source.symbols = V
+        self.room = np.empty(V)
 
     def row_source(self):
         """Return a capsule with a function that fills rows of logits, see `row_source.pxd`; it keeps this alive."""
-        self.source.source, self.source.fill = <const void*>self, _fill_weighted
+        self.source.source = <const void*>self
+        self.source.fill = _fill_weighted
         return _capsule(&self.source, self)
 
 
 cdef void _fill_weighted(const void* source, const int* symbols, Py_ssize_t n, double* row) noexcept nogil:
+    """row[w] = the weighted sum of the rows of `WeightedRows`, see `row_source.pxd`."""
     cdef Py_ssize_t V = (<WeightedRows>source).source.symbols, letters = 0, k, w, used
     cdef Py_ssize_t classes = (<WeightedRows>source).weights.shape[0]
     cdef const RowSource* part
@@ -429,7 +453,8 @@ cdef void _fill_weighted(const void* source, const int* symbols, Py_ssize_t n, d
         weight = (<WeightedRows>source).weights[letters, k]
         if weight == 0:  # 0 times -inf would be NaN
             continue
-        part, used = (<WeightedRows>source).parts[k], min(n, (<WeightedRows>source).contexts[k])
+        part = (<WeightedRows>source).parts[k]
+        used = min(n, (<WeightedRows>source).contexts[k])
         part.fill(part.source, symbols + n - used, used, room)
         for w in range(V):
             row[w] += weight * room[w]
