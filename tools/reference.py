@@ -73,8 +73,13 @@ EXIT_CODES = """## Exit codes
 | 0 | The command did what it was asked to. `crnn detect` ends with 0 whether it finds anomalies or not. |
 | 1 | An error, described by one line on standard error; without it, if the output's reader stops, as `head` does. |
 | 2 | Wrong usage: an unknown command or option, or a value that the option does not take. |
-| 130 | Ctrl-C. `crnn train` and `crnn demo` save the model first. |
-| 143, 129 | `crnn train` was ended by SIGTERM or SIGHUP, and has saved the model. |
+| 130 | Ctrl-C. |
+| 143, 129 | SIGTERM or SIGHUP ended `crnn train` or `crnn demo`. |
+
+When a signal ends `crnn train`, the network or mixture after the last complete step is saved in MODEL if no such file
+exists. Otherwise MODEL is unchanged, and the network is in MODEL.checkpoint, from which `--resume` continues. With
+`--checkpoint-seconds none`, there is no checkpoint, and MODEL is replaced. Nothing is saved before the first step, nor by
+`--model ngram` and `--model detector`. `crnn demo` replaces its file.
 """
 
 

@@ -106,8 +106,10 @@ class Estimator:
         contains its models' files. The file of an `AnomalyDetector` is its model's file, with the threshold in the
         header: it loads as the model alone, too, such as by `CharRNN.load`.
 
-        The file of a `CharNGram` with an order above 10 contains the training text, and so does the file of a `Mixture`
-        with such counts; ``crnn info`` tells.
+        The file of a `CharNGram` with an order above 10 contains the training text, unless it was fitted with labels
+        or weights, and so does the file of a `Mixture` with such counts; ``crnn info`` tells. The counts of
+        `AnomalyDetector.fit` do not contain it, whatever their order, but `keep_texts` keeps some of the texts, and
+        `calibrate` the text of its counts.
 
         Parameters
         ----------
