@@ -78,8 +78,8 @@ EXIT_CODES = """## Exit codes
 
 When a signal ends `crnn train`, the network or mixture after the last complete step is saved in MODEL if no such file
 exists. Otherwise MODEL is unchanged, and the network is in MODEL.checkpoint, from which `--resume` continues. With
-`--checkpoint-seconds none`, there is no checkpoint, and MODEL is replaced. Nothing is saved before the first step, nor by
-`--model ngram` and `--model detector`. `crnn demo` replaces its file.
+`--checkpoint-seconds none`, there is no checkpoint, and MODEL is replaced. Nothing is saved before the first step, nor
+by `--model ngram` and `--model detector`. `crnn demo` replaces its file.
 """
 
 
