@@ -42,3 +42,24 @@ def test_recall_at_a_rate():
 def test_a_missing_folder_has_a_remedy(tmp_path):
     with pytest.raises(FileNotFoundError, match="git clone"):
         real_logs.read_log(tmp_path, "BGL")
+
+
+def test_recall_of_the_lowest_shares_ties():
+    scores = np.array([1.0, 2, 2, 2, 3])
+    is_odd = np.array([True, True, False, False, True])
+    assert real_logs.recall_of_lowest(scores, is_odd, 1) == pytest.approx(1 / 3)
+    assert real_logs.recall_of_lowest(scores, is_odd, 2) == pytest.approx((1 + 1 / 3) / 3)
+    assert real_logs.recall_of_lowest(scores, is_odd, 5) == 1.0
+
+
+def test_rare_events_are_anomalies_where_there_are_no_labels():
+    log = real_logs.Log(["a"] * 21 + ["b"], ["E1"] * 21 + ["E2"], None)
+    assert real_logs.rare_events(log).tolist() == [False] * 21 + [True]
+
+
+def test_one_anomaly_is_found_in_place_and_thirty_are_not():
+    usual = [f"job {word} done in 0 ms" for word in ("alpha", "beta", "gamma", "delta") for _ in range(200)]
+    alone = real_logs.in_place([*usual, "disk failure on node 0"])
+    many = real_logs.in_place([*usual, *["disk failure on node 0"] * 30])
+    assert alone.argmin() == 800
+    assert many[800] > alone[800] + 5
