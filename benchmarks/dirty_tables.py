@@ -8,17 +8,25 @@ damage.
 
 Each row flags as many cells as are damaged, so precision and recall are the same: 75 in each column for the peers,
 which have no score that can be compared between columns, and 600 in the table for `dirty_cells`. In the second table,
-the errors are in some columns only (0 to 75), which the peers are told.
+the errors are in some columns only (0 to 75), which the peers are told. The third has the share of errors that
+`dirty_cells` finds in each column of the first.
+
+`--raha FOLDER` judges real tables with known errors instead: hospital, beers and rayyan from the folder `datasets` of
+https://github.com/BigDaMa/raha, each as dirty.csv and clean.csv. An error is a cell that differs between the two. All
+ways but the rules flag as many cells as there are errors in the whole table. Missing values are no cells that
+`dirty_cells` judges, but count as errors where the clean table has a value.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import random
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +44,8 @@ TEST_DATA = ("Test", "asdf", "xxx", "TBD", "unknown", "-", "123", "tset tset")
 CODES = ("id", "amount", "phone", "birth")
 UNEVEN = (0, 0, 5, 20, 40, 60, 75, 75)
 N_ERRORS = 75
+FIRST = 50  # cells that a person looks at
+RAHA = "https://github.com/BigDaMa/raha"
 
 Scores = NDArray[np.float64]
 Values = list[str | None]
@@ -240,15 +250,174 @@ def rows(n: int, seeds: list[int], make: Callable[[int, str, int], DirtyTable]) 
         yield f"| {name} | {shown} | {1e6 * seconds / n_cells:.0f} |"
 
 
+def column_rows(n: int, seeds: list[int]) -> Iterator[str]:
+    """Yield for each column which share of its errors `dirty_cells` finds, and how many different values it has."""
+    names = list(customers(1, LOCALES[0], 0))
+    yield "| share found (different values) | " + " | ".join(names) + " |"
+    yield "|---" * (len(names) + 1) + "|"
+    for locale in LOCALES:
+        found = Counter[str]()
+        n_damaged = Counter[str]()
+        n_different = Counter[str]()
+        for seed in seeds:
+            table = even_table(n, locale, seed)
+            share = (table.n_damaged - 0.5) / table.n_cells
+            for cell in dirty_cells(table.columns, share, random_state=0):
+                found[cell.column] += cell.row in table.damaged[cell.column]
+            for name, values in table.columns.items():
+                n_damaged[name] += len(table.damaged[name])
+                n_different[name] += len(set(values))
+        cells = [f"{found[name] / n_damaged[name]:.2f} ({n_different[name] // len(seeds):,})" for name in names]
+        yield f"| {locale} | " + " | ".join(cells) + " |"
+
+
+# ---------------------------------------------------------------------- real tables
+
+# What a right value looks like, for a person who has looked at the columns for some minutes.
+RULES: dict[str, dict[str, str]] = {
+    "hospital": {
+        "provider_number": r"\d{5}",
+        "state": "al|ak",
+        "zip": r"\d{5}",
+        "phone": r"\d{10}",
+        "type": "(acute care|critical access|childrens) hospitals",
+        "owner": "(government - (federal|state|local|hospital district or authority)|proprietary"
+        "|voluntary non-profit - (private|other|church))",
+        "emergency_service": "yes|no",
+        "condition": "surgical infection prevention|heart (attack|failure)|pneumonia|children s asthma care",
+        "measure_code": "(ami|hf|pn|scip|cac)-[a-wyz0-9-]+",
+        "score": r"\d{1,3}%|empty",
+        "sample": r"\d+ patients|empty",
+        "state_average": "(al|ak)_(ami|hf|pn|scip|cac)-[a-wyz0-9-]+",
+    },
+    "beers": {
+        "ounces": r"\d+(\.\d+)?",
+        "abv": r"(0\.\d+)?",
+        "ibu": r"\d*",
+        "city": r".*(?<! [A-Z]{2})",
+        "state": "[A-Z]{2}",
+    },
+    "rayyan": {
+        "article_title": "[ -~]*",
+        "journal_title": "[ -~]*",
+        "journal_issn": r"(\d{4}-\d{3}[\dX].*)?",
+        "article_jvolumn": ".+",
+        "article_jissue": ".+",
+        "article_pagination": r"[^A-Z]*|[A-Z]?\d+-?[A-Z]?\d*",
+        "author_list": "[ -~]*",
+    },
+}
+
+
+class RealTable(NamedTuple):
+    """A table, and the cells in which the clean one differs."""
+
+    columns: dict[str, Values]  # None for missing values
+    errors: set[tuple[str, int]]
+
+    @property
+    def n_judged(self) -> int:
+        """The number of cells that have a value."""
+        return sum(value is not None for values in self.columns.values() for value in values)
+
+
+def read_raha(folder: Path) -> RealTable:
+    """Read the files dirty.csv and clean.csv; white space at the ends of a value does not count."""
+    tables = []
+    for name in ("dirty.csv", "clean.csv"):
+        with open(folder / name, encoding="utf-8", newline="") as file:
+            tables.append([[value.strip() for value in row] for row in csv.reader(file)])
+    dirty, clean = tables
+    columns: dict[str, Values] = {name: [row[i] or None for row in dirty[1:]] for i, name in enumerate(dirty[0])}
+    errors = {
+        (name, row)
+        for i, name in enumerate(dirty[0])
+        for row, (old, new) in enumerate(zip(dirty[1:], clean[1:], strict=True))
+        if old[i] != new[i]
+    }
+    return RealTable(columns, errors)
+
+
+def lowest_cells(table: RealTable, score: Callable[[list[str]], Scores], n: int) -> set[tuple[str, int]]:
+    """Return the cells with the lowest shares of their columns; a column of different values is left out."""
+    places = list[tuple[float, str, int]]()
+    for name, values in table.columns.items():
+        rows = [row for row, value in enumerate(values) if value is not None]
+        texts = [values[row] or "" for row in rows]
+        if len(set(texts)) > len(texts) / 2:
+            continue
+        places += zip((score(texts) / len(texts)).tolist(), [name] * len(rows), rows, strict=True)
+    return {(name, row) for _, name, row in sorted(places)[:n]}
+
+
+def by_rules(table: RealTable, rules: dict[str, str]) -> set[tuple[str, int]]:
+    """Return the cells that break a rule."""
+    return {
+        (name, row)
+        for name, rule in rules.items()
+        for row, value in enumerate(table.columns[name])
+        if re.fullmatch(rule, value or "") is None
+    }
+
+
+def strangest_cells(table: RealTable, n: int) -> set[tuple[str, int]]:
+    """Return the cells that `dirty_cells` finds."""
+    found = dirty_cells(table.columns, (n - 0.5) / table.n_judged, random_state=0)
+    return {(cell.column, cell.row) for cell in found}
+
+
+def raha_rows(folder: Path) -> Iterator[str]:
+    """Yield precision and recall of each way on each table, and the precision of the strangest cells."""
+    tables = {name: read_raha(folder / name) for name in RULES}
+    yield f"| precision, recall; precision of the first {FIRST} | " + " | ".join(tables) + " |"
+    yield "|---" * (len(tables) + 1) + "|"
+    ways: dict[str, Callable[[RealTable, int], set[tuple[str, int]]]] = {
+        "**dirty_cells**": strangest_cells,
+        "rarest collapsed shapes": lambda table, n: lowest_cells(table, by_shapes, n),
+        "rarest values": lambda table, n: lowest_cells(table, by_values, n),
+    }
+    for way, find in ways.items():
+        cells = []
+        for table in tables.values():
+            first = find(table, FIRST)
+            of_first = len(first & table.errors) / len(first)
+            cells.append(f"{quality(find(table, len(table.errors)), table)}; {of_first:.2f}")
+        yield f"| {way} | " + " | ".join(cells) + " |"
+    by_hand = [quality(by_rules(table, RULES[name]), table) for name, table in tables.items()]
+    yield "| rules by hand | " + " | ".join(by_hand) + " |"
+    yield ""
+    for name, table in tables.items():
+        n_missing = sum(table.columns[column][row] is None for column, row in table.errors)
+        yield f"{name}: {table.n_judged:,} values, {len(table.errors):,} errors, {n_missing:,} of them missing values"
+
+
+def quality(found: set[tuple[str, int]], table: RealTable) -> str:
+    """Return precision and recall."""
+    n_right = len(found & table.errors)
+    return f"{n_right / max(len(found), 1):.2f}, {n_right / len(table.errors):.2f}"
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=15_000, help="of each table")
     parser.add_argument("--seeds", type=int, default=3, help="the number of tables of each locale")
+    parser.add_argument("--raha", type=Path, metavar="FOLDER", help="judge the tables in this folder")
     options = parser.parse_args()
+    if options.raha and not all((options.raha / name / "dirty.csv").exists() for name in RULES):
+        parser.error(f"{options.raha} lacks {', '.join(RULES)}. They are in the folder datasets of {RAHA}.")
     print("\n".join(machine()), flush=True)
+    if options.raha:
+        print_tables([raha_rows(options.raha)])
+        return
     seeds = [*range(100, 100 + options.seeds)]
-    print_tables([rows(options.rows, seeds, even_table), rows(options.rows, seeds, uneven_table)])
+    print_tables(
+        [
+            rows(options.rows, seeds, even_table),
+            rows(options.rows, seeds, uneven_table),
+            column_rows(options.rows, seeds),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -24,3 +24,28 @@ def test_damage_is_seen():
         new = dirty_tables.damage("12-34", "Bath", rng)
         assert dirty_tables.is_visible("name", "12-34", new) == (new != "12-34")
     assert not dirty_tables.is_visible("id", "12-34", "12-43")
+
+
+def write_table(folder, dirty, clean):
+    folder.mkdir()
+    for name, rows in (("dirty.csv", dirty), ("clean.csv", clean)):
+        (folder / name).write_text("city,code\n" + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+
+
+def test_errors_of_a_real_table_are_the_cells_that_differ(tmp_path):
+    clean = ["Bath,12", "Bath,13", "Hull,14", "Hull,15"] * 20
+    dirty = ["Bxth,12", "Bath ,", *clean[2:]]
+    write_table(tmp_path / "t", dirty, clean)
+    table = dirty_tables.read_raha(tmp_path / "t")
+    assert table.errors == {("city", 0), ("code", 1)}
+    assert table.n_judged == 159
+    assert dirty_tables.strangest_cells(table, 1) == {("city", 0)}
+    assert dirty_tables.lowest_cells(table, dirty_tables.by_values, 1) == {("city", 0)}
+    assert dirty_tables.by_rules(table, {"code": r"\d\d", "city": "Bath|Hull"}) == table.errors
+
+
+def test_a_folder_without_the_tables_has_a_remedy(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["dirty_tables", "--raha", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        dirty_tables.main()
+    assert dirty_tables.RAHA in capsys.readouterr().err
