@@ -68,6 +68,12 @@ def test_frames_give_frames():
     assert [DirtyCell(*row) for row in of_polars.rows()] == expected
 
 
+def test_an_arrow_table_gives_the_same_list_as_its_columns():
+    pa = pytest.importorskip("pyarrow")
+    columns = table()
+    assert flagged(pa.table(columns)) == flagged(columns)
+
+
 def test_a_file_is_read(tmp_path):
     columns = table()
     path = Path(tmp_path, "a.csv")

@@ -96,9 +96,9 @@ def dirty_cells(frame: Any, contamination: float = 0.001, *, columns: Any = None
 
     Parameters
     ----------
-    frame : DataFrame of pandas or Polars, dict of columns, or os.PathLike
-        A table, or the path of a CSV file whose first line has the names, optionally gzip-compressed. The separator is
-        a comma, semicolon, tab or bar.
+    frame : DataFrame of pandas or Polars, Arrow table, dict of columns, or os.PathLike
+        A table (the columns of an Arrow table are copied), or the path of a CSV file whose first line has the names,
+        optionally gzip-compressed. The separator is a comma, semicolon, tab or bar.
     contamination : float, default=0.001
         The fraction of the judged cells to return, rounded up; above 0 and at most 0.5.
     columns : list of str or None, default=None

@@ -32,6 +32,17 @@ def test_pandas_and_polars():
         read_table(frame[["city", "city"]])
 
 
+def test_arrow_tables():
+    pa = pytest.importorskip("pyarrow")
+    names = pa.chunked_array([["Bath", None], ["Leeds"]]).dictionary_encode()
+    data = pa.table({"city": names, "n": [1, 2, 3]})
+    assert columns_of(data) == {"city": ["Bath", None, "Leeds"]}
+    assert columns_of(data.to_batches()[0], columns=["n"]) == {"n": ["1", "2"]}
+    assert list(read_table(data).rows) == [0, 1, 2]
+    with pytest.raises(InvalidInputError, match="two columns named 'city'"):
+        read_table(pa.Table.from_arrays([names, names], names=["city", "city"]))
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_csv_files(tmp_path, separator):
     path = Path(tmp_path, "a.csv")

@@ -1,4 +1,4 @@
-"""The columns of texts of a table: a pandas or Polars DataFrame, a dict of columns, or a CSV file."""
+"""The columns of texts of a table: a pandas or Polars DataFrame, an Arrow table, a dict of columns, or a CSV file."""
 
 from __future__ import annotations
 
@@ -79,14 +79,17 @@ def _all_columns(frame: Any) -> _AllColumns:
         return _AllColumns(of_mapping, range(len(next(iter(of_mapping.values()), []))))
     if not (hasattr(frame, "columns") and hasattr(frame, "__getitem__") and hasattr(frame, "__len__")):
         raise InvalidInputError(
-            f"frame must be a pandas or Polars DataFrame, a dict of columns, or a pathlib.Path to a CSV file, not "
-            f"{short_repr(frame)}",
+            f"frame must be a pandas or Polars DataFrame, an Arrow table, a dict of columns, or a pathlib.Path to a "
+            f"CSV file, not {short_repr(frame)}",
             argument="frame",
         )
-    names = [*frame.columns]
+    arrow = hasattr(frame, "column_names")  # the columns of an Arrow table are arrays, not names
+    names = [*frame.column_names] if arrow else [*frame.columns]
     if len(set(map(str, names))) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i] or str(name) in map(str, names[:i]))
         raise InvalidInputError(f"frame has two columns named {twice!r}. Rename one.", argument="frame")
+    if arrow:
+        return _AllColumns({str(name): list(python_values(frame[name])) for name in names}, range(len(frame)))
     rows = frame.index.tolist() if hasattr(frame, "index") else range(len(frame))
     return _AllColumns({str(name): frame[name].to_list() for name in names}, rows)
 
