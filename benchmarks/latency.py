@@ -1,9 +1,9 @@
-"""How long does a short call take? `python -m benchmarks.latency [--rounds 20] [--calls 20] [--quantile 0.5]`.
+"""How long does a short call take? `python -m benchmarks.latency [--length 15] [--rounds 20] [--calls 20]`.
 
 Microseconds of single calls of an LSTM on one thread, next to what the arithmetic of their symbols takes in a long text
 (exact scoring), and to PyTorch's eager module with the same weights. All of them take turns in this process, a few
 calls at a time; each figure is the median of all its calls. What they compute must agree. On a busy
-machine, `--quantile 0.1` shows the times of uninterrupted calls.
+machine, `--quantile 0.1` shows the times of uninterrupted calls. `--length` is the number of characters of the string.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.machine import machine
 from crnn import CharRNN
 
 SIZES = (256, 512)  # hidden units
-LENGTH = 15  # characters of a string
+LENGTH = 15  # characters of a string, by default
 LONG = 2000  # characters of a long text
 STRING_OVERHEAD = 30  # microseconds that a call with a string may take beyond its characters,
 CHARACTER_OVERHEAD = 10  # and a call with one character
@@ -34,9 +34,9 @@ def fitted(hidden_size: int) -> tuple[CharRNN, str]:
     return CharRNN(hidden_size, cell="lstm", batch_size=4, max_steps=1, n_threads=1, random_state=0).fit(text), text
 
 
-def contenders(model: CharRNN, text: str) -> dict[str, Callable[[], Any]]:
-    """Return the calls to time, by name; PyTorch's calls only if PyTorch is installed."""
-    string, character = text[:LENGTH], text[0]
+def contenders(model: CharRNN, text: str, length: int) -> dict[str, Callable[[], Any]]:
+    """Return the calls to time, by name, with a string of this length; PyTorch's calls only if PyTorch is installed."""
+    string, character = text[:length], text[0]
     calls: dict[str, Callable[[], Any]] = {
         "long text": lambda: model.score(text),
         "string": lambda: model.score_samples([string])[0],
@@ -71,10 +71,10 @@ def microseconds(
     return {name: 1e6 * float(np.quantile(seconds, quantile)) for name, seconds in taken.items()}
 
 
-def row(hidden_size: int, n_rounds: int, n_calls: int, quantile: float = 0.5) -> str:
+def row(hidden_size: int, n_rounds: int, n_calls: int, quantile: float = 0.5, length: int = LENGTH) -> str:
     """Return the row of a size, as text of a table."""
     model, text = fitted(hidden_size)
-    calls = contenders(model, text)
+    calls = contenders(model, text, length)
     if "PyTorch" in calls:
         np.testing.assert_allclose(calls["string"](), calls["PyTorch"](), rtol=1e-5)
     assert calls["character"]() == model.score_samples([text[0]])[0]
@@ -82,7 +82,7 @@ def row(hidden_size: int, n_rounds: int, n_calls: int, quantile: float = 0.5) ->
     each = us["long text"] / LONG
     cells = [
         f"{each:.1f}",
-        f"{us['string']:.0f} (≤ {each * LENGTH + STRING_OVERHEAD:.0f})",
+        f"{us['string']:.0f} (≤ {each * length + STRING_OVERHEAD:.0f})",
         f"{us['PyTorch']:.0f}",
         f"{us['PyTorch'] / us['string']:.2f}× (≥ {FASTER.get(hidden_size, MISSING)})",
         f"{us['character']:.1f} (≤ {each + CHARACTER_OVERHEAD:.1f})",
@@ -91,23 +91,24 @@ def row(hidden_size: int, n_rounds: int, n_calls: int, quantile: float = 0.5) ->
     return f"| LSTM, H = {hidden_size} | {' | '.join(cells)} |"
 
 
-def table(sizes: Sequence[int], n_rounds: int, n_calls: int, quantile: float = 0.5) -> list[str]:
+def table(sizes: Sequence[int], n_rounds: int, n_calls: int, quantile: float = 0.5, length: int = LENGTH) -> list[str]:
     """Return the table; in brackets stands what each figure should be."""
     return [
-        f"| one thread, µs | character of a long text | `score_samples` of {LENGTH} characters | PyTorch, eager "
+        f"| one thread, µs | character of a long text | `score_samples` of {length} characters | PyTorch, eager "
         "| PyTorch / crnn | `start().feed` of one character | `sample(1)` |",
         "|---|---|---|---|---|---|---|",
-        *(row(size, n_rounds, n_calls, quantile) for size in sizes),
+        *(row(size, n_rounds, n_calls, quantile, length) for size in sizes),
     ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--length", type=int, default=LENGTH)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--calls", type=int, default=20)
     parser.add_argument("--quantile", type=float, default=0.5)
     arguments = parser.parse_args()
-    lines = table(SIZES, arguments.rounds, arguments.calls, arguments.quantile)
+    lines = table(SIZES, arguments.rounds, arguments.calls, arguments.quantile, arguments.length)
     print("\n".join([*machine(), "", *lines]))
 
 

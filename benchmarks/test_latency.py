@@ -12,6 +12,13 @@ def test_there_is_a_row_for_each_size():
     assert all(line.count("|") == header.count("|") for line in rows)
 
 
+def test_the_string_has_the_requested_length():
+    model, text = latency.fitted(7)
+    calls = latency.contenders(model, text, 50)
+    assert calls["string"]() == model.score_samples([text[:50]])[0]
+    assert latency.table([5], 1, 1, length=50)[0].count("of 50 characters") == 1
+
+
 def test_the_median_is_that_of_the_calls():
     slow = latency.microseconds({"once": lambda: math.factorial(20_000), "often": lambda: None}, 3, 5)
     assert slow["once"] > 10 * slow["often"] > 0
