@@ -142,7 +142,7 @@ class AnomalyDetector(Estimator):
         What to replace in every text before it is read, as numbers that tell nothing: pairs of a regular expression and
         its replacement, and names of built-in ones, each of which replaces by ``0``: "digits" (each run of digits),
         "hex" (numbers with 0x, and from 6 hexadecimal digits with a letter and a digit among them), "uuid", "ip",
-        "time". Pairs come first. The file contains the mask. A pattern that may take exponential time is refused.
+        "time". Pairs come first. The file contains the mask. A pattern that may take forever on some text is refused.
     folds : int, default=10
         Counts score the texts of `fit` in so many parts, each with the counts of the other parts; `fit_predict` trains
         so many networks.

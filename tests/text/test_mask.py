@@ -1,5 +1,7 @@
 """Masks: what the built-in ones replace, places in the original text, and patterns that are refused."""
 
+import warnings
+
 import pytest
 
 from crnn import InvalidInputError
@@ -43,6 +45,7 @@ def test_a_replacement_is_taken_literally():
     ([("(", "x")], "invalid pattern"), ([("a*", "x")], "matches an empty text"), ([("a" * 1001, "")], "at most 1,000"),
     ([("(a+)+b", "x")], "may take forever"), ([("(?:a|a)+b", "x")], "may take forever"),
     ([(r"(a)\1", "x")], "may take forever"), ([("(?:a?){30}b+(?:[a-z]{2,})*c", "x")], "may take forever"),
+    ([("(?x)(a+) +b", "x")], "may take forever"), ([("a+a+a+b", "x")], "several match the same characters"),
 ])  # fmt: skip
 def test_wrong_masks_are_refused(rules, message):
     with pytest.raises(InvalidInputError, match=message):
@@ -61,3 +64,9 @@ def test_the_built_in_masks_take_linear_time(name):
     """A long text that nearly matches in many places would take hours otherwise."""
     for text in ("0123456789-" * 9000, "0a" * 50_000 + "!", "00:00:" * 9000, "f" * 99_999 + "g", "2015-10-18 " * 9000):
         assert len(mask_of((name,)).text(text)) <= len(text)
+
+
+def test_a_set_that_may_change_its_meaning_is_accepted_silently():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert mask_of(checked_mask("mask", [("[[]a", "0")])).text("[a]") == "0]"

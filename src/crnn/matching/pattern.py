@@ -2,8 +2,8 @@
 
 The syntax tree comes from `re`'s own parser, and `re` itself decides which symbols a single character of the pattern
 matches, so classes, flags and Unicode are as in `re.fullmatch`. The modules `re._parser`, `re._compiler` and
-`re._constants` are private to Python: only this module and `crnn.export.js_pattern` use them, and their tests run on
-every supported Python.
+`re._constants` are private to Python: only this module, `crnn.text.slow_patterns` and `crnn.export.js_pattern` use
+them, and their tests run on every supported Python.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from ..errors import InvalidInputError, short_repr
 from .documents import python_values
 from .lines import Lines
+from .slow_patterns import may_take_forever
 
 # The built-in masks, the most specific first, as they are applied. C files find their matches by functions.
 BUILT_IN = {
@@ -135,39 +137,19 @@ def _checked_rule(name: str, rule: Any) -> Rule:
         )
     pattern, replacement = rule
     try:
-        compiled = re.compile(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of a set such as [[]: the meaning today counts
+            compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise InvalidInputError(f"{name} has the invalid pattern {short_repr(pattern)}: {error}") from None
     if compiled.match("") is not None:
         raise InvalidInputError(
             f"{name} has the pattern {short_repr(pattern)}, which matches an empty text. Use + for *."
         )
-    if _may_explode(pattern):
+    if may_take_forever(pattern):
         raise InvalidInputError(
             f"{name} has the pattern {short_repr(pattern)}, which may take forever on some texts: a repetition "
-            "contains another one, or refers back to a group. Repeat only single characters or fixed parts."
+            "contains another one, several match the same characters, or it refers back to a group. Repeat only single "
+            "characters or fixed parts, and separate repetitions by characters that they do not match."
         )
     return pattern, replacement
-
-
-def _may_explode(pattern: str) -> bool:
-    """Return whether matching may need exponential time: a repeated group with a repetition or a choice in it, or a
-    reference to a group.
-    """
-    # Sets of characters first become a letter, and then escaped characters, so that the rest has only operators.
-    if re.search(r"\\\\|\\[1-9]|\(\?P=|\(\?\(", pattern.replace("\\\\", "")):
-        return True
-    plain = re.sub(r"\\.", "a", pattern, flags=re.DOTALL)
-    plain = re.sub(r"\[\^?\]?[^\]]*\]", "a", plain)
-    varies = [False]  # for the whole and for each open group
-    for i, symbol in enumerate(plain):
-        if symbol == "(":
-            varies.append(False)
-        elif symbol == ")":
-            inner = varies.pop()
-            if inner and re.match(r"[*+{]", plain[i + 1 :]):
-                return True
-            varies[-1] = varies[-1] or inner
-        elif symbol in "*+{|" or (symbol == "?" and plain[i - 1 : i] != "("):
-            varies[-1] = True
-    return False
