@@ -23,6 +23,7 @@ WRITTEN = [page for page in PAGES if page.parent.name != "reference"]  # docstri
 MATHEMATICS = ["mathematics.md"]  # pages that prove what they say
 NEEDED = {  # what a page's blocks import that tests may lack
     "export.md": ("torch", "onnx", "onnxruntime"),
+    "labels.md": ("sklearn",),
     "recipes.md": ("polars", "duckdb", "pyarrow"),
     "scale.md": ("joblib",),
     "tables.md": ("pandas",),
