@@ -13,7 +13,7 @@ import io
 import os
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -76,10 +76,10 @@ EXIT_CODES = """## Exit codes
 | 130 | Ctrl-C. |
 | 143, 129 | SIGTERM or SIGHUP ended `crnn train` or `crnn demo`. |
 
-When a signal ends `crnn train`, the network or mixture after the last complete step is saved in MODEL if no such file
-exists. Otherwise MODEL is unchanged, and the network is in MODEL.checkpoint, from which `--resume` continues. With
-`--checkpoint-seconds none`, there is no checkpoint, and MODEL is replaced. Nothing is saved before the first step, nor
-by `--model ngram` and `--model detector`. `crnn demo` replaces its file.
+When a signal ends `crnn train` of a network or mixture, the model after the last complete step is saved in
+MODEL.checkpoint, from which `--resume` continues, and also in MODEL if no such file existed; an older MODEL is
+unchanged. With `--checkpoint-seconds none`, there is no checkpoint, and MODEL is replaced. Nothing is saved before the
+first step, nor with `--model ngram` or `--model detector`. `crnn demo` replaces its file.
 """
 
 
@@ -108,6 +108,8 @@ def methods(cls: type) -> Iterator[tuple[str, list[str]]]:
     The methods of every model stand on a page of their own.
     """
     public = [name for name in dir(cls) if "_" not in (name[0], name[-1]) and is_method(cls, name)]
+    # Python documents the methods of every sequence.
+    public = [name for name in public if getattr(cls, name) is not getattr(Sequence, name, None)]
     common = common_methods()
     if cls in map(load, MODELS):
         public = [name for name in public if name not in common]

@@ -134,18 +134,19 @@ class AnomalyDetector(Estimator):
     reduce : {"joint", "min", "sum", "mean", "scaled"}, default="joint"
         How to combine the log-probabilities of a text's symbols and end into a score, as in
         `LanguageModel.score_samples`. "joint" finds both single odd places, as "min" does, and texts that are odd as a
-        whole, as "mean" does; ``docs/anomalies.md`` says which finds what.
+        whole, as "mean" does; ``docs/anomalies.md`` compares them.
     calibration_fraction : float, default=0.1
         The fraction of the texts held out of training to set the threshold: in `fit` if the model is a network, and in
         `partial_fit`. With counts, all texts of `fit` set the threshold, and `fit` warns if this is not the default.
     mask : list of str and of (str, str), or None, default=None
-        What to replace in every text before it is read, as numbers that tell nothing: pairs of a regular expression and
-        its replacement, and names of built-in ones, each of which replaces by ``0``: "digits" (each run of digits),
-        "hex" (numbers with 0x, and from 6 hexadecimal digits with a letter and a digit among them), "uuid", "ip",
-        "time". Pairs come first. The file contains the mask. A pattern that may take forever on some text is refused.
+        What to replace in every text before it is read, such as numbers that carry no information. A pair is a regular
+        expression and its replacement. A name is a built-in rule, which writes ``0`` for each "digits" (a run of
+        digits), "hex" (a number with 0x, or 6 or more hexadecimal digits with both a letter and a digit among them),
+        "uuid", "ip" or "time". Pairs are applied first. The file contains the mask. A pattern that may take forever on
+        some text is refused.
     folds : int, default=10
-        Counts score the texts of `fit` in so many parts, each with the counts of the other parts; `fit_predict` trains
-        so many networks.
+        The number of parts into which the texts are split. With counts, the texts of each part are scored by the counts
+        of the other parts. With a network, `fit_predict` trains one network for each part, on the other parts.
     unique : bool, default=False
         Whether equal texts count once, so that a text is not normal just because it occurs again. The false-positive
         rate then holds for different texts.
@@ -153,10 +154,10 @@ class AnomalyDetector(Estimator):
         The time limit for counting if `estimator` is None. If all texts would take longer, a random part is counted.
         An estimator has its own limits.
     keep_texts : bool, default=True
-        Whether to keep the newest texts that set the threshold, with their scores, for `partial_fit`: of the texts of
-        `fit` the part `calibration_fraction`, and at most ``20 / contamination`` texts and two million characters. A
-        file of the detector then contains these texts. Only with True does `calibrate` leave a model its training text,
-        which counts of an order above 10 keep.
+        Whether to keep the newest texts that set the threshold, with their scores, for `partial_fit`: the fraction
+        `calibration_fraction` of the texts of `fit`, but at most ``20 / contamination`` texts and two million
+        characters. The detector's file then contains these texts. With False, `calibrate` also removes the training
+        text from counts that keep it (an order above 10).
     random_state : int, SeedSequence, Generator or None, default=None
         The seed for the parts of the texts.
     verbose : int, default=0
@@ -225,10 +226,11 @@ class AnomalyDetector(Estimator):
     def fit(self, X: Iterable[Text], y: Any = None) -> Self:
         """Train the model on clean texts, set the threshold with texts that it has not read, and return the detector.
 
-        Counts are of all texts, and all set the threshold: each fold's texts are scored by the other folds' counts.
+        Counts read all texts, and all texts set the threshold: each fold's texts are scored by the other folds' counts.
         A network's threshold is set by a random part, held out of training. If a text occurs several times, each
-        occurrence counts by itself: like new texts, some equal texts that the model has read. If nearly all repeated
-        texts occur the same number of times, they are taken for accidental copies, and count once.
+        occurrence is scored by itself. Most of the others have then been read, as they would have been if the text were
+        new. If nearly all repeated texts occur the same number of times, they are taken for accidental copies, and
+        count once.
 
         Parameters
         ----------
@@ -248,9 +250,10 @@ class AnomalyDetector(Estimator):
         -----
         UserWarning
             If fewer than ``10 / contamination`` texts set the threshold, so that the false-positive rate is uncertain;
-            the warning gives its bounds, and with "auto" the rate. If a rate was given and fewer than
-            ``2 / contamination``, the lowest score is the threshold, and the warning says that no alarm is likely if
-            even one of these texts is odd, and which rate would help. Also if `calibration_fraction` is set for counts.
+            the warning gives its bounds, and with "auto" the rate. With fewer than ``2 / contamination`` texts and a
+            rate of your own, the threshold is the lowest score of these texts. A single odd text among them then hides
+            all anomalies that are less odd, and the warning suggests a rate. Also if `calibration_fraction` is set for
+            counts.
 
         Examples
         --------

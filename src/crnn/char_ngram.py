@@ -51,8 +51,8 @@ class CharNGram(LanguageModel):
     `quantize` make it small. Before `fit`, methods that need a fitted model raise `NotFittedError`.
 
     Samples may quote the training text (``docs/mixtures.md``). With an order above 10, a model without labels and
-    weights keeps the whole text: any order then takes little more memory than 10, 42 bytes a character of English at
-    24. Its file contains the text, and `load` counts it again.
+    weights keeps the whole text. Its file contains the text, and `load` counts it again. A higher order then takes
+    little more memory: order 24 takes 42 bytes per character of English.
 
     Parameters
     ----------

@@ -419,10 +419,10 @@ class CharRNN(LanguageModel):
         interrupted call instead, use `resume`. An unfitted model is fitted with the vocabulary of this text.
 
         The first chunk starts from the model's current hidden state, so that a long text can be passed block by block.
-        The hidden state is reset wherever `fit` resets it: when fewer characters are left of the text than fill another
-        chunk. So a text of up to `seq_length` + 1 characters starts from zero, as after a new `batch_size`. Errors are
-        as in `fit`; also a ValueError if a symbol is unknown to the model, or if a parameter was changed so that the
-        weights no longer fit.
+        The hidden state is reset wherever `fit` resets it: when the rest of the text is too short for another chunk. So
+        a text of up to `seq_length` + 1 characters starts from a zero state, and so does the first text after
+        `batch_size` has changed. Errors are as in `fit`; also a ValueError if a symbol is unknown to the model, or if a
+        parameter was changed so that the weights no longer fit.
 
         Parameters
         ----------

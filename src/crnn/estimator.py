@@ -138,8 +138,8 @@ class Estimator:
     def load(cls, path: FilePath | BinaryIO) -> Self:
         """Read a model from a file; `load_model` reads a model of any class.
 
-        A detector has the parameter `estimator` of the saved detector if that was None, and otherwise the fitted model.
-        It has `random_state` only if that was a whole number.
+        A loaded detector's parameter `estimator` is None if it was None before, and otherwise the fitted model. Its
+        `random_state` is the saved detector's if that was a whole number, and otherwise None.
 
         Parameters
         ----------

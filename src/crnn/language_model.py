@@ -203,7 +203,7 @@ class LanguageModel(Estimator):
             character.
         logit_bias : dict, default=None
             Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf forbids
-            a character, which the model may lack.
+            a character, even one that the model lacks.
         repetition_penalty : float, default=1.0
             Divides the logit of each character that occurs in the prime or the text so far, or multiplies it if
             negative. Above 1, these characters become less likely; below 1, more likely.
@@ -217,8 +217,8 @@ class LanguageModel(Estimator):
         min_p : float, default=None
             Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.
         stop : list of str, or of bytes, default=None
-            End the text before the first of these texts to be completed, or the longest if several are completed at
-            once. The prime does not count. A stop with an unknown character never occurs.
+            Texts that end the sample: it ends before the first of them to occur, or before the longest if several end
+            at the same character. The prime does not count. A stop with an unknown character never occurs.
         n_samples : int, default=1
             The number of samples, drawn in parallel. Sample i depends only on `random_state` and i.
         max_length : int or None, default=None

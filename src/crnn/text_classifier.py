@@ -76,8 +76,8 @@ class TextClassifier(Estimator):
         `weights_`. None: a list of ``CharNGram(order=5, min_count=2)`` and a `CharRNN` that suits short texts, an LSTM
         of 128 units trained with Adam. The defaults of `CharRNN` itself are min-char-rnn's and suit one long text.
         Even with a `min_count` of 1, the copies have a symbol for unknown characters, so any text can be labeled.
-        ``set_params(estimator__hidden_size=64)`` changes a parameter of every model in a list that has it, with None of
-        the default models, which then become `estimator`.
+        ``set_params(estimator__hidden_size=64)`` changes the parameter in every model of a list that has it. If
+        `estimator` is None, it becomes the list of default models, with this change.
     class_weight : "balanced", dict or None, default=None
         Factors for the classes' frequencies: a dict that maps labels to numbers; missing labels get 1.
         "balanced": all classes are equally probable before a text is read. None: the frequencies in `fit`.

@@ -107,7 +107,7 @@ def write_report(
 ) -> None:
     """Write a report on a model as a self-contained HTML page.
 
-    ``docs/look_inside.md`` says what it shows. Its last tab is the page of `export_html`, which runs the network.
+    ``docs/look_inside.md`` describes it. Its last tab is the page of `export_html`, which runs the network.
     Errors are as for `export_html`; also a ValueError if the text contains a symbol unknown to the model, or the
     classifier does not have a label.
 

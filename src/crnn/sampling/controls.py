@@ -126,7 +126,7 @@ class GivenControls(TypedDict, total=False):
     logit_bias: Annotated[Mapping[Any, float] | None, Control(
         None, "dict",
         "Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf forbids a "
-        "character, which the model may lack.",
+        "character, even one that the model lacks.",
     )]
     repetition_penalty: Annotated[float, Control(
         1.0, "float",
@@ -155,8 +155,8 @@ class GivenControls(TypedDict, total=False):
     )]
     stop: Annotated[Any, Control(
         None, "list of str, or of bytes",
-        "End the text before the first of these texts to be completed, or the longest if several are completed at "
-        "once. The prime does not count. A stop with an unknown character never occurs.",
+        "Texts that end the sample: it ends before the first of them to occur, or before the longest if several end at "
+        "the same character. The prime does not count. A stop with an unknown character never occurs.",
     )]
     # fmt: on
 

@@ -38,9 +38,9 @@ class Lines(NamedFiles, Sequence[Any]):
     r"""The lines of one or more files as a list of documents, not held in memory.
 
     `CharRNN.fit`, `score`, `score_samples`, ``sample(exclude=...)`` and everything else that takes documents accept it.
-    A line ends with ``\n`` or ``\r\n``, not part of the line itself; the last line of a file may lack an end. The
-    index, needed only for `len` and subscripts, stores the position of every 64th line: an eighth of a byte per line.
-    The lines of a pipe have neither, since they can be read only once.
+    A line ends with ``\n`` or ``\r\n``, which is not part of the line; the last line of a file may lack an end. `len`
+    and subscripts need an index of the position of every 64th line, an eighth of a byte per line. The lines of a pipe
+    have neither, since they can be read only once.
 
     For training, up to 64 MB of lines are held in memory and shuffled like a list. Beyond that, the ids are kept in a
     cache file, as for a `TextFile`. In each epoch, pieces of 8 kB are shuffled, 1,024 pieces are read together, and

@@ -210,7 +210,7 @@ class TextState:
             by itself: its end counts in `log_prob`, and the state starts a new document.
         logit_bias : dict, default=None
             Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf forbids
-            a character, which the model may lack.
+            a character, even one that the model lacks.
         repetition_penalty : float, default=1.0
             Divides the logit of each character that occurs in the prime or the text so far, or multiplies it if
             negative. Above 1, these characters become less likely; below 1, more likely.
@@ -224,8 +224,8 @@ class TextState:
         min_p : float, default=None
             Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.
         stop : list of str, or of bytes, default=None
-            End the text before the first of these texts to be completed, or the longest if several are completed at
-            once. The prime does not count. A stop with an unknown character never occurs.
+            Texts that end the sample: it ends before the first of them to occur, or before the longest if several end
+            at the same character. The prime does not count. A stop with an unknown character never occurs.
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same text. None: a different text each time.
 

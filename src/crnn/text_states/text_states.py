@@ -52,11 +52,11 @@ class TextStates:
     same pieces alone, but the sessions of a call are read together, which is several times faster. The sessions keep
     the model's weights at the time of `start_many`.
 
-    A call advances all its sessions or, if it fails or is interrupted, none; only Ctrl-C during the last step of a
-    call, which stores the results, lets the call finish first. One thread at a time may use a `TextStates`, and several
-    may be used on several threads. A call itself uses the model's `n_threads` threads. A session takes the memory of
-    the network's state (an LSTM's is ``2 * num_layers * hidden_size`` numbers of its `dtype`, the state of counts is
-    ``order - 1`` numbers of 4 bytes), plus 1 byte per symbol of the vocabulary and 16 bytes.
+    A call advances all its sessions. If it fails or is interrupted, it advances none; only its last step, which stores
+    the results, is finished before Ctrl-C takes effect. Use a `TextStates` on one thread at a time; different ones can
+    be used in parallel. A call itself uses the model's `n_threads` threads. A session takes the memory of the network's
+    state, plus 1 byte per symbol of the vocabulary and 16 bytes. The state of an LSTM has
+    ``2 * num_layers * hidden_size`` numbers of its `dtype`, and the state of counts ``order - 1`` numbers of 4 bytes.
 
     The parameter `which` of each method has the indices of the sessions it applies to; None means all sessions, in
     order. An index must not occur twice.
@@ -200,7 +200,7 @@ class TextStates:
             The sessions that draw; None: all.
         logit_bias : dict, default=None
             Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf forbids
-            a character, which the model may lack.
+            a character, even one that the model lacks.
         repetition_penalty : float, default=1.0
             Divides the logit of each character that occurs in the prime or the text so far, or multiplies it if
             negative. Above 1, these characters become less likely; below 1, more likely.
@@ -214,8 +214,8 @@ class TextStates:
         min_p : float, default=None
             Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.
         stop : list of str, or of bytes, default=None
-            End the text before the first of these texts to be completed, or the longest if several are completed at
-            once. The prime does not count. A stop with an unknown character never occurs.
+            Texts that end the sample: it ends before the first of them to occur, or before the longest if several end
+            at the same character. The prime does not count. A stop with an unknown character never occurs.
         random_state : int, SeedSequence, Generator or None, default=None
             Session i draws the numbers of sample i of `CharRNN.sample`, whichever sessions draw with it.
 
