@@ -52,6 +52,14 @@ def test_the_costs_of_words(mixture):
     assert after[2] >= before[2]
 
 
+def test_copies_are_counted_by_windows(namer):
+    mixture, names = namer
+    _, _, *rows = mixtures.copying(mixture, names)
+    assert [row.split("|")[1].strip() for row in rows] == ["network", "counts", "mixture"]
+    assert mixtures.copied_share("abcab", "xab", 2) == 0.5
+    assert mixtures.copied_share("abcab", "xcabc", 3) == 2 / 3
+
+
 def test_the_held_out_text_has_known_symbols_only(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("ab" * 45 + "abcabcabca", encoding="utf-8")
