@@ -41,6 +41,11 @@ WIDTH = 76
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
+        "--min-char-rnn",
+        action="store_true",
+        help="show min-char-rnn, the network of 2015: one layer of tanh units, instead of the best model for the time",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         metavar="MODEL",
@@ -53,11 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=value_type(partial(checked_float, "seconds", above=0.0)),
         default=20.0,
         help="how long to train (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--min-char-rnn",
-        action="store_true",
-        help="train one layer of tanh units, as min-char-rnn did in 2015, instead of the best model for the time",
     )
 
 

@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command; the sampling controls come from their table."""
     add_model(parser, "default: drawn for each sample")
     parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="draw from the model's own probabilities, from the zero state, as model.sample does in Python; without "
+        "it, likely characters become more likely. The same as --temperature 1 --top-p none, which --matching implies",
+    )
+    parser.add_argument(
         "--length",
         metavar="N",
         type=value_type(partial(checked_int, "length", minimum=0)),
@@ -41,12 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     numbers = {name: CONTROLS[name] for name in NUMBERS}
     add_options(parser, numbers, lambda name, value: NUMBERS[name](value), defaults=USUAL_CONTROLS)
-    parser.add_argument(
-        "--raw",
-        action="store_true",
-        help="draw from the model's own distribution, from the zero state, as model.sample does in Python; the same as "
-        "--temperature 1 --top-p none, which --matching implies",
-    )
     parser.add_argument(
         "--stop",
         metavar="TEXT",
