@@ -190,7 +190,8 @@ def shown(capsys, *words):
 def test_version_and_help_name_this_program(capsys, monkeypatch):
     assert shown(capsys, "--version") == f"crnn {crnn.__version__}\n"
     out = shown(capsys, "--help")
-    assert "--min-char-rnn" in out and "--raw" in out  # what many look for first
+    assert "--min-char-rnn" in out
+    assert "--raw" in out
     assert all(f"\n    {command} " in out for command in cli.COMMANDS)
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(SystemExit):
