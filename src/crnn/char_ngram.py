@@ -370,7 +370,8 @@ class CharNGram(LanguageModel):
         """Return a model that stores its probabilities in 8 bits each.
 
         Before, a pruned model stores 16 bits, and counts store whole numbers. All probabilities after a context still
-        sum to one. As after `prune`, the counts are gone.
+        sum to one. As after `prune`, the counts are gone. Prune first for a small file: the file of counts that were
+        not pruned usually becomes a little larger, since most of their whole numbers fit in 8 bits, too.
 
         Examples
         --------

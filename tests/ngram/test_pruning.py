@@ -105,10 +105,23 @@ def test_files_have_the_size_asked_for_and_lose_less_if_larger(X):
         losses.append(-np.sum(small.score_samples([X] if isinstance(X, str) else X)))
     assert losses == sorted(losses)
     assert losses[0] < losses[-1]
-    with pytest.raises(
-        InvalidInputError, match=r"max_bytes is 1,000, but the symbols alone take 1,\d+\. Pass at least"
-    ):
-        model.prune(1000)
+    with pytest.raises(InvalidInputError, match=r"max_bytes is 900, but the symbols alone take 9\d\d\. Pass at least"):
+        model.prune(900)
+
+
+@pytest.mark.parametrize("y", [None, ["x", "y"] * 250 + ["x"]], ids=["no labels", "labels"])
+def test_every_size_from_that_of_the_symbols_alone_is_reached(y):
+    model = CharNGram(4).fit(NAMES, y)
+    with pytest.raises(InvalidInputError, match=r"alone take [\d,]+\. Pass at least [\d,]+\.") as error:
+        model.prune(1)
+    least = int(str(error.value).rpartition(" ")[2].rstrip(".").replace(",", ""))
+    symbols = model.prune(least)
+    assert symbols.order_ == 1
+    assert size(symbols) == least
+    with pytest.raises(InvalidInputError, match=f"take {least:,}. Pass at least {least:,}"):
+        model.prune(least - 1)
+    n_grams = [sum(model.prune(least + n).n_grams_) for n in (0, 40, 100, 250, 600)]
+    assert n_grams == sorted(set(n_grams))
 
 
 @pytest.fixture(params=["pruned", "quantized", "quantized whole"])

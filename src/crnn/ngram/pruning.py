@@ -31,7 +31,7 @@ from .stored_counts import AnyCounts, growing
 KEPT_SHARE_OF_STEP = 0.7  # of the bytes that a step keeps
 SMALLEST_PROBABILITY = 1e-300
 STORED_BITS = 16  # of a stored number, before `quantize`
-MAX_ATTEMPTS = 8  # to find how many n-grams a file of the given size can contain
+SLACK = 0.999  # what a file that is too large is shortened by, in proportion, and a little more
 
 # The bytes of a kept n-gram without its share, of a context, and of a share or an escape: a symbol and a bit; a size
 # and an escape.
@@ -211,11 +211,7 @@ class CountLevels:
         """Return about the bytes of the n-grams that cost at least so much."""
         total = 0.0
         for level, costs in zip(self.levels, losses, strict=True):
-            is_kept = costs >= least
-            sizes = np.bincount(level.owners[is_kept], minlength=level.contexts)
-            n = int(np.count_nonzero(is_kept))
-            n_single = int(np.count_nonzero(sizes == 1))
-            total += SYMBOL_BYTES * n + NUMBER_BYTES * (n - n_single) + CONTEXT_BYTES * np.count_nonzero(sizes)
+            total += estimated_bytes(np.bincount(level.owners[costs >= least], minlength=level.contexts))
         return total
 
     def keep(self, losses: Sequence[Floats], least: float) -> None:
@@ -267,8 +263,18 @@ class CountLevels:
         return max(depth + 1 for depth, kept in enumerate(self.kept) if kept.any())
 
 
-def prune(parts: Sequence[CountLevels], n_bytes: float) -> None:
-    """Remove n-grams of several counts until what is kept takes about so many bytes, or nothing more can go."""
+def estimated_bytes(sizes: NDArray[np.intp]) -> float:
+    """Return about the bytes of contexts that keep so many symbols each."""
+    n = int(sizes.sum())
+    n_single = int(np.count_nonzero(sizes == 1))
+    return SYMBOL_BYTES * n + NUMBER_BYTES * (n - n_single) + CONTEXT_BYTES * int(np.count_nonzero(sizes))
+
+
+def prune(parts: Sequence[CountLevels], n_bytes: float) -> float:
+    """Remove n-grams of several counts until what is kept takes about so many bytes, or nothing more can go.
+
+    Return about the bytes of what is kept.
+    """
     size = sum(part.n_bytes(part.losses(), 0.0) for part in parts)
     while size > n_bytes:
         target = max(n_bytes, KEPT_SHARE_OF_STEP * size)
@@ -289,8 +295,9 @@ def prune(parts: Sequence[CountLevels], n_bytes: float) -> None:
             part.keep(costs, float(thresholds[last]))
         smaller = sum(part.n_bytes(costs, float(thresholds[last])) for part, costs in zip(parts, losses, strict=True))
         if smaller >= size:
-            return
+            break
         size = smaller
+    return size
 
 
 def prune_counts(
@@ -298,20 +305,37 @@ def prune_counts(
 ) -> tuple[list[FrozenCounts], int]:
     """Return frozen counts of the same order whose file takes at most `max_bytes`, and its size in bytes.
 
-    `size_of` returns the size of a file. If not even the symbols alone fit, the size returned is larger.
+    `size_of` returns the size of a file. If not even the symbols alone fit, these are returned, and their size.
     """
+    found = [symbols_alone(part) for part in counts]
+    least = size_of(found)
+    if least > max_bytes:
+        return found, least
     parts = [CountLevels(part) for part in counts]
-    target = float(max_bytes)
-    found = list[FrozenCounts]()
-    size = 0
-    for _ in range(MAX_ATTEMPTS):
-        prune(parts, target)
+    estimated_least = sum(estimated_bytes(np.array([part.symbols])) for part in parts)
+    target = estimated_least + max_bytes - least
+    while True:
+        estimated = prune(parts, target)
         found = frozen(parts)
         size = size_of(found)
-        if size <= max_bytes or all(part.longest == 1 for part in parts):
-            break
-        target *= 0.999 * max_bytes / size
-    return found, size
+        if size <= max_bytes:
+            return found, size
+        share = SLACK * (max_bytes - least) / (size - least)
+        target = estimated_least + share * (estimated - estimated_least)
+
+
+def symbols_alone(counts: Counts) -> FrozenCounts:
+    """Return frozen counts of the symbols alone, of equal probability: the smallest of all."""
+    n = counts.symbols
+    trie = FrozenTrie(
+        lengths=[n],
+        firsts=np.array([0, n]),
+        symbols=np.arange(n),
+        children=np.zeros(n, np.int64),
+        escape_logits=np.zeros(1),
+        log_shares=np.zeros(n),
+    )
+    return FrozenCounts.of(trie, n, counts.boundary, STORED_BITS)
 
 
 def quantize_counts(counts: AnyCounts) -> FrozenCounts:
