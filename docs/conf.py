@@ -37,13 +37,13 @@ copybutton_prompt_is_regexp = True
 
 
 def setup(app):
-    """Make links to CONTRIBUTING.md, which is not in this folder, links to the page that includes it."""
+    """Make links to the files outside this folder lead to the pages that include them."""
     for event in ("source-read", "include-read"):
         app.connect(event, lambda *arguments: lead_to_page(arguments[-1]))
 
 
 def lead_to_page(source):
     """Change the links in a page's text. Sphinx would make play.html a download, so links to it become HTML."""
-    place = r"\]\((\.\./)?((?:\.\./)*)CONTRIBUTING\.md"
-    source[0] = re.sub(place, lambda link: f"]({link[2] if link[1] else 'docs/'}contributing.md", source[0])
+    place = r"\]\((\.\./)?((?:\.\./)*)(CONTRIBUTING|CHANGELOG)\.md"
+    source[0] = re.sub(place, lambda link: f"]({link[2] if link[1] else 'docs/'}{link[3].lower()}.md", source[0])
     source[0] = re.sub(r"\[([^]]+)\]\((play\.html[^)]*)\)", r'<a href="\2">\1</a>', source[0])
