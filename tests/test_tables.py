@@ -82,6 +82,13 @@ def test_a_file_is_read(tmp_path):
     assert flagged(path) == flagged(columns)
 
 
+def test_an_ordinary_cell_has_no_contradictory_reason():
+    dates = [f"2024-01-{1 + i % 28:02}" for i in range(100)]
+    odd, ordinary = dirty_cells({"date": [*dates, "05.01.2024"]}, contamination=0.015, random_state=0)
+    assert odd.reason == "'.' after '00', not a digit"
+    assert ordinary.reason == "no symbol is improbable"
+
+
 def test_a_rare_shape_is_a_reason():
     values = [f"{i % 7} kg" for i in range(50)] + ["3 KG"]
     (cell,) = dirty_cells({"weight": values}, random_state=0)

@@ -250,12 +250,14 @@ def _without(column: _JudgedColumn, indices: list[int]) -> CharNGram:
 
 
 def _improbable_place(model: CharNGram, text: str, *, codes: bool) -> str:
-    """Say which symbol of a text is least probable, and what was expected."""
+    """Say which symbol of a text is least probable, and what was expected, unless the symbol itself was."""
     symbols, surprisal, alternatives = explain(model.vocabulary_, model.start(), text, 1)
     place = int(surprisal.argmax())
     before = text[max(0, place - MAX_SHOWN) : place]
     after = f"after {before!r}" if before else "at the start"
     (expected, _), *_ = alternatives[place]
+    if symbols[place] == expected:
+        return "no symbol is improbable"
     return f"{_shown(symbols[place], codes=codes)} {after}, not {_shown(expected, codes=codes)}"
 
 
