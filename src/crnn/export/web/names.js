@@ -149,7 +149,7 @@ class Names {
       this.texts.length < SHOWN
         ? `Only ${this.texts.length} more were found among ${this.sample.toLocaleString("en")} drawn. Try another beginning, or more unusual ones.`
         : "";
-    const kept = this.kept.size ? `${this.kept.size} chosen.` : "Press one to choose it.";
+    const kept = this.kept.size ? `${this.kept.size} chosen.` : "Press a text below to choose it.";
     byId("names-state").textContent = unknown + (few || kept);
     byId("copy").textContent = this.kept.size ? `Copy ${this.kept.size} chosen` : "Copy all";
   }
