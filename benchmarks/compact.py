@@ -1,4 +1,6 @@
-"""What does pruning cost? `python -m benchmarks.compact [--text TEXT] [--names NAMES] [--mixture SECONDS]`.
+"""What does pruning cost?
+
+    python -m benchmarks.compact [--text TEXT] [--names NAMES] [--mixture SECONDS [--seed SEED]]
 
 Counts, pruned to several sizes, on the held-out tenth of a text, of names (one a line), of generated domain names and
 of generated log lines. The columns are the bytes of the saved file before and after `quantize`, the nats lost by
@@ -6,7 +8,8 @@ pruning and by both, the size of the exported C and JavaScript files with 8 bits
 character in Python and, where gcc and node exist, in C and JavaScript.
 
 With --mixture, the table compares models of the text instead that need at most 600 kB, with 8-bit numbers: a network
-trained for SECONDS, and a mixture of a smaller network and pruned counts, made in the same time.
+trained for SECONDS, and a mixture of a smaller network and pruned counts, made in the same time. Their files have no
+training state.
 """
 
 from __future__ import annotations
@@ -39,11 +42,14 @@ GENERATED = 30_000  # domain names and log lines
 TIMED = 500  # texts whose scores are timed
 PIECE = 500  # characters of a text's pieces
 COMPACT = 600_000  # bytes of a network alone, and of a mixture
-ALONE = {"hidden_size": 256, "n_bigrams": 220}  # about as large as COMPACT
-IN_MIXTURE = {"hidden_size": 160, "n_bigrams": 64}  # 250 kB
-QUANTIZED = 0.72  # bytes of quantized counts for each byte before
-RESERVE = 0.06  # of the time, for pruning and weights
-BLOCK = 5000  # characters; every 20th block fits the mixture's weights
+ALONE = {"hidden_size": 256, "n_bigrams": 250}  # about as large as COMPACT
+IN_MIXTURE = {"hidden_size": 192, "n_bigrams": 64}  # 290 kB
+ORDER = 6  # of the counts in the mixture; with 5 to 12, the pruned ones are about equally good
+QUANTIZED = 0.7  # bytes of quantized counts for each byte before, at least
+OWN_BYTES = 2_000  # of the file of a mixture of two, beyond its members' files, at most
+RESERVE = 0.05  # of the time, for pruning and weights
+BLOCK = 1000  # characters
+BLOCKS = 64  # one of so many fits the mixture's weights
 
 Texts = list[str]
 
@@ -138,7 +144,7 @@ def nats(model: CharRNN | CharNGram | Mixture, text: str) -> float:
     return float(-model.score_samples([text]).sum()) / len(text)
 
 
-def compact_models(text: str, seconds: float, **overrides: int) -> Iterator[str]:
+def compact_models(text: str, seconds: float, seed: int = 0, **overrides: int) -> Iterator[str]:
     """Yield the rows of a table: a network of `COMPACT` bytes, and a mixture of a smaller network and counts."""
     known, (held_out_text,) = of_text(text)
     known_symbols = set(known)
@@ -150,27 +156,40 @@ def compact_models(text: str, seconds: float, **overrides: int) -> Iterator[str]
         return f"| {name} | {file_bytes(model):,} | {nats(model, held_out_text):.4f} | {took} |"
 
     start = time.perf_counter()
-    alone = _network(known, seconds, ALONE | overrides)
+    alone = _network(known, seconds, ALONE | overrides, seed)
     yield row("network alone", alone, f"{time.perf_counter() - start:.1f}")
 
     start = time.perf_counter()
     blocks = [known[i : i + BLOCK] for i in range(0, len(known), BLOCK)]
-    counted = "".join(block for i, block in enumerate(blocks) if i % 20 != 10)
-    for_weights = "".join(block for i, block in enumerate(blocks) if i % 20 == 10)
-    counts = CharNGram().fit(counted)
+    learned = "".join(block for i, block in enumerate(blocks) if i % BLOCKS != BLOCKS // 2)
+    for_weights = "".join(block for i, block in enumerate(blocks) if i % BLOCKS == BLOCKS // 2)
+    counts = CharNGram(ORDER).fit(learned)
     left = seconds * (1 - RESERVE) - (time.perf_counter() - start)
-    network = _network(counted, left, IN_MIXTURE | overrides)
-    pruned = counts.prune(int((COMPACT - file_bytes(network)) / QUANTIZED)).quantize()
-    mixture = Mixture.from_fitted([network, pruned]).fit_weights(for_weights)
+    network = _network(learned, left, IN_MIXTURE | overrides, seed)
+    room = COMPACT - OWN_BYTES - file_bytes(network)
+    weighted = Mixture.from_fitted([network, compact_counts(counts, room)]).fit_weights(for_weights)
+    pruned = compact_counts(counts.partial_fit(for_weights), room)  # of the whole text
+    mixture = Mixture.from_fitted([network, pruned], weighted.weights_)
     took = f"{time.perf_counter() - start:.1f}"
     yield row("mixture", mixture, took)
     yield row("its network", network, "")
     yield row(f"its counts, order {pruned.order_}", pruned, "")
 
 
-def _network(text: str, seconds: float, sizes: dict[str, int]) -> CharRNN:
-    """Return the recommended network of these sizes, trained and with 8-bit weights."""
-    return CharRNN.recommended(text, seconds, verbose=0, random_state=0, **sizes).fit(text).quantize()
+def compact_counts(counts: CharNGram, size: int) -> CharNGram:
+    """Return counts with 8-bit numbers, pruned to need at most `size` bytes."""
+    room = int(size / QUANTIZED)
+    while file_bytes(found := counts.prune(room).quantize()) > size:
+        room = int(0.995 * room * size / file_bytes(found))
+    return found
+
+
+def _network(text: str, seconds: float, sizes: dict[str, int], seed: int) -> CharRNN:
+    """Return the recommended network of these sizes, trained, with 8-bit weights and without its training state."""
+    trained = CharRNN.recommended(text, seconds, verbose=0, random_state=seed, **sizes).fit(text)
+    trained.quantize().save(file := io.BytesIO(), training_state=False)
+    file.seek(0)
+    return CharRNN.load(file)
 
 
 def table(text: str | None, names: Texts | None) -> Iterator[str]:
@@ -191,13 +210,18 @@ def main() -> None:
     parser.add_argument("--text", type=Path)
     parser.add_argument("--names", type=Path)
     parser.add_argument("--mixture", metavar="SECONDS", type=float)
+    parser.add_argument("--seed", type=int, default=0, help="of the networks (default: 0)")
     arguments = parser.parse_args()
     text = None if arguments.text is None else arguments.text.read_text("utf-8")
     names = None if arguments.names is None else list(filter(None, arguments.names.read_text("utf-8").split("\n")))
-    print(machine())
+    print(*machine(), sep="\n")
     if arguments.mixture is not None and text is None:
         parser.error("--mixture needs --text")
-    lines = table(text, names) if arguments.mixture is None else compact_models(text or "", arguments.mixture)
+    lines = (
+        table(text, names)
+        if arguments.mixture is None
+        else compact_models(text or "", arguments.mixture, arguments.seed)
+    )
     for line in lines:
         print(line, flush=True)
 

@@ -106,7 +106,8 @@ def models(text: str, names: Sequence[str], seconds: float) -> Iterator[Exported
     """Yield a model of each kind."""
     cut = len(text) * 9 // 10
     known, rest = text[:cut], text[cut:]
-    rest = "".join(character for character in rest if character in set(known))
+    symbols = set(known)
+    rest = "".join(character for character in rest if character in symbols)
     pieces = [rest[i : i + PIECE] for i in range(0, len(rest), PIECE)][:N_TEXTS]
     options = {"hidden_size": UNITS, "random_state": 0, "verbose": 0}
     network = CharRNN.recommended(known, seconds, **options).fit(known).quantize()

@@ -22,6 +22,7 @@ def test_the_table_has_a_row_for_each_size(monkeypatch):
 def test_a_mixture_and_a_network_of_the_same_size(monkeypatch):
     monkeypatch.setattr(compact, "COMPACT", 30_000)
     monkeypatch.setattr(compact, "BLOCK", 500)
+    monkeypatch.setattr(compact, "BLOCKS", 20)
     _, _, *rows = compact.compact_models(TEXT, 1.0, hidden_size=16, n_bigrams=8)
     cells = [[cell.strip() for cell in row.split("|")] for row in rows]
     assert [row[1] for row in cells][:3] == ["network alone", "mixture", "its network"]
