@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from browser import CONTRAST, browser, faults, fill, opened, text_of, wait
 
-from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
+from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, cli
 
 WORDS = ["dragon", "monkey", "shadow", "tiger", "été"]
 COMMON = [form + ending for word in WORDS for form in (word, word.capitalize()) for ending in ("", "1", "12", "2020")]
@@ -141,3 +141,19 @@ def test_a_meter_needs_a_model_of_documents(tmp_path):
         with pytest.raises(InvalidInputError, match=message):
             model.export_html(tmp_path / "page.html", n_guess_samples=9, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ["html", "mjs"])
+def test_a_meter_has_at_most_400_kilobytes(tmp_path, monkeypatch, ending):
+    """As in docs/passwords.md: 10,000 samples, and counts that need 250,000 bytes before they have 8 bits."""
+    random = np.random.default_rng(0)
+    words = ["".join(random.choice(list(string.ascii_lowercase), random.integers(3, 7))) for _ in range(2500)]
+    numbers = random.integers(0, 3000, 40_000)
+    CharNGram(5).fit([f"{word}{n}" for word, n in zip(random.choice(words, 40_000), numbers, strict=True)]).save(
+        tmp_path / "passwords.crnn"
+    )
+    monkeypatch.chdir(tmp_path)
+    options = ["--n-guess-samples", "10000", "--max-bytes", "250k", "--int8"]
+    assert (tmp_path / "passwords.crnn").stat().st_size > 400_000
+    assert cli.main(["export", "passwords.crnn", f"meter.{ending}", *options]) == 0
+    assert 300_000 < (tmp_path / f"meter.{ending}").stat().st_size <= 400_000
