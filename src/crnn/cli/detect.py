@@ -27,7 +27,7 @@ from ..scoring.reductions import Reduce
 from ..tables import DirtyCell, dirty_cells
 from ..text.mask import BUILT_IN, checked_mask, mask_of
 from ..text.tables import is_table_file
-from .errors import error_message, say, say_warnings
+from .errors import error_message, say
 from .files import STANDARD_STREAM, check_writable, line_scores, load_source, model_source, read_documents, read_lines
 from .options import (
     LABEL_HELP,
@@ -306,10 +306,9 @@ def _learn(detector: AnomalyDetector, arguments: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _errors_of(path: str) -> Iterator[None]:
-    """Let errors name a file instead of X, and say warnings."""
+    """Let errors name a file instead of X."""
     try:
-        with say_warnings():
-            yield
+        yield
     except ValueError as error:
         raise InvalidInputError(error_message(error, {"X": path})) from error
 

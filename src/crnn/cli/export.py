@@ -18,7 +18,7 @@ from ..errors import InvalidInputError
 from ..mixture import Mixture
 from ..parameters.checks import checked_int, generator
 from ..text_classifier import TextClassifier
-from .errors import ERROR, say, say_warnings
+from .errors import ERROR, say
 from .files import (
     STANDARD_STREAM,
     check_writable,
@@ -126,12 +126,10 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = language_model_of(found)
     is_plain = "detector" not in kind
     if suffix == ".html":
-        with say_warnings():
-            _export_page(loaded, arguments)
+        _export_page(loaded, arguments)
         return 0
     if suffix in (".c", ".js") and isinstance(loaded, CharNGram | Mixture) and is_plain:
-        with say_warnings():
-            _export_source(loaded, arguments, suffix)
+        _export_source(loaded, arguments, suffix)
         return 0
     if arguments.max_bytes is not None:
         arguments.parser.error("argument --max-bytes: only for counts and OUT.c, OUT.js, OUT.html or OUT.arpa")
@@ -260,8 +258,7 @@ def _export_arpa(arguments: argparse.Namespace) -> None:
         )
     if arguments.max_bytes is not None:
         counts = counts.prune(arguments.max_bytes)
-    with say_warnings():
-        counts.export_arpa(path, space="|" if arguments.space is None else arguments.space)
+    counts.export_arpa(path, space="|" if arguments.space is None else arguments.space)
     _say_written(path)
 
 

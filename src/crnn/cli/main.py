@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from .._version import __version__
 from . import demo, detect, export, info, output, play, report, restore, sample, score, train
-from .errors import ERROR, INTERRUPTED, error_message, say
+from .errors import ERROR, INTERRUPTED, error_message, say, say_warnings
 from .files import STANDARD_STREAM, check_writable
 from .options import Parser
 
@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parse(argv)
         if arguments.run is not train.run:  # all other commands write to standard output
             check_writable(STANDARD_STREAM)
-        code: int = arguments.run(arguments)
+        with say_warnings():
+            code: int = arguments.run(arguments)
         output.flush()
         return code
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..anomaly_detector import AnomalyDetector
 from .detect import threshold_options
-from .errors import Ending, say, say_warnings
+from .errors import Ending, say
 from .files import (
     read_documents,
 )
@@ -31,8 +31,7 @@ class DetectorJob(Job):
 
     def train(self) -> None:
         """Fit the detector to the lines."""
-        with say_warnings():
-            self._detector.fit(self._lines)
+        self._detector.fit(self._lines)
 
     def save(self, ending: Ending) -> int:
         """Save the detector, unless it has no threshold yet."""
