@@ -1,5 +1,7 @@
 // The page of a detector: the verdict on each line, with its characters colored by surprisal.
 
+const LEAST_SHOWN = 0.01; // a second expected character is shown from this probability on
+
 class DetectorPage {
   constructor(data) {
     this.threshold = data.model.threshold;
@@ -76,9 +78,10 @@ class DetectorPage {
     return item;
   }
 
-  // What the model expected at the marked character.
+  // What the model expected at the marked character: the most probable one, and another if it had a chance.
   explanation(expected) {
-    const shown = expected.map(({ text, probability }) => {
+    const likely = expected.filter(({ probability }, rank) => rank === 0 || probability >= LEAST_SHOWN);
+    const shown = likely.map(({ text, probability }) => {
       const name = text === "" ? "the end" : text === " " ? "a space" : `\u201c${shownText(text)}\u201d`;
       return `${name} (${percent(probability)})`;
     });
