@@ -117,6 +117,25 @@ def test_ctrl_c_saves_the_mixture(folder, capsys, monkeypatch):
     assert Mixture.load("stopped.crnn").bits_per_char("The ") > 0
 
 
+@pytest.mark.parametrize(
+    ("place", "options"),
+    [
+        ("crnn.mixture.Mixture.recommended", []),
+        ("crnn.mixture.CharNGram._fit", []),
+        ("crnn.cli.demo.learn", ["--min-char-rnn"]),
+    ],
+    ids=["before the training", "while counting", "before the first step"],
+)
+def test_ctrl_c_before_a_model_has_learned_saves_nothing(folder, capsys, monkeypatch, place, options):
+    def stop(*arguments, **rest):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, stop)
+    assert cli.main(["demo", "-o", "stopped.crnn", *options]) == 130
+    assert capsys.readouterr().err.startswith("crnn: stopped by Ctrl-C")
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize(("isa", "seed"), SEEDS)
 def test_the_network_writes_words(capsys, monkeypatch, isa, seed):
     model = demo.network().set_params(random_state=seed, n_threads=1)

@@ -66,15 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output == STANDARD_STREAM:
         arguments.parser.error("argument -o/--output: the demo needs standard output for itself")
     check_output(arguments)
-    model: CharRNN | Mixture
+    model = network() if arguments.min_char_rnn else mixture(arguments.seconds)
     with interruptible():
         with catch_ending() as ending:
-            if arguments.min_char_rnn:
-                model = network()
-                learn(model, arguments.seconds)
-            else:
-                model = mixture(arguments.seconds)
+            if isinstance(model, Mixture):
                 learn_mixture(model, arguments.seconds)
+            else:
+                learn(model, arguments.seconds)
         with uninterrupted():
             code = save_network(model, arguments.output, ending)
     if code != 0:
