@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import Lines, longest_copies
+from crnn._kernels.inference.copies import SEPARATOR, CopyFinder
 
 TEXTS = st.text("abcß", max_size=23)
 
@@ -34,3 +35,23 @@ def test_texts_are_read_from_files_in_blocks(tmp_path):
 
 def test_passages_of_bytes_are_found_at_their_first_place():
     assert longest_copies([b"or\xff not", b"to"], b"to be or not to") == [(4, 3, 0, 8), (2, 0, 0, 0)]
+
+
+def test_a_missing_document_keeps_its_number():
+    found = longest_copies(["wxyz", "bcd"], [None, "abcd", None, None, "wxyz"])
+    assert [copy.document for copy in found] == [4, 1]
+    assert [copy.text_start for copy in found] == [0, 1]
+
+
+def test_more_text_may_be_read_after_passages_were_asked_for():
+    text = np.frombuffer(b"abcdef", np.uint8).astype(np.uint32)
+    separator = [SEPARATOR]
+    samples = np.concatenate([separator, text[:4], separator, text[4:], separator]).astype(np.uint32)
+    finder = CopyFinder(samples)
+    starts = np.array([1, 6])
+    lengths = np.array([4, 2])
+    finder.read(text[:2])
+    assert finder.passages(starts, lengths).tolist() == [[2, 0, 0, 2], [0, 0, 0, 0]]
+    finder.start_document(3)
+    finder.read(text[1:])
+    assert finder.passages(starts, lengths).tolist() == [[3, 1, 3, 3], [2, 0, 3, 5]]

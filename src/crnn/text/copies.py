@@ -50,7 +50,8 @@ def longest_copies(samples: Iterable[str] | Iterable[bytes], X: TextLike) -> lis
     samples : iterable of str or of bytes
         The samples, of the text's kind.
     X : str, bytes, os.PathLike, `Lines` or iterable of str or bytes
-        The text, or documents, as for `CharRNN.fit`. A passage never reaches from one document into the next.
+        The text, or documents, as for `CharRNN.fit`. A passage never reaches from one document into the next. A
+        document that is None is left out, and the others keep their numbers.
 
     Returns
     -------
@@ -71,12 +72,14 @@ def longest_copies(samples: Iterable[str] | Iterable[bytes], X: TextLike) -> lis
     codes = [_codes(sample) for sample in texts]
     separator = np.array([SEPARATOR], np.uint32)
     finder = CopyFinder(np.concatenate([separator, *[part for one in codes for part in (one, separator)]]))
-    for i, (document, piece) in enumerate(_read(X)):
+    last_document = 0
+    for document, piece in _read(X):
         kinds.add(kind_of(piece, f"X[{document}]"))
         if len(kinds) > 1:
             raise InvalidInputError("samples and X must be all str or all bytes. Convert the samples, or X.")
-        if document and i:
-            finder.start_document()
+        if document != last_document:
+            finder.start_document(document)
+            last_document = document
         finder.read(_codes(piece))
     lengths = np.array([*map(len, codes)], np.intp)
     starts = np.cumsum(lengths + 1) - lengths

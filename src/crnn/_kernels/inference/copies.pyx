@@ -23,7 +23,7 @@ cdef class CopyFinder:
     cdef int[::1] first_edge  # of a list; the root has a table instead
     cdef int[:, ::1] edges    # target, and the next edge of the list
     cdef uint32_t[::1] edge_codes
-    cdef int[::1] roots       # the states after each single code
+    cdef int[::1] after_root  # the states after each single code
     cdef int[::1] copied      # symbols of the longest passage that ended in a state,
     cdef int64_t[:, ::1] ends  # in which document, and where
     cdef int states
@@ -32,7 +32,7 @@ cdef class CopyFinder:
     cdef int matched  # of which so many end in this state
     cdef int64_t document
     cdef int64_t position
-    cdef bint closed
+    cdef bint suffixes_marked  # `_mark_suffixes` has seen all symbols read
 
     def __init__(self, const uint32_t[::1] codes not None):
         cdef Py_ssize_t n = codes.shape[0]
@@ -46,7 +46,7 @@ cdef class CopyFinder:
         self.first_edge = np.full(2 * n + 2, NONE, np.int32)
         self.edges = np.empty((3 * n + 3, 2), np.int32)
         self.edge_codes = np.empty(3 * n + 3, np.uint32)
-        self.roots = np.full(MAX_CODE + 2, NONE, np.int32)
+        self.after_root = np.full(MAX_CODE + 2, NONE, np.int32)
         self.copied = np.zeros(2 * n + 2, np.int32)
         self.ends = np.zeros((2 * n + 2, 2), np.int64)
         self.states = 1
@@ -61,19 +61,23 @@ cdef class CopyFinder:
                     last = _extend(self, last, codes[i])
 
     def read(self, const uint32_t[::1] codes not None):
-        """Read the next symbols of the text."""
+        """Read the next symbols of the text, also after `passages` was called for those before."""
         cdef Py_ssize_t i, start
+        self.suffixes_marked = False
         for start in range(0, codes.shape[0], POLL):
             PyErr_CheckSignals()
             with nogil:
                 for i in range(start, min(start + POLL, codes.shape[0])):
                     _follow(self, codes[i])
 
-    def start_document(self):
-        """Let no passage reach from the symbols read so far into the next ones, whose positions start at 0 again."""
+    def start_document(self, int64_t document):
+        """Give the symbols read next another document's number, and positions from 0.
+
+        No passage reaches from the symbols read so far into the next ones.
+        """
         self.state = 0
         self.matched = 0
-        self.document += 1
+        self.document = document
         self.position = 0
 
     def passages(self, const Py_ssize_t[::1] starts not None, const Py_ssize_t[::1] lengths not None):
@@ -88,8 +92,8 @@ cdef class CopyFinder:
         for i in range(starts.shape[0]):
             if starts[i] < 0 or lengths[i] < 0 or starts[i] + lengths[i] > self.codes.shape[0]:
                 raise ValueError(f"sample {i} is not within the {self.codes.shape[0]} symbols")
-        if not self.closed:
-            _pass_on(self)
+        if not self.suffixes_marked:
+            _mark_suffixes(self)
         with nogil:
             for i in range(starts.shape[0]):
                 state = 0
@@ -111,7 +115,7 @@ cdef inline int _target(CopyFinder f, int state, uint32_t code) noexcept nogil:
     """Return the state after a code, or NONE."""
     cdef int e
     if state == 0:
-        return f.roots[code] if code <= MAX_CODE + 1 else NONE
+        return f.after_root[code] if code <= MAX_CODE + 1 else NONE
     e = _edge(f, state, code)
     return f.edges[e, 0] if e != NONE else NONE
 
@@ -120,7 +124,7 @@ cdef inline void _set_target(CopyFinder f, int state, uint32_t code, int target)
     """Set the state after a code."""
     cdef int e
     if state == 0:
-        f.roots[code] = target
+        f.after_root[code] = target
         return
     e = _edge(f, state, code)
     if e == NONE:
@@ -185,8 +189,12 @@ cdef inline void _follow(CopyFinder f, uint32_t code) noexcept nogil:
         f.ends[f.state, 1] = f.position
 
 
-cdef void _pass_on(CopyFinder f):
-    """Let each state know that the text has the suffixes of the passages that it has."""
+cdef void _mark_suffixes(CopyFinder f):
+    """Mark the suffixes of each passage found in the text as found there, too.
+
+    While the text is read, only the state of the longest suffix is marked. A state's `link` stands for its shorter
+    suffixes, so the states go from the longest to the shortest.
+    """
     cdef Py_ssize_t i
     cdef int state, link
     cdef Py_ssize_t[::1] order = np.argsort(-np.asarray(f.length[:f.states]), kind="stable").astype(np.intp)
@@ -197,7 +205,7 @@ cdef void _pass_on(CopyFinder f):
             f.copied[link] = f.length[link]
             f.ends[link, 0] = f.ends[state, 0]
             f.ends[link, 1] = f.ends[state, 1]
-    f.closed = True
+    f.suffixes_marked = True
 
 
 cdef inline void _keep_longest(CopyFinder f, int state, Py_ssize_t stop, int64_t* out) noexcept nogil:
