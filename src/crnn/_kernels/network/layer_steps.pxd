@@ -21,7 +21,8 @@ from ..common.interface cimport (NO_MORE_WORK, InputRows, LayerPlaces, Network, 
                                  await_work, finish_work, fork_work, join_work, real)
 from ..products.panels cimport (MAX_COLUMNS, Panel, Range, as_operand, columns_of, depth_of, multiply_in_place,
                                 multiply_panel, multiply_panels, multiply_rows_in_place, operand_rows, packed_elements,
-                                panel_among, panel_count, panel_in_turn, prefetch_columns)
+                                panel_among, panel_count, panel_in_turn, panel_start,
+                                prefetch_columns)
 from ..products.tail_columns cimport multiply_tail
 from ..threads.thread_group cimport share
 from .boundary cimport starts
@@ -294,20 +295,24 @@ cdef inline void multiply_share(const SharedStep* step, int rank, bint of_input)
     cdef Py_ssize_t last = share(panels, rank + 1, step.threads)
     cdef bint back = step.back and not of_input
     cdef const real* W = step.w.panels + (places.Wx_panels if of_input else places.Wh_panels)
-    cdef const real* W_of_gate
+    cdef const real* after  # the panel that this thread multiplies next, which is prefetched
     cdef real* z
-    cdef Py_ssize_t i, n, g
+    cdef Py_ssize_t n, following, g
+    cdef Py_ssize_t i = last - 1 if back else first  # counts the panels of all gates: the gates of one, then the next
     cdef Panel panel
     for n in range(last - first):
-        i = last - 1 - n if back else first + n
+        following = i
+        if n + 1 < last - first:
+            following = i - 1 if back else i + 1
         g = i % G
         panel = panel_in_turn(whole, max_vectors, i // G, back=False)
         if of_input or not step.layer:
             set_bias(step, g, panel.start, panel.columns)
-        W_of_gate = W + g * gate
         z = step.z + (input_block(net, g) if of_input else g) * H + panel.start
-        multiply_panel(step.rows, net.dims.units, step.operand, step.stride, W_of_gate + depth * panel.start,
-                       panel.columns, W_of_gate + depth * panel.next, z, net.dims.ldg, descending=False)
+        after = W + following % G * gate + depth * panel_start(whole, max_vectors, following // G)
+        multiply_panel(step.rows, net.dims.units, step.operand, step.stride, W + g * gate + depth * panel.start,
+                       panel.columns, after, z, net.dims.ldg, descending=False)
+        i = following
     if rank == step.threads - 1 and not step.layer:  # the first thread has more to do
         multiply_first_tail(step)
 
