@@ -91,7 +91,7 @@ cdef inline int* raw_of(const Trie* t, Place p, Edge e, int* raw_nodes, int* raw
 
 
 cdef inline Py_ssize_t children_of_level(const Trie* t, const int* nodes, Py_ssize_t n, int* children) noexcept nogil:
-    """Write the child of each edge of n contexts shorter than order - 1, 0 for none; return their number."""
+    """Write the child of each edge of n contexts shorter than order - 1, -1 for none; return their number."""
     cdef Py_ssize_t i, j, found = 0
     cdef int child
     cdef Place p
