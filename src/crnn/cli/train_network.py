@@ -124,35 +124,46 @@ def save_network(
     # If there is a checkpoint, an existing output is replaced only after training has ended normally, and the
     # checkpoint is then removed. If the last checkpoint could not be written, the model is saved next to the output.
     code = ending.code
-    reason = ending.reason
     is_fitted = model.__sklearn_is_fitted__()
     network = network_of(model) if is_fitted and isinstance(model, Mixture) else model
     steps = network.n_steps_ - first if is_fitted and isinstance(network, CharRNN) else 0
     if code and not steps:
-        say(f"crnn: {reason}; there was nothing to save yet")
+        say(f"crnn: {ending.reason}; there was nothing to save yet")
         return code
-    taken = f"{steps:,} steps in {ending.seconds:.1f} s"
-    in_checkpoint = bool(code) and checkpoint is not None and is_in_checkpoint(checkpoint, model)
-    remedy = f"; add --resume to continue from {checkpoint}" if in_checkpoint and code != ERROR else ""
-    if code and checkpoint is not None and os.path.exists(output):
-        after = f"crnn: {reason}; the model after step {network.n_steps_:,} is"
-        if in_checkpoint:
-            say(f"{after} in {checkpoint}, and {output} is unchanged{remedy}")
+    if code:
+        in_checkpoint = checkpoint is not None and is_in_checkpoint(checkpoint, model)
+        keeps_output = checkpoint is not None and os.path.exists(output)
+        # What happens to the model, in the order of the message's clauses.
+        if keeps_output and in_checkpoint:
+            clauses = [f"the model after step {network.n_steps_:,} is in {checkpoint}, and {output} is unchanged"]
+        elif keeps_output:
+            place = f"{output}{INTERRUPTED_SUFFIX}"
+            clauses = [
+                f"the model after step {network.n_steps_:,} is not in {checkpoint}",
+                f"saving it in {place}, and {output} is unchanged",
+            ]
+            output = place
+        else:
+            clauses = [f"saving the model after step {network.n_steps_:,}"]
+        if in_checkpoint and code != ERROR:
+            clauses.append(f"add --resume to continue from {checkpoint}")
+        say(f"crnn: {'; '.join([ending.reason, *clauses])}")
+        if keeps_output and in_checkpoint:
             return code
-        say(f"{after} not in {checkpoint}; saving it in {output}{INTERRUPTED_SUFFIX}, and {output} is unchanged")
-        output += INTERRUPTED_SUFFIX
-    elif code:
-        say(f"crnn: {reason}; saving the model after step {network.n_steps_:,}{remedy}")
-    if isinstance(network, CharRNN):
-        summary = f"{taken}, {_losses(network)} per symbol"
-    if isinstance(model, Mixture):
-        weights = ", ".join(shown_weights(model))
-        others = ", counts and words" if "words" in model.members_ else " and counts"
-        summary = f"a network after {taken}{others}, weights {weights}"
-    code = save_and_report(model, output, summary, ending, verbose)
+    code = save_and_report(model, output, _summary(model, steps, ending.seconds), ending, verbose)
     if not code and checkpoint is not None:  # the model is on the disk, under its final name
         remove_checkpoint(checkpoint)
     return code
+
+
+def _summary(model: CharRNN | Mixture, steps: int, seconds: float) -> str:
+    """Return what was trained: the steps and the time, with a network's losses or a mixture's members and weights."""
+    taken = f"{steps:,} steps in {seconds:.1f} s"
+    if not isinstance(model, Mixture):
+        return f"{taken}, {_losses(model)} per symbol"
+    weights = ", ".join(shown_weights(model))
+    others = ", counts and words" if "words" in model.members_ else " and counts"
+    return f"a network after {taken}{others}, weights {weights}"
 
 
 def _losses(network: CharRNN) -> str:
