@@ -23,8 +23,6 @@ from .channel import Channel
 from .damage import SKIPPED, Damage, unread_log_p
 
 GAP_LOGITS = 1 << 22  # maximum of a text's default hypotheses after a gap: 32 MB; above 2,048 symbols, fewer are kept
-
-
 HYPOTHESES_AT_A_TIME = 128  # hypotheses of texts read side by side
 SAME_ENDING_PENALTY = 12.0  # nats by which a hypothesis ranks lower if it ends in the same symbols as a better one
 DEFAULT_MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is dropped by default
@@ -103,13 +101,18 @@ class _Path(NamedTuple):
     costs: NDArray[np.float64]  # (n, 2): the log-probability of the damage, and what undoing it must gain
 
     @classmethod
-    def of(cls, symbols: Ids, obligations: Ids, costs: NDArray[np.float64], steps: Ids) -> _Path:
-        """Return the path whose obligations after each step are given, with the steps of replacements."""
+    def from_search(cls, symbols: Ids, obligations: Ids, costs: NDArray[np.float64], replacement_steps: Ids) -> _Path:
+        """Return the path that a `Selection` found for a text.
+
+        The obligation after a step says what the next step must do: the second half of a swap after SWAPPED_STEP, or
+        row ``obligation - REPLACED_STEP`` of `replacement_steps`; the other obligations leave it free.
+        """
         swapped = obligations == SWAPPED_STEP
         replaced = obligations >= REPLACED_STEP
         taken = np.where(obligations == INSERTED_STEP, 0, 1)
-        taken[replaced] = steps[obligations[replaced] - REPLACED_STEP - 1, 1]
-        return cls(symbols, taken, swapped | replaced, swapped, costs)
+        # The step itself is the row before that of the next step.
+        taken[replaced] = replacement_steps[obligations[replaced] - REPLACED_STEP - 1, 1]
+        return cls(symbols=symbols, taken=taken, goes_on=swapped | replaced, swapped=swapped, costs=costs)
 
     def with_steps(self, first: int, stop: int, replacing: _Path) -> _Path:
         """Return the path with other steps from `first` to `stop`."""
@@ -177,7 +180,12 @@ class Restorer:
         self.vocabulary = vocabulary
         self.damage = damage
         usual = 16 if damage.typos or damage.confusions else 4  # except after gaps
-        self.n_beams, self.margin = (usual, DEFAULT_MARGIN) if n_beams is None else (n_beams, math.inf)
+        if n_beams is None:
+            self.n_beams = usual
+            self.margin = DEFAULT_MARGIN
+        else:  # an explicit number is kept, whatever the hypotheses' scores
+            self.n_beams = n_beams
+            self.margin = math.inf
         self.n_threads = inference_threads(n_threads)
         check_beam_memory(len(vocabulary), MANY_SYMBOLS, self.n_beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
@@ -241,25 +249,25 @@ class Restorer:
         )
         state = network.repeat(self.start, len(parts))
         may_insert = len(channel.inserted) > 0 or not channel.steps[:, 1].all()
-        y = network.logits_after(state)
+        logits = network.logits_after(state)
         while True:
             check_canceled()
-            z = y[:0]
-            last = y
+            inserted_logits = logits[:0]  # of all insertions at this position
+            latest = logits  # of the hypotheses that may insert a symbol now
             while may_insert:
-                rows, symbols = selection.insert(last)
+                rows, symbols = selection.insert(latest)
                 if not len(rows):
                     break
                 inserted = network.select(state, rows)
                 network.feed(symbols[None], inserted)
                 state = network.join([state, inserted])
-                last = network.logits_after(inserted)
-                z = np.concatenate([z, last]) if len(z) else last
-            rows, symbols = selection.advance(y, z)
+                latest = network.logits_after(inserted)
+                inserted_logits = np.concatenate([inserted_logits, latest])
+            rows, symbols = selection.advance(logits, inserted_logits)
             if not selection.left:
-                return [_Path.of(*selection.path(i), channel.steps) for i in range(len(parts))]
+                return [_Path.from_search(*selection.path(i), channel.steps) for i in range(len(parts))]
             state = self._after(state, rows, symbols)
-            y = network.logits_after(state)
+            logits = network.logits_after(state)
 
     def _after(self, state: State, rows: NDArray[np.intp], symbols: Ids) -> State:
         """Return the state of these rows after their symbols; negative ones are not read."""

@@ -7,6 +7,9 @@ that is missing. A replacement takes one to three damaged symbols and emits any 
 inserted first, if there are more of them, then one is emitted or skipped at each position. UNREAD stands for a symbol
 that the network lacks: it stays as it is, and the network does not read it.
 
+A hypothesis's obligation is what its last step leaves to the next one: a swap's other half, or the next step of a
+replacement; after any other step, the next one is free to be whatever suits that step.
+
 Of a text's hypotheses with the same obligation and the same symbols, as far as the network looks back at them, only the
 best stays. The search keeps those of the highest rank, which is the score. A network that looks far back may still
 predict nearly the same after the same last `RECENT` symbols: all such hypotheses but the best rank lower by a penalty,
@@ -327,8 +330,9 @@ cdef class Selection:
         return self._chosen(self.now, self.room, self.pending, self.counts)
 
     def path(self, Py_ssize_t text):
-        """Return a text's symbols, -1 for skipped ones, UNREAD for those that stay as they are, the obligation after
-        each, and the cost and the toll (n, 2) of the damage at each.
+        """Return a text's symbols, the obligation after each, and the cost and the toll (n, 2) of the damage at each.
+
+        A symbol is -1 if it was skipped, and UNREAD if it stays as it is.
         """
         cdef Py_ssize_t n = 0
         cdef Py_ssize_t i
