@@ -79,7 +79,7 @@ cdef class FrozenContexts(ContextReader):
 
     cdef Cursor context_after(self, const int* symbols, Py_ssize_t n) noexcept nogil:
         """The longest context at the end of n symbols; negative symbols stand for what comes before a text."""
-        return at_context(context_after(&self.a, symbols, n))
+        return at_context(context_of(&self.a, symbols, n))
 
     cdef void score(self, Cursor* c, const int* ids, Py_ssize_t n, Py_ssize_t stride, double* out) noexcept nogil:
         """out[i * stride] = log P(ids[i * stride]); the context becomes the one after the symbols."""
@@ -123,8 +123,8 @@ cdef inline double advance(const Arrays* a, int* c, int symbol) noexcept nogil:
     return scale * a.p[symbol]
 
 
-cdef inline int context_after(const Arrays* a, const int* symbols, Py_ssize_t n) noexcept nogil:
-    """The longest context at the end of n symbols; negative symbols stand for what comes before a text."""
+cdef inline int context_of(const Arrays* a, const int* symbols, Py_ssize_t n) noexcept nogil:
+    """The number of the longest context at the end of n symbols; negative ones stand for what precedes a text."""
     cdef int c = 0
     cdef Py_ssize_t i
     for i in range(max(0, n - a.context), n):
@@ -154,4 +154,4 @@ cdef inline void fill_row(const Arrays* a, int c, double* row) noexcept nogil:
 cdef inline void fill_after(const void* source, const int* symbols, Py_ssize_t n, double* row) noexcept nogil:
     """A row of logits for any caller, see `row_source`."""
     cdef const Arrays* a = <const Arrays*>source
-    fill_row(a, context_after(a, symbols, n), row)
+    fill_row(a, context_of(a, symbols, n), row)
