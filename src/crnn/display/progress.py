@@ -15,7 +15,11 @@ from .terminal import printable, rate_of
 
 
 class _Shown:
-    """Progress on standard error, whose errors (a closed pipe, a full disk) never interrupt the work."""
+    """What both kinds of progress share: a display on standard error that opens late and may fail.
+
+    An error while writing (a closed pipe, a full disk) ends the display and never the work. `verbose` is 0 for
+    nothing, `summary` the line shown first, `pace` how often the display changes.
+    """
 
     def __init__(
         self, verbose: int, summary: str, pace: Pace = PACE, clock: Callable[[], float] = time.perf_counter
@@ -41,9 +45,10 @@ class _Shown:
 
 
 class Progress(_Shown):
-    """Shows loss, bits per character, characters per second and time left of training, after the line `summary`.
+    """Progress of training a network: loss, bits per character, characters per second and the time left.
 
-    `chars_per_step` is T * B; `elapsed` is seconds that the call had taken when it was interrupted.
+    Use it in a `with` statement and call `show` after some steps. `sample` draws the texts that ``verbose=2`` shows
+    now and then. `chars_per_step` is T * B; `elapsed` is the seconds before an interruption, if the run is resumed.
     """
 
     def __init__(
@@ -99,9 +104,7 @@ class Progress(_Shown):
 
 
 class CountingProgress(_Shown):
-    """Shows how much of a text has been counted, after the line `summary`; its `show` is the `progress` of a
-    `Builder`.
-    """
+    """Progress of counting: how much of a text has been counted. `show` is the `progress` argument of `Builder`."""
 
     def __enter__(self) -> Self:
         if self._verbose:

@@ -267,7 +267,7 @@ ctypedef struct Rule:  # what an optimizer does in one step; see `optimizers`
     real* first  # the optimizer state, in the flat weights' layout: Adagrad's sum, or Adam's two moments
     real* second  # equal to `first` if there is only one
 
-ctypedef struct Team:  # the shards of all streams, and this thread's rank among all threads
+ctypedef struct Team:  # a thread's view of all threads: its rank, and what they share through pointers
     int shards  # of the streams; their number does not depend on the number of threads
     int threads
     int rank
@@ -281,8 +281,9 @@ ctypedef struct Team:  # the shards of all streams, and this thread's rank among
     void* reduce_context
     double weight_dropout
     double state_reset
+    # Each thread has its own copy of the keys and computes the same values from the seed and the step.
     uint32_t step_key  # of the masks of this step
-    uint32_t next_key  # of the masks of the next step
+    uint32_t next_key  # of the masks of the next step, for which the update packs the weights
 
 ctypedef struct Block:  # symbols of all streams, from which chunks are read
     const unsigned char* ids  # of the first stream

@@ -26,7 +26,11 @@ cdef enum:
 
 
 cdef inline bint in_place(const Network* net) noexcept nogil:
-    """Return whether one stream multiplies by unpacked recurrent weights, impossible if operands are rounded."""
+    """Return whether one stream multiplies by unpacked recurrent weights; never, if the products round operands.
+
+    Rounded operands have another layout, which only packing makes. There the answer is known at compile time, and the
+    code for unpacked weights drops out.
+    """
     return PER_ELEMENT == 1 and net.packing.in_place
 
 
@@ -52,11 +56,13 @@ cdef inline Py_ssize_t gates_row(const Network* net) noexcept nogil:
 cdef inline void place_panels(Network* net, bint one_row, bint one_row_products) noexcept nogil:
     """Split the packed vector among the matrices, packed for products with one row or many.
 
-    `packing.in_place` comes in as whether recurrent weights may stay unpacked; it remains true if one stream can use
-    that. Each part starts at `n_packed`, which then grows by the part's elements.
+    The caller sets `packing.in_place` if the recurrent weights may stay unpacked, and finds it cleared if they are
+    packed nevertheless: because the products round their operands, have many rows, or because of the sizes. Each part
+    starts at `n_packed`, which then grows by the part's elements.
     """
     cdef Py_ssize_t l
-    net.packing.in_place = in_place(net) and one_row and may_stay_unpacked(net)
+    cdef bint allowed = in_place(net)
+    net.packing.in_place = allowed and one_row and may_stay_unpacked(net)
     net.packing.max_vectors = panel_vectors(one_row)
     net.packing.max_row_vectors = panel_vectors(one_row_products)
     net.dims.ldg = gates_row(net)

@@ -1,9 +1,15 @@
 """The training loop of one thread: chunk after chunk, its gradient, and the update.
 
-In a step every thread back-propagates its shards, or its share of one, waits for the others, updates its share of the
-parameters from the sum over all shards, and waits again. Every thread sees the same numbers and takes the same
-decisions. Nothing is summed by thread: losses are summed by stream and shard, gradients by shard, the norm by rows of
-the parameters. A broken barrier ends the call without another update.
+Each thread runs `train` with a `Training` of its own. A step has four parts:
+
+1. `compute_gradients`: the thread back-propagates its shards, or its share of one. Then it waits for the others.
+2. With several processes, `reduce_gradient` sums their gradients.
+3. `apply_gradient`: the thread updates its share of the parameters from the sum over all shards.
+4. `carry_states`: the next chunk starts from the states at the end of this one. Then the thread waits again.
+
+Every thread sees the same numbers and takes the same decisions, so none needs to tell the others. Nothing is summed by
+thread: losses are summed by stream and shard, gradients by shard, the norm by rows of the parameters. The bits
+therefore do not depend on the number of threads. A broken barrier ends the call without another update.
 """
 # The same in NumPy: `reference/network.py`, `train_step`, and `reference/dropout.py`, `state_resets`.
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
