@@ -408,9 +408,14 @@ SMALLEST_SCALE = 2.0**-100  # columns of smaller weights become zeros: no produc
 
 
 def int8_weights(layout: Layout, params: Array) -> tuple[Array, Scales]:
-    """Return flat weights whose matrices are the nearest 8-bit integers times a scale, and the scales."""
-    params = copy_in_pieces(params)
-    return params, round_matrices(layout.named(params))
+    """Return flat weights whose matrices are the nearest 8-bit integers times a scale, and the scales.
+
+    The weights keep their floating-point type: `CharRNN.quantize` rounds them here, and the 8-bit kernels and files
+    get the integers back with `integers_of`.
+    """
+    rounded = copy_in_pieces(params)
+    scales = round_matrices(layout.named(rounded))
+    return rounded, scales
 
 
 def round_matrices(named: Mapping[str, Array]) -> Scales:
