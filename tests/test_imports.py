@@ -40,7 +40,7 @@ LAYERS = [
 CONTRACT = {
     "_version", "arrays", "errors", "parameters", "runtime", "text", "display", "datasets",
     "language_model", "estimator", "char_rnn", "char_ngram", "text_classifier",
-    "inference", "scoring", "text_states", "model.layout",
+    "inference", "scoring", "text_states", "model.layout", "model.int8_weights",
 }  # fmt: skip
 # Rooms one could lift out, and what each needs beyond the contract: other such rooms, or parts that it would bring.
 LIFTABLE = {

@@ -173,7 +173,7 @@ def test_onnx_is_not_installed(tmp_path, monkeypatch, capsys):
 def test_cost_is_the_mean_divergence_of_all_predictions(monkeypatch):
     """Before each symbol of the documents, and before their ends."""
     monkeypatch.setattr("crnn.cli.export.COST_DOCUMENTS", 7)
-    monkeypatch.setattr("crnn.model.layout.LARGEST_INT8", 2)
+    monkeypatch.setattr("crnn.model.int8_weights.LARGEST_INT8", 2)
     model = random_language_model(["abcd", "dcab"], dtype="float32")
     rounded, divergences = model.quantize(), []
     for text in model.sample(n_samples=7, random_state=0):
@@ -188,7 +188,7 @@ def test_cost_is_about_the_difference_of_scores(source, monkeypatch):
     """They are the same on average; with so coarse weights the difference exceeds the chance of a sample."""
     model = random_language_model(source, dtype="float32")
     fine = int8_cost(model)
-    monkeypatch.setattr("crnn.model.layout.LARGEST_INT8", 2)
+    monkeypatch.setattr("crnn.model.int8_weights.LARGEST_INT8", 2)
     cost, rounded = int8_cost(model), model.quantize()
     texts = model.sample(50, n_samples=100, random_state=1)
     difference = np.mean([model.score(text) - rounded.score(text) for text in texts])

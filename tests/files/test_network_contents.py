@@ -34,7 +34,7 @@ from crnn.files.network_contents import torch_shapes as shapes_of
 from crnn.files.network_tensors import symbol_pairs
 from crnn.files.sealed_file import file_bytes, write_path
 from crnn.files.tensor_file import Declared
-from crnn.model.layout import SMALLEST_SCALE
+from crnn.model.int8_weights import SMALLEST_SCALE
 from crnn.text.vocabulary import Vocabulary
 
 H, B = 2, 5

@@ -49,7 +49,8 @@ from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn.inference.packed_network import PackedNetwork
-from crnn.model.layout import Layout, SymbolPairs, aligned_zeros, int8_weights
+from crnn.model.int8_weights import int8_weights
+from crnn.model.layout import Layout, SymbolPairs, aligned_zeros
 from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16, operands_in_int8

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from crnn.model.layout import LARGEST_INT8, SMALLEST_SCALE, Layout, int8_weights, integers_of, round_matrices
+from crnn.model.int8_weights import LARGEST_INT8, SMALLEST_SCALE, int8_weights, integers_of, round_matrices
+from crnn.model.layout import Layout
 
 
 def test_each_output_has_a_scale_of_its_own_and_biases_stay():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
-from ..model.layout import LARGEST_INT8, integers_of
+from ..model.int8_weights import LARGEST_INT8, integers_of
 from ..parameters.kinds import CELLS
 from .c_parts import c_array, c_floats
 from .models import ExportedNetwork

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InvalidInputError
-from ..model.layout import LOOKUP_TABLES, by_output, integers_of
+from ..model.int8_weights import LOOKUP_TABLES, by_output, integers_of
 from ..parameters.kinds import CELLS
 from ..text.mask import pairs_of
 from ..text.vocabulary import Vocabulary

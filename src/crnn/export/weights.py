@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..errors import InvalidInputError
-from ..model.layout import Scales, round_matrices, second_bias, with_input_gate
+from ..model.int8_weights import Scales, round_matrices
+from ..model.layout import second_bias, with_input_gate
 from ..parameters.kinds import CELLS
 from ..runtime.signals import signals_deferred
 from ..text.vocabulary import BOUNDARY, Vocabulary

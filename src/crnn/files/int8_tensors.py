@@ -7,16 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..arrays import Array
-from ..model.layout import (
-    LOOKUP_TABLES,
-    Layout,
-    Scales,
-    by_output,
-    integers_of,
-    torch_name,
-    with_input_gate,
-    without_input_gate,
-)
+from ..model.int8_weights import LOOKUP_TABLES, Scales, by_output, integers_of
+from ..model.layout import Layout, torch_name, with_input_gate, without_input_gate
 from .entries import PARTS
 
 SCALE = ".scale"  # appended to the name of a matrix

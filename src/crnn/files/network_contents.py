@@ -12,19 +12,13 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import ModelFileError, short_repr
-from ..model.layout import (
-    LARGEST_INT8,
-    SMALLEST_SCALE,
-    input_size,
-    input_tables,
-)
+from ..model.int8_weights import LARGEST_INT8, SMALLEST_SCALE
+from ..model.layout import input_size, input_tables
 from ..parameters.kinds import CELLS, OPTIMIZERS
 from ..text.vocabulary import Vocabulary
 from .entries import PARTS, plain_json, read_entry, vocabulary_document
 from .int8_tensors import SCALE, TABLES, scale_names
-from .sealed_file import (
-    model_bytes,
-)
+from .sealed_file import model_bytes
 from .tensor_file import DTYPES, Declared
 
 MAX_RECORDS = 20_000  # of a history in a file: about 5 MB

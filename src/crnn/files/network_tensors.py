@@ -9,9 +9,9 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import ModelFileError
+from ..model.int8_weights import Scales
 from ..model.layout import (
     Layout,
-    Scales,
     SymbolPairs,
     is_coupled,
     second_bias,

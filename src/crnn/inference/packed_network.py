@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from .._kernels.entry import core
 from .._kernels.entry.structures import PackedWeights, Packing
 from ..arrays import Array
-from ..model.layout import Layout, Scales, aligned_zeros, n_labels
+from ..model.int8_weights import Scales
+from ..model.layout import Layout, aligned_zeros, n_labels
 from ..runtime.signals import check_canceled
 from .network import SCORE_ROWS, InferenceNetwork, rows_of_call, write_rows
 from .packing import column_scales, enlarged_params, folded_network, same_weights, with_integers, without_integers

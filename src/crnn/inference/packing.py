@@ -9,7 +9,8 @@ import numpy as np
 
 from .._kernels.entry import core
 from ..arrays import Array
-from ..model.layout import Layout, Scales, aligned_zeros, copy_in_pieces, integers_of
+from ..model.int8_weights import Scales, integers_of
+from ..model.layout import Layout, aligned_zeros, copy_in_pieces
 from ..runtime.signals import check_canceled
 
 FOLDED_PRODUCTS = 1 << 28  # multiplications for an embedding from one poll for Ctrl-C to the next

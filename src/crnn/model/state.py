@@ -21,7 +21,8 @@ from ..errors import InvalidInputError
 from ..parameters.kinds import OPTIMIZERS
 from ..parameters.settings import Settings
 from ..text.vocabulary import Vocabulary
-from .layout import SHAPING, Layout, Scales, copy_in_pieces, initial_weights, int8_weights
+from .int8_weights import Scales, int8_weights
+from .layout import SHAPING, Layout, copy_in_pieces, initial_weights
 
 MAX_REFERENCES = 100  # references to gates, including dead ones, kept before cleaning up
 
