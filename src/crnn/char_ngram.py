@@ -209,7 +209,8 @@ class CharNGram(LanguageModel):
 
         The vocabulary is that of all documents.
         """
-        settings, source = NGramSettings.check(self.get_params()), text_source(X)
+        settings = NGramSettings.check(self.get_params())
+        source = text_source(X)
         vocabulary = source.vocabulary(settings.min_count, given=settings.vocabulary)
         ids = _ids(source, vocabulary)
         builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, keeps_text=False)
@@ -399,9 +400,12 @@ class CharNGram(LanguageModel):
         `numbers` are the numbers of the documents' labels, `frequencies` how many documents of each label there were
         before, and `times` how often each document counts.
         """
-        settings, plain, K = NGramSettings.check(self.get_params()), vocabulary.with_labels(()), len(vocabulary.labels)
+        settings = NGramSettings.check(self.get_params())
+        plain = vocabulary.with_labels(())
+        K = len(vocabulary.labels)
         memory = DEFAULT_MEMORY if settings.max_memory is None else settings.max_memory
-        parts, done = list[Counts](), 0
+        parts = list[Counts]()
+        done = 0
         with CountingProgress(settings.verbose, data_summary(ids, None, plain)) as progress:
             for k, label_ids in enumerate(documents_by_label(ids, numbers, K, plain.boundary)):
                 label_times = None if times is None else times[numbers == k]

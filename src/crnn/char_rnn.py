@@ -1067,7 +1067,8 @@ class CharRNN(LanguageModel):
         return LearnedArrays.read_only(self._fitted(what)) if draft is None else draft.arrays
 
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[PackedNetwork, Vocabulary]:
-        state, n_threads = self._fitted(what), checked_threads(self.n_threads)
+        state = self._fitted(what)
+        n_threads = checked_threads(self.n_threads)
         bfloat16 = self._bfloat16(state)
         network = self._networks.network(
             state, what, one_row=one_row, scoring=scoring, bfloat16=bfloat16, n_threads=n_threads
@@ -1075,7 +1076,8 @@ class CharRNN(LanguageModel):
         return network, state.vocabulary
 
     def _label_networks(self, what: str, *, one_row: bool = False) -> tuple[LabelNetworks | None, Vocabulary]:
-        state, n_threads = self._fitted(what), checked_threads(self.n_threads)
+        state = self._fitted(what)
+        n_threads = checked_threads(self.n_threads)
         if not state.vocabulary.labels:
             return None, state.vocabulary
         bfloat16 = self._bfloat16(state)
@@ -1098,7 +1100,8 @@ class CharRNN(LanguageModel):
     def _adaptive_reading(
         self, what: str, adapt: Adapt, *, scoring: bool = False
     ) -> tuple[AdaptiveReading, Vocabulary]:
-        options, state = AdaptationOptions.of(adapt), self._fitted(what)
+        options = AdaptationOptions.of(adapt)
+        state = self._fitted(what)
         return self._reading_of(state, what, options, scoring=scoring), state.vocabulary
 
     def _reading_of(
@@ -1188,7 +1191,8 @@ class CharRNN(LanguageModel):
     def bigrams_(self) -> list[tuple[Any, Any] | None]:
         """The symbols of each row of ``params_["bigrams"]``, None for an unused row; empty without `n_bigrams`."""
         state = self._fitted("reading bigrams_")
-        symbols, pairs = list(state.vocabulary), state.layout.pairs
+        symbols = list(state.vocabulary)
+        pairs = state.layout.pairs
         if pairs is None:
             return []
         return [None if before < 0 else (symbols[before], symbols[symbol]) for before, symbol in pairs.pairs.tolist()]

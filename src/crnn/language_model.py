@@ -265,13 +265,15 @@ class LanguageModel(Estimator):
         ['Anna', 'Eve']
         """
         k = checked_int("n_samples", n_samples, 1, MAX_SIZE)
-        vocabulary, request = self._vocabulary("sample"), SampleRequest(length, prime, max_length, controls, matching)
+        vocabulary = self._vocabulary("sample")
+        request = SampleRequest(length, prime, max_length, controls, matching)
         check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)
         samples, symbols = model._sampler(request, random_state, one_row=k == 1)
         if not vocabulary.labels:
             warn_of_length(request, symbols, k)
-        excluded, unique = excluded_texts(exclude, symbols), checked_bool("unique", unique)
+        excluded = excluded_texts(exclude, symbols)
+        unique = checked_bool("unique", unique)
         if unique or len(excluded):
             texts = distinct_texts(samples, k, unique=unique, exclude=excluded)
         else:
@@ -465,7 +467,7 @@ class LanguageModel(Estimator):
         guide = guide_of(self, network, vocabulary, matching, "")
         documents = enumerated_documents(network, vocabulary, n_documents, max_prefixes, guide)
         if isinstance(network, HasLookahead):
-            request = SampleRequest(None, "", None, {}, matching)
+            request = SampleRequest(length=None, prime="", max_length=None, controls={}, matching=matching)
             exact = self._trials("enumerate_documents", request)[0].probability(None)
             return documents._replace(match_log_prob=(math.log(exact), math.log(exact))) if exact else documents
         return documents
@@ -500,7 +502,7 @@ class LanguageModel(Estimator):
         >>> round(names.match_probability(".*nn.*").estimate, 2)
         0.31
         """
-        request = SampleRequest(None, prime, None, {}, matching)
+        request = SampleRequest(length=None, prime=prime, max_length=None, controls={}, matching=matching)
         self._require_no_labels("match_probability")
         trials, vocabulary = self._trials("match_probability", request)
         length = match_length(vocabulary, max_length, prime)
@@ -631,7 +633,8 @@ class LanguageModel(Estimator):
         network, vocabulary = self._text_network("restore", one_row=False)
         damage = Damage.check(vocabulary, **options)
         n_beams = None if n_beams is None else checked_int("n_beams", n_beams, 1, MAX_BEAMS)
-        changes, n_threads = checked_bool("changes", changes), checked_threads(self.n_threads)
+        changes = checked_bool("changes", changes)
+        n_threads = checked_threads(self.n_threads)
         single = isinstance(X, str | bytes | bytearray | memoryview)
         if single:
             vocabulary.check_kind(X, "X")
@@ -1214,11 +1217,14 @@ class LanguageModel(Estimator):
         networks, vocabulary = self._label_networks("score_samples", one_row=string_scores.is_single(texts))
         if networks is None:  # another thread has fitted the model
             return self.score_samples(texts, y, reduce=reduce, errors=errors)
-        errors, symbols = error_handling(texts, errors), vocabulary.with_labels(())
-        checked, n_threads = checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
+        errors = error_handling(texts, errors)
+        symbols = vocabulary.with_labels(())
+        checked = checked_texts(texts, vocabulary, errors)
+        n_threads = checked_threads(self.n_threads)
 
         def score(k: int, label_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:
-            network, start = networks.networks[k], networks.starts[k]
+            network = networks.networks[k]
+            start = networks.starts[k]
             scorer = TextScorer(network, symbols, n_threads, reduce=reduce, errors=errors, start=start)
             return scorer.scores(label_texts)
 

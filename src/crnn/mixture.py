@@ -114,7 +114,8 @@ class SharedTime:
     def allows_another_order(self) -> bool:
         """Return whether there is time to try shorter counts, if that takes as long as since the last call."""
         now = self.elapsed
-        since, self._last_order = now - self._last_order, now
+        since = now - self._last_order
+        self._last_order = now
         return self._seconds is None or not self.has_limit or now + since < self._seconds
 
     def left(self) -> float | None:
@@ -345,7 +346,7 @@ class Mixture(LanguageModel):
         if weights is None:
             split = split_held_out(X, validation, y=y, sample_weight=sample_weight)
         else:
-            split = Split(X, y, sample_weight, None)
+            split = Split(X, y, sample_weight, held_out=None)
         members = [_unfitted(model) for model in models]
         wanted_words = self._wanted_words(members, weights, y, sample_weight)
         start_weights = _checked_weights(weights, len(members))
@@ -354,8 +355,8 @@ class Mixture(LanguageModel):
             checkpoint_interval(checkpoint_every, checkpoint_seconds),
             members,
             start_weights,
-            None,
-            {
+            words=None,
+            document={
                 "finished": False,
                 "fits_weights": weights is None,
                 "has_validation": validation is not None,
@@ -529,7 +530,10 @@ class Mixture(LanguageModel):
         checked_threads(n_threads)
         checked_int("verbose", verbose, 0)
         X = rereadable(X)
-        split = split_held_out(X, validation, y=y) if document["fits_weights"] else Split(X, y, None, None)
+        if document["fits_weights"]:
+            split = split_held_out(X, validation, y=y)
+        else:
+            split = Split(X, y, sample_weight=None, held_out=None)
         members = models_of(stored.parts, path)
         mixture = cls(
             [_unfitted(member) for member in members],
@@ -1565,7 +1569,8 @@ def file_of(model: LanguageModel, i: int, *, training_state: bool = True) -> tup
 
 def models_of(parts: model_file.Parts, path: FilePath | BinaryIO) -> list[CharRNN | CharNGram]:
     """Return the models of a file, the reverse of `file_of`; errors name the file and the model."""
-    models, name = list[CharRNN | CharNGram](), path_name(path)
+    models = list[CharRNN | CharNGram]()
+    name = path_name(path)
     for i, (kind, content) in enumerate(parts):
         stream = NamedBytes(content, f"{name}, models[{i}]")
         models.append(CharRNN.load(stream) if kind == "CharRNN" else CharNGram.load(stream))

@@ -231,7 +231,8 @@ def _reasons(column: _JudgedColumn, values: set[str]) -> dict[str, str]:
     for value, i in index_of.items():
         similar = column.similar[i]
         if similar is not None:
-            n_word, n_common = _times(similar.n_word), _times(similar.n_common)
+            n_word = _times(similar.n_word)
+            n_common = _times(similar.n_common)
             found[value] = f"{similar.word!r} occurs {n_word}, {similar.common!r} {n_common}"
         elif model is None or shapes[i] < characters[i]:
             shape = collapsed_shape(value)

@@ -62,7 +62,9 @@ def use(name: str | None) -> None:
     chosen = {kind: _chosen(of_kind, name, sets["float32"]) for kind, of_kind in sets.items()}
     tables: dict[str, Any] = {kind: _kernels_module(set_name, kind) for kind, set_name in chosen.items()}
     core.use(**tables)
-    instruction_set, bfloat16_set, int8_set = str(chosen["float32"]), chosen["bfloat16"], chosen["int8"]
+    instruction_set = str(chosen["float32"])
+    bfloat16_set = chosen["bfloat16"]
+    int8_set = chosen["int8"]
     forced = name
 
 

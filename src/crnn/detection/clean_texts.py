@@ -314,4 +314,6 @@ def _check_batch(batch: Texts, kind: Kind | None, name: str, first: int) -> Text
             raise InvalidInputError(
                 f"X[{i}] is {type(text).__name__}, but {name} is {wanted.__name__}. Pass only str, or only bytes."
             )
-    return found if wanted is str else [None if text is None else bytes(byte_view(text, "X")) for text in found]
+    if wanted is str:
+        return found
+    return [None if text is None else bytes(byte_view(text, "X")) for text in found]

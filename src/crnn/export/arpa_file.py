@@ -17,7 +17,9 @@ from ..runtime.signals import check_canceled
 from ..text.documents import warn_caller
 from ..text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
-START, END, OTHER = "<s>", "</s>", "<unk>"
+START = "<s>"
+END = "</s>"
+OTHER = "<unk>"
 IMPOSSIBLE = -99.0  # the format's log10 of a probability of zero
 LINE = "%.6f\t%s\t%.6f\n"
 LINES = 1 << 14  # n-grams written between polls for Ctrl-C
@@ -26,8 +28,10 @@ READABLE = range(2, 7)  # orders that KenLM's build on PyPI reads
 
 def export_arpa(learned: CountedText, path: FilePath, *, space: str) -> None:
     """Write counts as an ARPA file; see `crnn.CharNGram.export_arpa`."""
-    name, (vocabulary, counts, _) = checked_path("path", path), learned
-    tokens, unrolled = _tokens(vocabulary, space), unrolled_contexts(counts)
+    name = checked_path("path", path)
+    vocabulary, counts, _ = learned
+    tokens = _tokens(vocabulary, space)
+    unrolled = unrolled_contexts(counts)
     if counts.order not in READABLE:
         warn_caller(
             f"the model has order {counts.order}, but KenLM, unless compiled for longer n-grams, reads orders "
@@ -66,12 +70,14 @@ def _parts(contexts: UnrolledCounts, tokens: list[str]) -> Iterator[bytes]:
     header = "".join(f"ngram {n}={size}\n" for n, size in enumerate(sizes.tolist(), start=1))
     yield f"\\data\\\n{header}".encode("ascii")
     with np.errstate(divide="ignore"):
-        log_p, back_offs = np.log10(contexts.p), np.log10(contexts.scales)  # rounded to six places, at most 0
+        log_p = np.log10(contexts.p)  # at most 0, as the rounding to six places keeps it
+        back_offs = np.log10(contexts.scales)
     boundary = tokens.index(END) if END in tokens else -1
     names = [""]  # of the contexts of a level, each with a space after it
     for depth in range(len(sizes)):
         yield f"\n\\{depth + 1}-grams:\n".encode("ascii")
-        start, stop = contexts.levels[depth + 1], contexts.levels[min(depth + 2, len(sizes))]
+        start = contexts.levels[depth + 1]
+        stop = contexts.levels[min(depth + 2, len(sizes))]
         if depth == 0:
             back_off = back_offs[stop - 1] if boundary >= 0 and stop > start else 0.0  # of the last context, <s>
             lines = [f"{IMPOSSIBLE:.0f}\t{token}\t{back_off if token == START else 0:.6f}\n" for token in missing]
@@ -81,7 +87,8 @@ def _parts(contexts: UnrolledCounts, tokens: list[str]) -> Iterator[bytes]:
             check_canceled()
             part = slice(first, min(first + LINES, bounds[depth + 1]))
             owners = np.searchsorted(contexts.firsts, np.arange(part.start, part.stop), side="right") - 1
-            symbols, nexts = contexts.symbols[part], contexts.nexts[part]
+            symbols = contexts.symbols[part]
+            nexts = contexts.nexts[part]
             extended = (start <= nexts) & (nexts < stop) & (symbols != boundary)
             back_off = np.where(extended, back_offs[nexts], 0)
             words = [

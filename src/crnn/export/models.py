@@ -40,7 +40,8 @@ class ExportedNetwork(NamedTuple):
     @property
     def summary(self) -> str:
         """What the model is, in one line."""
-        layers, hidden_size = len(self.weights.layers), self.weights.hidden_size
+        layers = len(self.weights.layers)
+        hidden_size = self.weights.hidden_size
         units = f"{hidden_size} hidden units" if layers == 1 else f"{layers} layers of {hidden_size} units"
         return f"{self.weights.cell.upper()}, {units}, {len(self.vocabulary)} symbols, {self.n_weights:,} weights"
 

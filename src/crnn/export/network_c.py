@@ -67,7 +67,8 @@ def network_tables(model: ExportedNetwork) -> Iterator[str]:
         yield from _pair_tables(weights)
     layers = []
     for k, layer in enumerate(weights.layers):
-        inputs, scale = _ordered(weights, layer.Wx), scales.get(f"Wxh_l{k}")
+        inputs = _ordered(weights, layer.Wx)
+        scale = scales.get(f"Wxh_l{k}")
         scale = None if scale is None else _ordered(weights, scale)
         if k:
             yield from _state_matrix(f"crnn_net_input_{k}", inputs, scale)
@@ -108,7 +109,8 @@ def _used_pairs(weights: Weights) -> NDArray[np.intp]:
 def _pair_tables(weights: Weights) -> Iterator[str]:
     """Yield the definitions of the sorted pair keys and of each pair's contribution to the gate sums."""
     assert weights.pair_table is not None
-    used, scale = _used_pairs(weights), (weights.scales or {}).get("bigrams")
+    used = _used_pairs(weights)
+    scale = (weights.scales or {}).get("bigrams")
     yield c_array("crnn_net_key", "crnn_net_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
     rows = _ordered(weights, weights.pair_table[used].T).T
     yield from _table("crnn_net_pair_rows", rows, None if scale is None else _ordered(weights, scale))
@@ -132,7 +134,7 @@ def _state_matrix(name: str, matrix: Array, scale: Array | None) -> Iterator[str
     The scales of 8-bit weights are divided by 127, since a state of 1 is represented by the integer 127.
     """
     if scale is None:
-        yield from _stored(name, _panels(matrix), None)
+        yield from _stored(name, _panels(matrix), scale=None)
     else:
         yield from _stored(name, integers_of(matrix, scale), scale / np.float32(LARGEST_INT8))
 

@@ -14,7 +14,9 @@ from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
 from .weights import FittedModel, LayerWeights, Weights, require_package, vocabulary_data
 
-OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022), which later runtimes read as well
+# Both are those of ONNX 1.12 (2022), which later runtimes read as well.
+OPSET = 17
+IR_VERSION = 8
 
 FLOAT = 1  # ONNX's code for float32
 
@@ -39,8 +41,11 @@ def onnx_model(model: FittedModel) -> Any:
     Weights of float64 are rounded to float32, since runtimes only have float32 recurrent operators.
     """
     onnx = require_package("onnx", "onnx", "export_onnx")
-    helper, float32, int64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
-    weights, vocabulary = Weights.of(model, np.float32).for_torch().pairs_read_one_hot(), model.vocabulary_
+    helper = onnx.helper
+    float32 = onnx.TensorProto.FLOAT
+    int64 = onnx.TensorProto.INT64
+    weights = Weights.of(model, np.float32).for_torch().pairs_read_one_hot()
+    vocabulary = model.vocabulary_
     states = CELLS[weights.cell].states
     nodes, initializers = _body(helper, weights, states)
     shape = [len(weights.layers), "B", weights.hidden_size]
@@ -70,7 +75,9 @@ def onnx_model(model: FittedModel) -> Any:
 
 def _body(helper: Any, weights: Weights, states: tuple[str, ...]) -> tuple[list[Any], dict[str, Array]]:
     """Return the graph's nodes, and the constants they read, by name."""
-    node, L, H = helper.make_node, len(weights.layers), weights.hidden_size
+    node = helper.make_node
+    L = len(weights.layers)
+    H = weights.hidden_size
     constants: dict[str, Array] = {
         "direction_axis": np.array([1], np.int64),
         "one_layer_each": np.ones(L, np.int64),

@@ -72,9 +72,16 @@ def html_page(
     assert "</style" not in style.lower()
     policy = POLICY.format(scripts=f"{_hash(engine)} {_hash(script)}", styles=_hash(style))
     page = PAGE.format(
-        notice=NOTICE, policy=policy, title=escape(title), style=style, body=body, data=embedded_json(data),
-        weights=weights, engine=engine, script=script,
-    )  # fmt: skip
+        notice=NOTICE,
+        policy=policy,
+        title=escape(title),
+        style=style,
+        body=body,
+        data=embedded_json(data),
+        weights=weights,
+        engine=engine,
+        script=script,
+    )
     return page.encode("utf-8", "replace")
 
 

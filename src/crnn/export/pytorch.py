@@ -62,7 +62,8 @@ def model_from_torch(
             f"decoder.weight has {V} rows, but the vocabulary has {len(symbols)} symbols. Pass one symbol per row, in "
             "id order, including crnn.UNKNOWN and crnn.BOUNDARY if the model has them."
         )
-    pairs, first = _pairs(tensors, order), V if E is None else E
+    pairs = _pairs(tensors, order)
+    first = V if E is None else E
     R = 0 if pairs is None else len(pairs)
     dtype = "float64" if all(array.dtype == np.float64 for array in tensors.values()) else "float32"
     params: dict[str, Array] = {}
@@ -70,8 +71,11 @@ def model_from_torch(
         params |= _layer(tensors, k, gates, H, H if k else first + R)
     cell = BY_GATES[gates]
     if cell in COUPLED and all(map(is_coupled, params.values())) and any(array[:H].any() for array in params.values()):
-        cell, params = COUPLED[cell], {name: without_input_gate(array) for name, array in params.items()}
-    params["Wxh_l0"], params["bigrams"] = params["Wxh_l0"][:, :first], params["Wxh_l0"][:, first:].T
+        cell = COUPLED[cell]
+        params = {name: without_input_gate(array) for name, array in params.items()}
+    joined = params["Wxh_l0"]  # the columns of the symbols, then those of the pairs
+    params["Wxh_l0"] = joined[:, :first]
+    params["bigrams"] = joined[:, first:].T
     if E is None:
         params["Wxh_l0"] = params["Wxh_l0"][:, order]
     else:

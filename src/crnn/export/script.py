@@ -80,6 +80,12 @@ def _specials(vocabulary: Vocabulary) -> dict[str, Any]:
 
 def _script_of_network(model: ExportedNetwork, float16: bool) -> Script:
     weights = model.weights
+    if float16:
+        number_type = "float16"
+    elif weights.scales is None:
+        number_type = "float32"
+    else:
+        number_type = "int8"
     data = {
         "kind": "network",
         "cell": weights.cell,
@@ -92,7 +98,7 @@ def _script_of_network(model: ExportedNetwork, float16: bool) -> Script:
         "embedding": None if weights.embedding is None else weights.embedding.shape[1],
         "pairs": [] if weights.pair_table is None else weights.pair_keys().tolist(),
         **_specials(model.vocabulary),
-        "weights": "float16" if float16 else "float32" if weights.scales is None else "int8",
+        "weights": number_type,
     }
     return Script(data, _weight_bytes(weights, float16), (STORED, "network.js"))
 
@@ -116,7 +122,8 @@ def _weight_bytes(weights: Weights, float16: bool) -> bytes:
         if array is None:
             continue
         scale = scales.get(name)
-        is_table, rows = name in LOOKUP_TABLES, array
+        is_table = name in LOOKUP_TABLES
+        rows = array
         if scale is not None:
             rows = by_output(integers_of(by_output(array, is_table), scale), is_table)
         if name == "Wxh_l0" and weights.embedding is None:

@@ -87,11 +87,20 @@ class Weights(NamedTuple):
         layers: list[LayerWeights] = []
         while f"Whh_l{len(layers)}" in params:
             k = len(layers)
-            layers.append(LayerWeights(params[f"Wxh_l{k}"], params[f"Whh_l{k}"], params[f"bh_l{k}"],
-                                       params.get(f"bhn_l{k}")))  # fmt: skip
-        pairs = _pairs(model) if "bigrams" in params else None
-        others = params.get("embedding"), params.get("bigrams"), pairs
-        return cls(model.cell_, tuple(layers), params["Why"], params["by"], *others, scales)
+            layer = LayerWeights(
+                Wx=params[f"Wxh_l{k}"], Wh=params[f"Whh_l{k}"], bh=params[f"bh_l{k}"], bhn=params.get(f"bhn_l{k}")
+            )
+            layers.append(layer)
+        return cls(
+            cell=model.cell_,
+            layers=tuple(layers),
+            Why=params["Why"],
+            by=params["by"],
+            embedding=params.get("embedding"),
+            pair_table=params.get("bigrams"),
+            pairs=_pairs(model) if "bigrams" in params else None,
+            scales=scales,
+        )
 
     @property
     def hidden_size(self) -> int:
@@ -113,7 +122,7 @@ class Weights(NamedTuple):
         layers = (tuple(map(with_input_gate, (layer.Wx, layer.Wh, layer.bh))) for layer in self.layers)
         return self._replace(
             cell=cell,
-            layers=tuple(LayerWeights(Wx, Wh, bh, None) for Wx, Wh, bh in layers),
+            layers=tuple(LayerWeights(Wx, Wh, bh, bhn=None) for Wx, Wh, bh in layers),
             pair_table=None if self.pair_table is None else with_input_gate(self.pair_table.T).T,
         )
 

@@ -11,7 +11,8 @@ def lookahead(p: NDArray[np.float64], nexts: NDArray[np.intp], rows: NDArray[np.
 
     h is 1 in state S, a match, and 0 in state S + 1, where nothing can match.
     """
-    (S, V), N = rows.shape, len(p)
+    S, V = rows.shape
+    N = len(p)
     moves = np.zeros((S, N, S, N))
     matches = np.zeros((S, N))
     for q in range(S):

@@ -52,7 +52,9 @@ class WordCounts:
     ) -> None:
         self.least = least
         self.rounded = rounded
-        self.letters, self.folds, self.boundary = letters, folds, boundary
+        self.letters = letters
+        self.folds = folds
+        self.boundary = boundary
         start = 0 if boundary is None else 1
         occurrences = Counter[tuple[Context, int]]()
         longer: list[defaultdict[tuple[Context, int], set[Context]]] = [defaultdict(set), defaultdict(set)]

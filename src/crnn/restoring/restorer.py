@@ -301,7 +301,8 @@ class Restorer:
         """Return the place in the damaged text that each of its symbols was swapped with, or its own place."""
         sources = np.arange(len(codes))
         p = np.cumsum(path.taken)[path.swapped]
-        sources[p - 1], sources[p] = p, p - 1
+        sources[p - 1] = p
+        sources[p] = p - 1
         return sources
 
     # ---------------------------------------------------------------- changes

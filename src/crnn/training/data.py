@@ -173,7 +173,8 @@ def training_bytes(
     vectors = 3 * weights_and_state
     vectors += weights_and_state if keep_best else 0
     # A snapshot, its parts for a file with the best weights, and the bytes of the file.
-    vectors += weights_and_state * (5 if keep_best else 3) if checkpoints else 0
+    if checkpoints:
+        vectors += weights_and_state * (5 if keep_best else 3)
     vectors += len(parts)  # gradients
     needed = layout.dtype.itemsize * vectors * layout.size
     needed += streams.batch_size * STREAM_SIZE if isinstance(streams, DocumentStreams) else 0
