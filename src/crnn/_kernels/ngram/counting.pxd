@@ -1,15 +1,16 @@
 """Count a symbol after its context by Kneser-Ney's rule: each time in the longest context, once in shorter ones."""
 from .trie cimport (
-    MAX_COUNT, NO_EDGE, Cursor, Edge, Place, Trie, add_edge, add_to_statistics, append_text, context_at, edge_of,
+    MAX_COUNT, Cursor, Edge, Place, Trie, add_edge, add_to_statistics, append_text, context_at, edge_of, has_block,
     new_node, owned, place_of,
 )
 
 
 cdef inline void add(Trie* t, Place p, Edge e, int depth, int times) noexcept nogil:
     """Add a number to the count of an edge of an owned context; a count at its limit, as in a crafted file, stays."""
-    cdef int old = e.count[0], new = MAX_COUNT if times > MAX_COUNT - old else old + times
+    cdef int old = e.count[0]
+    cdef int new = MAX_COUNT if times > MAX_COUNT - old else old + times
     e.count[0] = new
-    if p.node.symbol < NO_EDGE:
+    if has_block(p.node):
         add_to_statistics(p, old, new)
     if not old:
         t.edges[depth] += 1
@@ -22,7 +23,8 @@ cdef inline void add(Trie* t, Place p, Edge e, int depth, int times) noexcept no
 cdef inline Cursor begin(const Trie* t) noexcept nogil:
     """The context at the start of a document: a boundary."""
     cdef Cursor c
-    c.node, c.place = t.start, 0
+    c.node = t.start
+    c.place = 0
     c.depth = c.full = t.start != 0
     return c
 
@@ -43,13 +45,15 @@ cdef inline Cursor read_on(Trie* t, Cursor c, int symbol, int times) noexcept no
     cdef Edge e
     cdef bint is_new, kept = times and t.text != NULL
     cdef bint linked = symbol == t.boundary  # every new node has its suffix; after a boundary there are no new nodes
-    after.node, after.depth = 0, 0
+    after.node = 0
+    after.depth = 0
     if kept:
         append_text(t, symbol)
         for length in range(depth + 1, c.full + 1):
             t.edges[length] += 1
             t.counts_of_counts[length][1] += 1
-    after.full, after.place = min(c.full + 1, t.order - 1) if kept else 0, <int>(t.text_start + t.text_count)
+    after.full = min(c.full + 1, t.order - 1) if kept else 0
+    after.place = <int>(t.text_start + t.text_count)
     if linked:
         after = begin(t)
     while True:
@@ -72,7 +76,8 @@ cdef inline Cursor read_on(Trie* t, Cursor c, int symbol, int times) noexcept no
                 e = edge_of(p, symbol)
                 e.child[0] = new_node(t, e.child[0])
             if last < 0:
-                after.node, after.depth = e.child[0], depth + 1
+                after.node = e.child[0]
+                after.depth = depth + 1
                 after.full = max(after.full, after.depth)
             else:
                 place_of(t, last).node.suffix = e.child[0]

@@ -6,8 +6,9 @@ count. The edges of a level, in this order, are the contexts of the next level.
 """
 from libc.stdint cimport int64_t
 from .trie cimport (
-    HEADER, MAX_COUNT, NO_EDGE, Edge, Node, Place, Trie, block_words, capacity_for, edge_in_block, edge_of,
-    new_node, place_of, place_of_context, take_block,
+    HEADER, MAX_COUNT, ONES, TWOS, Edge, Node, Place, Trie, block_of, block_words, capacity_for, edge_in_block,
+    edge_in_node, edge_of, edges_in_block, has_block, has_no_edge, has_one_edge, new_node, place_of, place_of_context,
+    take_block,
 )
 
 cdef enum Fault:  # in bytes; negative
@@ -62,7 +63,7 @@ cdef inline int64_t take(Bytes* b) noexcept nogil:
 
 cdef inline Py_ssize_t edge_count(Place p) noexcept nogil:
     """The number of edges of a context."""
-    return p.node.symbol != NO_EDGE if p.node.symbol >= NO_EDGE else -p.node.symbol
+    return edges_in_block(p.node) if has_block(p.node) else not has_no_edge(p.node)
 
 
 cdef inline Py_ssize_t edges_of_node(const Trie* t, int node) noexcept nogil:
@@ -73,21 +74,17 @@ cdef inline Py_ssize_t edges_of_node(const Trie* t, int node) noexcept nogil:
 
 cdef inline int symbol_at(Place p, Py_ssize_t i) noexcept nogil:
     """The symbol of a context's i-th edge."""
-    return p.node.symbol if p.node.symbol > NO_EDGE else p.pool[p.node.count + HEADER + i]
+    return p.node.tag if has_one_edge(p.node) else block_of(p)[HEADER + i]
 
 
 cdef inline Edge edge_at(Place p, Py_ssize_t i) noexcept nogil:
     """A context's i-th edge."""
-    cdef Edge e
-    if p.node.symbol < NO_EDGE:
-        return edge_in_block(p.pool + p.node.count, -p.node.symbol, i)
-    e.count, e.child = &p.node.count, &p.node.child
-    return e
+    return edge_in_block(block_of(p), edges_in_block(p.node), i) if has_block(p.node) else edge_in_node(p)
 
 
 cdef inline int* raw_of(const Trie* t, Place p, Edge e, int* raw_nodes, int* raw_pool) noexcept nogil:
     """The entry for an edge in arrays like the trie's: one array for nodes with one edge, and one like the pool."""
-    return raw_nodes + (p.node - t.nodes) if p.node.symbol > NO_EDGE else raw_pool + (e.count - t.pool)
+    return raw_nodes + (p.node - t.nodes) if has_one_edge(p.node) else raw_pool + (e.count - t.pool)
 
 
 cdef inline Py_ssize_t children_of_level(const Trie* t, const int* nodes, Py_ssize_t n, int* children) noexcept nogil:
@@ -136,7 +133,8 @@ cdef inline void pack_level(const Trie* t, const int* nodes, Py_ssize_t n, int* 
             put(sizes, 0)
             continue
         p = place_of_context(t, nodes[i], &once)
-        edges, last = edge_count(p), -1
+        edges = edge_count(p)
+        last = -1
         put(sizes, <unsigned int>edges)
         for j in range(edges):
             e = edge_at(p, j)
@@ -189,10 +187,12 @@ cdef inline int64_t unpack_context(Trie* t, int node, int depth, int64_t size, B
     cdef int at = 0
     if size > 1:
         at = take_block(t, capacity_for(size), depth < t.order - 1)
-        t.pool[at] = t.pool[at + 1] = 0
+        t.pool[at + ONES] = 0
+        t.pool[at + TWOS] = 0
         p.node.count = at
     for i in range(size):
-        step, count = take(symbols), take(counts)
+        step = take(symbols)
+        count = take(counts)
         if step < 0 or count < 0:
             return TRUNCATED
         symbol += step + 1
@@ -203,16 +203,17 @@ cdef inline int64_t unpack_context(Trie* t, int node, int depth, int64_t size, B
             return NO_COUNT
         if node and edge_of(place_of(t, p.node.suffix), <int>symbol).count == NULL:
             return NO_SUFFIX
-        p.node.symbol = <int>symbol if size == 1 else <int>-size
+        p.node.tag = <int>symbol if size == 1 else <int>-size
         e = edge_at(p, i)
         e.count[0] = <int>count
         if size > 1:
             t.pool[at + HEADER + i] = <int>symbol
-            t.pool[at] += count == 1
-            t.pool[at + 1] += count == 2
+            t.pool[at + ONES] += count == 1
+            t.pool[at + TWOS] += count == 2
         if depth < t.order - 1:
             e.child[0] = 0
-            next_owners[i], next_symbols[i] = node, <int>symbol
+            next_owners[i] = node
+            next_symbols[i] = <int>symbol
         if count <= 4:
             t.counts_of_counts[depth][count] += 1
     if size > 1:

@@ -19,10 +19,10 @@ from .probabilities cimport (
 from .reading cimport ContextReader, check_ids
 from .removing cimport remove_on
 from .trie cimport (
-    MAX_ORDER, NO_EDGE, SEPARATOR, Cursor, Edge, Node, Place, Slot, append_text, context_at, edge_of, first_not_below,
-    place_of, slot_of, symbol_room, text_at,
+    MAX_ORDER, NO_EDGE, SEPARATOR, Cursor, Edge, Node, Place, Slot, append_text, block_of, context_at, edge_of,
+    first_not_below, has_block, place_of, slot_of, symbol_room, text_at,
 )
-from .trie cimport Trie as Places
+from .trie cimport Trie as TrieData
 
 LONGEST_ORDER = MAX_ORDER
 
@@ -40,7 +40,7 @@ cdef class Trie(ContextReader):
 
     With a `base`, counts continue from the base's, which must not change again; its discounts stay.
     """
-    cdef Places t
+    cdef TrieData t
     cdef int[:, ::1] nodes
     cdef int[::1] pool
     cdef int[:, ::1] slots
@@ -49,22 +49,28 @@ cdef class Trie(ContextReader):
     cdef int next_level, level_first, level_end  # for `unpack`: the next level, and the contexts of the previous one
 
     def __cinit__(self, int order, int symbols, boundary=None, Trie base=None):
-        cdef Places* t = &self.t
+        cdef TrieData* t = &self.t
         if not 1 <= order <= MAX_ORDER:
             raise ValueError(f"order must be from 1 to {MAX_ORDER}, not {order}")
         if symbols < 1 or boundary is not None and not 0 <= boundary < symbols:
             raise ValueError(f"boundary must be None or below the number of symbols, at least 1; got {boundary} and "
                              f"{symbols}")
         memset(t, 0, sizeof(t[0]))
-        t.order, t.symbols, t.boundary = order, symbols, -1 if boundary is None else boundary
+        t.order = order
+        t.symbols = symbols
+        t.boundary = -1 if boundary is None else boundary
         t.start = order > 1 and boundary is not None
-        self.source.source, self.source.fill = NULL, fill_after
-        self.source.symbols, self.source.context = symbols, order - 1
+        self.source.source = NULL
+        self.source.fill = fill_after
+        self.source.symbols = symbols
+        self.source.context = order - 1
         self.missing = "the trie has no arrays: call grow"
         if base is not None:
             if base.base is not None or (base.t.order, base.t.symbols, base.t.boundary) != (order, symbols, t.boundary):
                 raise ValueError("base must have no base of its own, and this trie's order, symbols and boundary")
-            t.base, t.base_count, t.text_start = &base.t, <int>base.t.node_count, base.t.text_count
+            t.base = &base.t
+            t.base_count = <int>base.t.node_count
+            t.text_start = base.t.text_count
             memcpy(t.edges, base.t.edges, sizeof(t.edges))
             memcpy(t.counts_of_counts, base.t.counts_of_counts, sizeof(t.counts_of_counts))
             memcpy(t.discounts, base.t.discounts, sizeof(t.discounts))
@@ -72,7 +78,7 @@ cdef class Trie(ContextReader):
 
     def grow(self, int[:, ::1] nodes not None, int[::1] pool not None, int[:, ::1] slots=None):
         """Continue in larger arrays: nodes (n, 4), the pool (m,) and, with a base, slots (k, 2) with k a power of 2."""
-        cdef Places* t = &self.t
+        cdef TrieData* t = &self.t
         cdef const Slot* old_slots = t.slots
         cdef Py_ssize_t i, old_count = t.slot_count
         if (nodes.shape[1] != 4 or nodes.shape[0] < max(t.node_count, 2) or pool.shape[0] < max(t.pool_used, 1)
@@ -88,19 +94,26 @@ cdef class Trie(ContextReader):
             memcpy(&nodes[0, 0], t.nodes, t.node_count * sizeof(Node))
             memcpy(&pool[0], t.pool, t.pool_used * sizeof(int))
         elif t.base == NULL:
-            nodes[:2], pool[0] = 0, 0
-            nodes[:2, 1] = NO_EDGE
-            t.node_count, t.pool_used = 1 + (t.start > 0), 1  # no block starts at 0
+            nodes[:2] = 0
+            nodes[:2, 1] = NO_EDGE  # their tags
+            pool[0] = 0
+            t.node_count = 1 + (t.start > 0)
+            t.pool_used = 1  # no block starts at 0
         t.pool_used = max(t.pool_used, 1)
-        t.nodes, t.node_room = <Node*>&nodes[0, 0], nodes.shape[0]
-        t.pool, t.pool_room = &pool[0], pool.shape[0]
+        t.nodes = <Node*>&nodes[0, 0]
+        t.node_room = nodes.shape[0]
+        t.pool = &pool[0]
+        t.pool_room = pool.shape[0]
         if slots is not None:
             slots[:] = -1
-            t.slots, t.slot_count = <Slot*>&slots[0, 0], slots.shape[0]
+            t.slots = <Slot*>&slots[0, 0]
+            t.slot_count = slots.shape[0]
             for i in range(old_count):
                 if old_slots[i].node >= 0:
                     t.slots[slot_of(t, old_slots[i].node)] = old_slots[i]
-        self.nodes, self.pool, self.slots = nodes, pool, slots  # may free the old arrays
+        self.nodes = nodes  # may free the old array, as may the next two
+        self.pool = pool
+        self.slots = slots
         self.source.source = t
 
     def keep_text(self, unsigned char[::1] text not None):
@@ -108,7 +121,7 @@ cdef class Trie(ContextReader):
 
         A symbol takes one byte, or four if there are more than 255. A trie that has counted must already keep its text.
         """
-        cdef Places* t = &self.t
+        cdef TrieData* t = &self.t
         cdef Py_ssize_t width = 4 if t.symbols > SEPARATOR else 1
         if t.text == NULL and (t.edges[0] if t.base == NULL else t.base.text == NULL):
             raise ValueError("the trie has counted symbols, or extends a trie, without a text")
@@ -116,7 +129,8 @@ cdef class Trie(ContextReader):
             raise ValueError(f"a text of {text.shape[0]} bytes is too short or too long")
         if t.text_count:
             memcpy(&text[0], t.text, t.text_count * width)
-        t.text, t.text_room = &text[0], text.shape[0] // width
+        t.text = &text[0]
+        t.text_room = text.shape[0] // width
         self.text = text  # may free the old array
 
     def assign(self, Trie other not None, int[:, ::1] nodes not None, int[::1] pool not None, int[:, ::1] slots=None):
@@ -124,11 +138,11 @@ cdef class Trie(ContextReader):
 
         A copy of a trie with a text can count only after `keep_text`.
         """
-        cdef Places* t = &self.t
+        cdef TrieData* t = &self.t
         if self.base is not other.base or (
                 (other.t.order, other.t.symbols, other.t.boundary) != (t.order, t.symbols, t.boundary)):
             raise ValueError("other must have this trie's base, order, symbols and boundary")
-        cdef Places before = t[0]
+        cdef TrieData before = t[0]
         t[0] = other.t
         try:
             self.grow(nodes, pool, slots)
@@ -185,11 +199,14 @@ cdef class Trie(ContextReader):
     cdef void contexts_after(self, const int[:, ::1] contexts, const Py_ssize_t* rows, Py_ssize_t n, Cursor* c) \
             noexcept nogil:
         """A symbol of each stream in turn: the processor waits for the memory of many streams at once."""
-        cdef const Places* t = &self.t
+        cdef const TrieData* t = &self.t
         cdef Py_ssize_t k = contexts.shape[1], b, i
         cdef Place p
         for b in range(n):
-            c[b].node, c[b].depth, c[b].full, c[b].place = 0, 0, 0, 0
+            c[b].node = 0
+            c[b].depth = 0
+            c[b].full = 0
+            c[b].place = 0
         for i in range(max(0, k - t.order + 1), k):
             for b in range(n):
                 if contexts[rows[b], i] >= 0:  # see `after_symbols`
@@ -197,9 +214,9 @@ cdef class Trie(ContextReader):
                     PREFETCH(place_of(t, c[b].node).node)
             for b in range(n):
                 p = place_of(t, c[b].node)
-                if p.node.symbol < NO_EDGE:
-                    PREFETCH(p.pool + p.node.count)
-                    PREFETCH(p.pool + p.node.count + 16)
+                if has_block(p.node):
+                    PREFETCH(block_of(p))
+                    PREFETCH(block_of(p) + 16)
 
     cdef void score(self, Cursor* c, const int* ids, Py_ssize_t n, Py_ssize_t stride, double* out) noexcept nogil:
         cdef Py_ssize_t i
@@ -214,7 +231,7 @@ cdef class Trie(ContextReader):
 
     cdef bint has_room(self) noexcept nogil:
         """Whether a symbol can be counted: each context may be copied from the base, and the next one may be new."""
-        cdef const Places* t = &self.t
+        cdef const TrieData* t = &self.t
         if (t.text != NULL or t.base != NULL and t.base.text != NULL) and t.text_room - t.text_count < 2:
             return False
         return (t.node_room - t.node_count >= 2 * t.order and t.pool_room - t.pool_used >= symbol_room(t)
@@ -330,7 +347,7 @@ def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const i
     symbol's entry after suffixes[i]. Other symbols have scales[i] times their p after suffixes[i], and the same next
     context. The empty context has an entry for every symbol.
     """
-    cdef const Places* t = &trie.t
+    cdef const TrieData* t = &trie.t
     cdef Py_ssize_t n = nodes.shape[0], i, k, edges, room = t.symbols, e = 0, first = 0
     cdef int symbol, suffix, other
     cdef double scale
@@ -364,7 +381,10 @@ def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const i
                 scales[0] = 0
                 for symbol in range(t.symbols):
                     edge = edge_of(place, symbol)
-                    symbols[e], shorter[e], p[e], nexts[e] = symbol, <int>e, scale / t.symbols, 0
+                    symbols[e] = symbol
+                    shorter[e] = <int>e
+                    p[e] = scale / t.symbols
+                    nexts[e] = 0
                     if edge.count != NULL:
                         p[e] += discounted(t, 0, edge.count[0]) / sum_of_counts(place)
                         if t.order > 1 and edge.child[0]:
@@ -374,12 +394,16 @@ def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const i
                     e += 1
             else:
                 suffix = numbers[place.node.suffix]
-                suffixes[first + i], scales[first + i] = suffix, scale
+                suffixes[first + i] = suffix
+                scales[first + i] = scale
                 for k in range(edges):
-                    symbol, edge = symbol_at(place, k), edge_at(place, k)
+                    symbol = symbol_at(place, k)
+                    edge = edge_at(place, k)
                     other = firsts[suffix] + <int>first_not_below(  # it is there: see `unpack_context` and `read_on`
                         &symbols[firsts[suffix]], firsts[suffix + 1] - firsts[suffix], symbol)
-                    symbols[e], shorter[e], nexts[e] = symbol, other, nexts[other]
+                    symbols[e] = symbol
+                    shorter[e] = other
+                    nexts[e] = nexts[other]
                     p[e] = discounted(t, depth, edge.count[0]) / sum_of_counts(place) + scale * p[other]
                     if depth < t.order - 1 and edge.child[0] and symbol != t.boundary:
                         nexts[e] = numbers[edge.child[0]]
@@ -420,7 +444,8 @@ cdef class ClassCounts:
         self.V = firsts[1] if good else 0
         good &= 0 <= boundary < self.V
         for k in range(K if good else 0):
-            root, end = roots[k], roots[k + 1] if k + 1 < K else <int>N
+            root = roots[k]
+            end = roots[k + 1] if k + 1 < K else <int>N
             if not 0 <= root < end <= N or firsts[root + 1] - firsts[root] != self.V:
                 good = False
                 break
@@ -432,8 +457,14 @@ cdef class ClassCounts:
                 good &= symbols[firsts[root] + i] == i
         if not good:
             raise ValueError("the arrays are no contexts of n-grams")
-        self.roots, self.boundary, self.suffixes, self.scales = roots, boundary, suffixes, scales
-        self.firsts, self.symbols, self.nexts, self.p = firsts, symbols, nexts, p
+        self.roots = roots
+        self.boundary = boundary
+        self.suffixes = suffixes
+        self.scales = scales
+        self.firsts = firsts
+        self.symbols = symbols
+        self.nexts = nexts
+        self.p = p
 
     def log_likelihoods(self, const int[::1] ids not None, const Py_ssize_t[::1] lengths not None,
                         double[:, ::1] out not None):
@@ -454,7 +485,9 @@ cdef class ClassCounts:
             for k in range(K):  # a trie stays in the cache while it reads all strings
                 first = 0
                 for b in range(B):
-                    c, total, product = self.nexts[self.firsts[self.roots[k]] + self.boundary], 0, 1
+                    c = self.nexts[self.firsts[self.roots[k]] + self.boundary]
+                    total = 0
+                    product = 1
                     self.read(_first(ids) + first, lengths[b], self.roots[k], &c, &total, &product)
                     first += lengths[b]
                     out[k, b] = total + log(product)

@@ -8,7 +8,7 @@ from libc.math cimport log
 from libc.stdint cimport int64_t
 from .levels cimport edge_at, edge_count, raw_of, symbol_at
 from .probabilities cimport after_symbol, back_off, discounted, sum_of_counts
-from .trie cimport MAX_ORDER, NO_EDGE, Cursor, Edge, Place, Trie, edge_of, place_of, text_at
+from .trie cimport MAX_ORDER, NO_EDGE, Cursor, Edge, Place, Trie, edge_of, has_no_edge, has_one_edge, place_of, text_at
 
 cdef struct RawCounts:  # occurrences of n-grams, in arrays like the trie's
     int* nodes
@@ -28,7 +28,7 @@ cdef inline void pass_on(const Trie* t, const int* nodes, Py_ssize_t n, RawCount
         if nodes[i] <= 0:
             continue
         p = place_of(t, nodes[i])
-        if p.node.symbol > NO_EDGE and raw.nodes[p.node - t.nodes] == 1:
+        if has_one_edge(p.node) and raw.nodes[p.node - t.nodes] == 1:
             continue  # most contexts: their only n-gram occurs once and adds 0, so their suffix need not be fetched
         shorter = place_of(t, p.node.suffix)
         for j in range(edge_count(p)):
@@ -94,7 +94,7 @@ cdef inline void score_orders(const Trie* t, RawCounts* raw, const int* ids, Py_
                 shorter = (1 - left) * (ids[i] == following) + left * shorter
                 continue
             p = place_of(t, chain[min(depth, c.depth)])
-            if depth > c.depth or p.node.symbol == NO_EDGE:
+            if depth > c.depth or has_no_edge(p.node):
                 losses[depth] -= log(shorter)
                 continue
             losses[depth] -= log(raw_probability(t, p, depth, ids[i], raw, shorter))

@@ -9,10 +9,14 @@ The terms are added from the longest context to the shortest, so a symbol has th
 # The same in NumPy: `reference/kneser_ney.py`.
 from libc.math cimport log
 from .counting cimport begin
-from .trie cimport HEADER, NO_EDGE, Cursor, Edge, Place, Trie, capacity_for, context_at, edge_of, place_of, text_at
+from .trie cimport (
+    HEADER, NO_EDGE, ONES, TWOS, Cursor, Edge, Place, Trie, block_of, capacity_for, context_at, edge_of,
+    edges_in_block, has_block, has_no_edge, has_one_edge, place_of, text_at,
+)
 
 
 cdef inline double discounted(const Trie* t, int depth, int count) noexcept nogil:
+    """count - D[count], with the discounts for contexts of a length."""
     return count - t.discounts[depth][min(count, 3)]
 
 
@@ -20,22 +24,26 @@ cdef inline double back_off(const Trie* t, Place p, int depth) noexcept nogil:
     """g(c) of a context with edges."""
     cdef const double* D = t.discounts[depth]
     cdef const int* block
-    if p.node.symbol > NO_EDGE:
+    if has_one_edge(p.node):
         return D[min(p.node.count, 3)] / p.node.count
-    block = p.pool + p.node.count
-    return (D[1] * block[0] + D[2] * block[1] + D[3] * (-p.node.symbol - block[0] - block[1])) / p.node.child
+    block = block_of(p)
+    return (D[1] * block[ONES] + D[2] * block[TWOS]
+            + D[3] * (edges_in_block(p.node) - block[ONES] - block[TWOS])) / p.node.child
 
 
 cdef inline int sum_of_counts(Place p) noexcept nogil:
-    return p.node.count if p.node.symbol > NO_EDGE else p.node.child
+    """n(c): the sum of the counts of a context's edges."""
+    return p.node.count if has_one_edge(p.node) else p.node.child
 
 
 cdef inline void step(const Trie* t, Cursor* after, int depth, int child) noexcept nogil:
     """Move to the child of a context, unless a longer context has been found or, without a node, its place."""
     if child > 0:
-        after.node, after.depth = child, depth + 1
+        after.node = child
+        after.depth = depth + 1
     if after.full <= depth:
-        after.full, after.place = depth + 1, context_at(child)
+        after.full = depth + 1
+        after.place = context_at(child)
 
 
 cdef inline Cursor within_text(const Trie* t, Cursor c, int symbol, int following) noexcept nogil:
@@ -44,9 +52,13 @@ cdef inline Cursor within_text(const Trie* t, Cursor c, int symbol, int followin
     `following` is the symbol of the text, or NO_EDGE.
     """
     cdef Cursor after
-    after.node, after.depth, after.full, after.place = 0, 0, 0, 0
+    after.node = 0
+    after.depth = 0
+    after.full = 0
+    after.place = 0
     if symbol == following:
-        after.full, after.place = min(c.full + 1, t.order - 1), c.place + 1
+        after.full = min(c.full + 1, t.order - 1)
+        after.place = c.place + 1
     return after
 
 
@@ -67,7 +79,7 @@ cdef inline double probability(const Trie* t, Cursor* c, int symbol) noexcept no
     c[0] = begin(t) if found else within_text(t, c[0], symbol, following)
     while True:
         place = place_of(t, node)
-        if place.node.symbol != NO_EDGE:
+        if not has_no_edge(place.node):
             e = edge_of(place, symbol)
             if e.count != NULL:
                 p += factor / sum_of_counts(place) * discounted(t, depth, e.count[0])
@@ -106,7 +118,10 @@ cdef inline Cursor after_symbols(const Trie* t, const int* symbols, Py_ssize_t n
     """The longest context in the trie at the end of n symbols; only the last order - 1 symbols count."""
     cdef Cursor c
     cdef Py_ssize_t i
-    c.node, c.depth, c.full, c.place = 0, 0, 0, 0
+    c.node = 0
+    c.depth = 0
+    c.full = 0
+    c.place = 0
     for i in range(max(0, n - t.order + 1), n):
         if symbols[i] >= 0:  # others represent what comes before a text
             c = after_symbol(t, c, symbols[i])
@@ -130,15 +145,19 @@ cdef inline void fill_row(const Trie* t, Cursor c, double* row) noexcept nogil:
         factor *= t.discounts[c.full][1]
         c.full -= 1
     while True:
-        p, D = place_of(t, c.node), <double*>t.discounts[c.depth]
-        if p.node.symbol > NO_EDGE:
-            row[p.node.symbol] += factor / p.node.count * discounted(t, c.depth, p.node.count)
-        elif p.node.symbol < NO_EDGE:
-            n, block = -p.node.symbol, p.pool + p.node.count
-            symbols, counts, scale = block + HEADER, block + HEADER + capacity_for(n), factor / p.node.child
+        p = place_of(t, c.node)
+        D = <double*>t.discounts[c.depth]
+        if has_one_edge(p.node):
+            row[p.node.tag] += factor / p.node.count * discounted(t, c.depth, p.node.count)
+        elif has_block(p.node):
+            n = edges_in_block(p.node)
+            block = block_of(p)
+            symbols = block + HEADER
+            counts = symbols + capacity_for(n)
+            scale = factor / p.node.child
             for i in range(n):
                 row[symbols[i]] += scale * (counts[i] - D[min(counts[i], 3)])
-        if p.node.symbol != NO_EDGE:
+        if not has_no_edge(p.node):
             factor *= back_off(t, p, c.depth)
         if not c.node:
             break

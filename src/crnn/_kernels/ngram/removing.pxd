@@ -2,29 +2,35 @@
 from libc.string cimport memmove
 from .counting cimport add
 from .probabilities cimport after_symbol
-from .trie cimport HEADER, NO_EDGE, Cursor, Edge, Place, Trie, capacity_for, edge_of, give_block, owned
+from .trie cimport (
+    HEADER, NO_EDGE, Cursor, Edge, Place, Trie, capacity_for, edge_of, edges_in_block, give_block, has_one_edge, owned,
+)
 
 
 cdef inline void drop_edge(Trie* t, Place p, int depth, Edge e) noexcept nogil:
     """Remove an edge with count 0 from an owned context. The context that it led to stays, without edges."""
     cdef bint children = depth < t.order - 1
-    cdef Py_ssize_t n = -p.node.symbol, size, left, i, part
-    cdef int at = p.node.count, child
-    cdef int* block
+    cdef Py_ssize_t n = edges_in_block(p.node)
+    cdef Py_ssize_t size, left, i, part
+    cdef int at = p.node.count
+    cdef int child
     cdef int* edges
-    if p.node.symbol > NO_EDGE:
-        p.node.symbol = NO_EDGE
+    if has_one_edge(p.node):
+        p.node.tag = NO_EDGE
         return
-    block = p.pool + at
-    size, left, edges = capacity_for(n), capacity_for(n - 1), block + HEADER
+    edges = p.pool + at + HEADER
+    size = capacity_for(n)
+    left = capacity_for(n - 1)
     i = e.count - edges - size
     for part in range(3 if children else 2):  # a smaller block leaves its last numbers unused
         memmove(edges + part * left, edges + part * size, i * sizeof(int))
         memmove(edges + part * left + i, edges + part * size + i + 1, (n - i - 1) * sizeof(int))
-    p.node.symbol = <int>(1 - n)
+    p.node.tag = <int>(1 - n)
     if n == 2:  # the only edge left is in the node itself
         child = edges[2 * left] if children else 0
-        p.node.symbol, p.node.count, p.node.child = edges[0], edges[left], child
+        p.node.tag = edges[0]
+        p.node.count = edges[left]
+        p.node.child = child
         give_block(t, at, left, children)
 
 

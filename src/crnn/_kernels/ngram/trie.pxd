@@ -2,8 +2,10 @@
 
 A context is a node. Its edges are the symbols that followed it, sorted by id, with their counts; an edge also
 has the node of the context longer by its symbol, or 0 if nothing has followed that yet. Most contexts have one
-edge, stored in the node itself. The others have a block of the pool: a header of `HEADER` numbers, then symbols,
-counts and, for contexts shorter than order - 1, children, each with room for `capacity_for` the edges.
+edge, stored in the node itself. Those with more have a block of the pool: a header of `HEADER` numbers, then symbols,
+counts and, for contexts shorter than order - 1, children, each with room for `capacity_for` the edges. The sign of a
+node's tag says which: read it with `has_no_edge`, `has_one_edge` and `has_block`. A block with one edge exists only
+while an edge is added or removed.
 
 Node 0 is the empty context. With a boundary, node `start` is the context of just a boundary; no edge leads to it.
 `suffix` is the context without its first symbol; the trie has it for each of its nodes.
@@ -22,18 +24,20 @@ from libc.string cimport memcpy, memmove
 cdef enum:
     MAX_ORDER = 64
     CLASSES = 64  # of blocks by capacity
-    HEADER = 2  # of a block: edges with count 1, edges with count 2
+    HEADER = 2  # numbers at the start of a block:
+    ONES = 0  # the edges with count 1,
+    TWOS = 1  # and those with count 2
     NODE_WORDS = 4  # numbers in a Node
     MAX_COUNT = 0x7fffffff
 
 cdef struct Node:
     int suffix
-    int symbol  # of the only edge; NO_EDGE: no edge; below: minus the number of edges in the block
+    int tag  # the symbol of the only edge; NO_EDGE; or else, with a block, minus its number of edges
     int count  # of the only edge, or the start of the block in the pool
-    int child  # of the only edge, or the sum of the counts
+    int child  # of the only edge, or the sum of the block's counts
 
 cdef enum:
-    NO_EDGE = -1
+    NO_EDGE = -1  # a node's tag; also in place of a symbol, where a text ends
     SEPARATOR = 255  # in a text of bytes; in a text of ints, NO_EDGE
 
 cdef struct Cursor:  # the longest context in a trie that a text has reached
@@ -75,6 +79,39 @@ cdef struct Edge:
     int* child
 
 
+cdef inline bint has_no_edge(const Node* node) noexcept nogil:
+    """Whether nothing has followed a context."""
+    return node.tag == NO_EDGE
+
+
+cdef inline bint has_one_edge(const Node* node) noexcept nogil:
+    """Whether a context has a single edge, in the node: its symbol is the tag."""
+    return node.tag > NO_EDGE
+
+
+cdef inline bint has_block(const Node* node) noexcept nogil:
+    """Whether a context's edges are in a block of the pool."""
+    return node.tag < NO_EDGE
+
+
+cdef inline int edges_in_block(const Node* node) noexcept nogil:
+    """The number of edges in a context's block."""
+    return -node.tag
+
+
+cdef inline int* block_of(Place p) noexcept nogil:
+    """The block of a context that has one."""
+    return p.pool + p.node.count
+
+
+cdef inline Edge edge_in_node(Place p) noexcept nogil:
+    """The edge in the node of a context with a single one."""
+    cdef Edge e
+    e.count = &p.node.count
+    e.child = &p.node.child
+    return e
+
+
 cdef inline Py_ssize_t slot_of(const Trie* t, int node) noexcept nogil:
     """The slot that contains a node of the base, or the free slot where it belongs."""
     cdef Py_ssize_t slot = (<unsigned int>node * 0x9E3779B1u) & (t.slot_count - 1)
@@ -95,7 +132,8 @@ cdef inline Place place_of(const Trie* t, int node) noexcept nogil:
     if t.slots[slot].node >= 0:
         p.node = t.nodes + t.slots[slot].place
     else:
-        p.node, p.pool = t.base.nodes + node, t.base.pool
+        p.node = t.base.nodes + node
+        p.pool = t.base.pool
     return p
 
 
@@ -130,9 +168,11 @@ cdef inline void append_text(Trie* t, int symbol) noexcept nogil:
 cdef inline Node node_at(const Trie* t, Py_ssize_t place) noexcept nogil:
     """The node of a context that occurred once, before a place of the kept text; its suffix is not set."""
     cdef Node node
-    node.suffix, node.symbol, node.child = 0, text_at(t, place), 0
-    node.count = node.symbol != NO_EDGE
-    if node.count and node.symbol != t.boundary:
+    node.suffix = 0
+    node.tag = text_at(t, place)
+    node.count = node.tag != NO_EDGE
+    node.child = 0
+    if node.count and node.tag != t.boundary:
         node.child = context_at(place + 1)
     return node
 
@@ -143,16 +183,22 @@ cdef inline Place place_of_context(const Trie* t, int context, Node* once) noexc
     if context >= 0:
         return place_of(t, context)
     once[0] = node_at(t, context_at(context))
-    p.node, p.pool = once, t.pool
+    p.node = once
+    p.pool = t.pool
     return p
 
 
 cdef inline Py_ssize_t next_capacity(Py_ssize_t capacity) noexcept nogil:
-    """2, 3, 4, 6, 8, 12, 16, …"""
-    return capacity + 1 if capacity < 4 else capacity * 3 // 2 if capacity & (capacity - 1) == 0 else capacity // 3 * 4
+    """The capacity after this one in the series 2, 3, 4, 6, 8, 12, 16, …"""
+    if capacity < 4:
+        return capacity + 1
+    if capacity & (capacity - 1) == 0:  # a power of 2
+        return capacity * 3 // 2
+    return capacity // 3 * 4
 
 
 cdef inline Py_ssize_t capacity_for(Py_ssize_t edges) noexcept nogil:
+    """The smallest capacity with room for so many edges."""
     cdef Py_ssize_t half = 2
     if edges <= 4:
         return max(edges, 2)
@@ -162,6 +208,7 @@ cdef inline Py_ssize_t capacity_for(Py_ssize_t edges) noexcept nogil:
 
 
 cdef inline int class_of(Py_ssize_t capacity) noexcept nogil:
+    """The place of a capacity in the series, by which free blocks are found."""
     cdef int found = 0
     cdef Py_ssize_t c = 2
     while c < capacity:
@@ -171,6 +218,7 @@ cdef inline int class_of(Py_ssize_t capacity) noexcept nogil:
 
 
 cdef inline Py_ssize_t block_words(Py_ssize_t capacity, bint children) noexcept nogil:
+    """Pool entries of a block with room for so many edges, with or without their children."""
     return HEADER + capacity * (3 if children else 2)
 
 
@@ -181,9 +229,10 @@ cdef inline Py_ssize_t symbol_room(const Trie* t) noexcept nogil:
 
 cdef inline int take_block(Trie* t, Py_ssize_t capacity, bint children) noexcept nogil:
     """The start of a block with room for this many edges; the caller has made sure of room in the pool."""
-    cdef int kind = class_of(capacity), block = t.free_blocks[children][kind]
+    cdef int size_class = class_of(capacity)
+    cdef int block = t.free_blocks[children][size_class]
     if block:
-        t.free_blocks[children][kind] = t.pool[block]
+        t.free_blocks[children][size_class] = t.pool[block]
     else:
         block = <int>t.pool_used
         t.pool_used += block_words(capacity, children)
@@ -191,9 +240,10 @@ cdef inline int take_block(Trie* t, Py_ssize_t capacity, bint children) noexcept
 
 
 cdef inline void give_block(Trie* t, int block, Py_ssize_t capacity, bint children) noexcept nogil:
-    cdef int kind = class_of(capacity)
-    t.pool[block] = t.free_blocks[children][kind]
-    t.free_blocks[children][kind] = block
+    """Add a block to the free ones of its capacity: a list linked by the blocks' first numbers."""
+    cdef int size_class = class_of(capacity)
+    t.pool[block] = t.free_blocks[children][size_class]
+    t.free_blocks[children][size_class] = block
 
 
 cdef inline Place owned(Trie* t, int node, int depth) noexcept nogil:
@@ -206,24 +256,31 @@ cdef inline Place owned(Trie* t, int node, int depth) noexcept nogil:
     if p.pool == t.pool:
         return p
     slot = slot_of(t, node)
-    t.slots[slot].node, t.slots[slot].place = node, <int>t.node_count
+    t.slots[slot].node = node
+    t.slots[slot].place = <int>t.node_count
     t.slots_used += 1
     t.nodes[t.node_count] = p.node[0]
-    if p.node.symbol < NO_EDGE:
-        capacity = capacity_for(-p.node.symbol)
+    if has_block(p.node):
+        capacity = capacity_for(edges_in_block(p.node))
         block = take_block(t, capacity, children)
-        memcpy(t.pool + block, p.pool + p.node.count, block_words(capacity, children) * sizeof(int))
+        memcpy(t.pool + block, block_of(p), block_words(capacity, children) * sizeof(int))
         t.nodes[t.node_count].count = block
-    p.node, p.pool = t.nodes + t.node_count, t.pool
+    p.node = t.nodes + t.node_count
+    p.pool = t.pool
     t.node_count += 1
     return p
 
 
 cdef inline int new_node(Trie* t, int context=0) noexcept nogil:
-    """The number of a new node, whose suffix is still to be set: of a context that occurred once, or 0: without edges.
+    """The number of a new node: of a context that occurred once, or without edges if `context` is 0.
+
+    Its suffix is still to be set.
     """
     cdef Node* node = t.nodes + t.node_count
-    node.suffix, node.symbol, node.count, node.child = 0, NO_EDGE, 0, 0
+    node.suffix = 0
+    node.tag = NO_EDGE
+    node.count = 0
+    node.child = 0
     if context:
         node[0] = node_at(t, context_at(context))
     t.node_count += 1
@@ -260,12 +317,14 @@ cdef inline Edge edge_of(Place p, int symbol) noexcept nogil:
     cdef Edge e
     cdef Py_ssize_t n, i
     cdef int* block
-    e.count = e.child = NULL
-    if p.node.symbol >= NO_EDGE:
-        if p.node.symbol == symbol:
-            e.count, e.child = &p.node.count, &p.node.child
+    e.count = NULL
+    e.child = NULL
+    if not has_block(p.node):
+        if p.node.tag == symbol:
+            e = edge_in_node(p)
         return e
-    n, block = -p.node.symbol, p.pool + p.node.count
+    n = edges_in_block(p.node)
+    block = block_of(p)
     i = first_not_below(block + HEADER, n, symbol)
     if i < n and block[HEADER + i] == symbol:
         e = edge_in_block(block, n, i)
@@ -274,27 +333,34 @@ cdef inline Edge edge_of(Place p, int symbol) noexcept nogil:
 
 cdef inline void add_to_statistics(Place p, int old, int new) noexcept nogil:
     """Record in a node with a block that a count has risen from `old` to `new`."""
-    cdef int* block = p.pool + p.node.count
+    cdef int* block = block_of(p)
     p.node.child = MAX_COUNT if new - old > MAX_COUNT - p.node.child else p.node.child + new - old
-    block[0] += (new == 1) - (old == 1)
-    block[1] += (new == 2) - (old == 2)
+    block[ONES] += (new == 1) - (old == 1)
+    block[TWOS] += (new == 2) - (old == 2)
 
 
 cdef inline void make_block(Trie* t, Place p, bint children) noexcept nogil:
     """Move a context's only edge into a block."""
     cdef int at = take_block(t, 2, children)
     cdef int* block = t.pool + at
-    block[0], block[1] = p.node.count == 1, p.node.count == 2
-    block[HEADER], block[HEADER + 2] = p.node.symbol, p.node.count
+    block[ONES] = p.node.count == 1
+    block[TWOS] = p.node.count == 2
+    block[HEADER] = p.node.tag
+    block[HEADER + 2] = p.node.count
     if children:
         block[HEADER + 4] = p.node.child
-    p.node.symbol, p.node.count, p.node.child = -1, at, p.node.count
+    p.node.tag = -1  # one edge in a block, until `open_gap` makes it two
+    p.node.child = p.node.count
+    p.node.count = at
 
 
 cdef inline Py_ssize_t open_gap(Trie* t, Place p, int symbol, bint children) noexcept nogil:
     """Make room for an edge in its place among the n edges of a context's block; return the place."""
-    cdef Py_ssize_t n = -p.node.symbol, old_size = capacity_for(n), size = old_size, part, i
-    cdef int* old = t.pool + p.node.count
+    cdef Py_ssize_t n = edges_in_block(p.node)
+    cdef Py_ssize_t old_size = capacity_for(n)
+    cdef Py_ssize_t size = old_size
+    cdef Py_ssize_t part, i
+    cdef int* old = block_of(p)
     cdef int* new = old
     cdef int at = p.node.count
     if n == size:
@@ -309,7 +375,8 @@ cdef inline Py_ssize_t open_gap(Trie* t, Place p, int symbol, bint children) noe
             memcpy(new + HEADER + part * size, old + HEADER + part * old_size, i * sizeof(int))
     if new != old:
         give_block(t, p.node.count, old_size, children)
-    p.node.symbol, p.node.count = <int>-(n + 1), at
+    p.node.tag = <int>-(n + 1)
+    p.node.count = at
     return i
 
 
@@ -319,16 +386,17 @@ cdef inline Edge add_edge(Trie* t, Place p, int depth, int symbol) noexcept nogi
     cdef Edge e
     cdef Py_ssize_t i
     cdef int* block
-    if p.node.symbol == NO_EDGE:
-        p.node.symbol, p.node.count, p.node.child = symbol, 0, 0
-        e.count, e.child = &p.node.count, &p.node.child
-        return e
-    if p.node.symbol > NO_EDGE:
+    if has_no_edge(p.node):
+        p.node.tag = symbol
+        p.node.count = 0
+        p.node.child = 0
+        return edge_in_node(p)
+    if has_one_edge(p.node):
         make_block(t, p, children)
     i = open_gap(t, p, symbol, children)
-    block = t.pool + p.node.count
+    block = block_of(p)
     block[HEADER + i] = symbol
-    e = edge_in_block(block, -p.node.symbol, i)
+    e = edge_in_block(block, edges_in_block(p.node), i)
     e.count[0] = 0
     if children:
         e.child[0] = 0
