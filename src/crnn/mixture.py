@@ -745,6 +745,7 @@ class Mixture(LanguageModel):
         return b"".join(self._file_parts())
 
     def _file_parts(self) -> list[memoryview]:
+        """Return the bytes of a file with all members, which are checked: they may have been fitted again."""
         models = self._fitted("save")
         _check_members(models)  # which may have been changed or fitted again
         words = self._words

@@ -572,6 +572,7 @@ class TextClassifier(Estimator):
     # -------------------------------------------------------------- model file
 
     def _file_content(self) -> bytes:
+        """Return the bytes of a file with the parameters and, one after another, the models of all members."""
         models = self._fitted("save")
         parameters = _checked_parameters(self.classes_, {name: getattr(self, name) for name in STORED_PARAMETERS})
         members = [model for by_direction in models for model in by_direction.values()]

@@ -270,6 +270,7 @@ def _report(model: CharRNN | Mixture, held_out: str, seconds: float, characters:
 
 
 def _say(message: str) -> None:
+    """Print a line above the progress bar, if there is one."""
     from tqdm import tqdm
 
     # Above the progress bar, if any. Without tqdm's lock, since Ctrl-C while it is held would cause another error.

@@ -249,6 +249,7 @@ def _export_source(model: CharNGram | Mixture, arguments: argparse.Namespace, su
 
 
 def _export_arpa(arguments: argparse.Namespace) -> None:
+    """Write ``OUT.arpa`` for ``crnn export``, pruned if ``--max-bytes`` is given."""
     path = arguments.output
     counts, kind = load_and_name(arguments.model, arguments.label)
     if not isinstance(counts, CharNGram):

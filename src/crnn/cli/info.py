@@ -121,6 +121,7 @@ def _ngram_rows(model: CharNGram) -> dict[str, str]:
 
 
 def _mixture_rows(model: Mixture) -> dict[str, str]:
+    """Return what ``crnn info`` says about a mixture: its members with their weights, and its symbols."""
     rows = {"architecture": f"a mixture of {len(model.models_)} models"}
     shown = shown_weights(model)
     for i, (member, weight) in enumerate(zip(model.models_, shown, strict=False)):

@@ -58,6 +58,7 @@ class Display:
         return self._pace.line_pause(self._seconds)
 
     def _draw(self) -> None:
+        """Write a line with the part done, the characters, the times and the losses."""
         from tqdm import tqdm
 
         size = tqdm.format_sizeof
@@ -136,6 +137,7 @@ class NotebookDisplay(Display):
         return self._pace.curve_pause(self._seconds)
 
     def _draw(self) -> None:
+        """Show the bar and the loss curve: a new output the first time, then the same one."""
         from tqdm import tqdm
 
         interval = tqdm.format_interval

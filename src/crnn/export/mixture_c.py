@@ -77,6 +77,7 @@ def _members_of(mixture: ExportedMixture) -> list[_Member]:
 
 
 def _network_member(k: int, number: int, *, has_documents: bool) -> _Member:
+    """Return the C code of member k, the mixture's network with this number; documents start with a boundary."""
     state = f"&state->network_{number}"
     start = f"    crnn_net_feed({state}, CRNN_BOUNDARY);\n" if has_documents else ""
     feed = f"    crnn_net_feed({state}, id);\n"
@@ -91,6 +92,7 @@ def _network_member(k: int, number: int, *, has_documents: bool) -> _Member:
 
 
 def _counts_member(k: int, number: int, order: int) -> _Member:
+    """Return the C code of member k, the mixture's counts with this number, of n-grams up to `order`."""
     arguments = f"&crnn_counts_{number}, state->counts_{number}"
     return _Member(
         field=f"    int32_t counts_{number}[{order}]; /* contexts */\n",
@@ -102,6 +104,7 @@ def _counts_member(k: int, number: int, order: int) -> _Member:
 
 
 def _words_member(k: int, number: int, of_characters: int) -> _Member:
+    """Return the C code of member k, the words with this number, which back off to the counts `of_characters`."""
     arguments = f"&crnn_words_{number}, state->words_{number}"
     characters = f"&crnn_counts_{of_characters}, state->counts_{of_characters}"
     return _Member(

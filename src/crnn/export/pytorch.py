@@ -93,6 +93,7 @@ def model_from_torch(
 
 
 def _initial_state(settings: Settings, vocabulary: Vocabulary, pairs: SymbolPairs | None) -> ModelState:
+    """Return the state of an untrained model with these settings, to be filled with PyTorch's weights."""
     return ModelState.initial(
         layout_of(settings, len(vocabulary), pairs),
         vocabulary,

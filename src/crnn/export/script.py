@@ -79,6 +79,7 @@ def _specials(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def _script_of_network(model: ExportedNetwork, float16: bool) -> Script:
+    """Return a network's sizes, weights and engine; with `float16`, the weights have 16 bits."""
     weights = model.weights
     if float16:
         number_type = "float16"
@@ -141,6 +142,7 @@ def _as_floats(array: Any, float16: bool) -> bytes:
 
 
 def _script_of_counts(model: ExportedCounts) -> Script:
+    """Return the compact arrays of counts, and their engine."""
     counts = model.counts
     stored = [np.ascontiguousarray(counts.arrays[name]).tobytes() for name in OF_COUNTS]
     data = {
@@ -156,6 +158,7 @@ def _script_of_counts(model: ExportedCounts) -> Script:
 
 
 def _script_of_mixture(model: ExportedMixture, float16: bool) -> Script:
+    """Return the members' scripts as one, with the weights of the mixture."""
     members = [
         _script_of_words(member, model) if isinstance(member, ExportedWords) else script_of(member, float16=float16)
         for member in model.members
@@ -173,6 +176,7 @@ def _script_of_mixture(model: ExportedMixture, float16: bool) -> Script:
 
 
 def _script_of_words(words: ExportedWords, mixture: ExportedMixture) -> Script:
+    """Return the arrays of the counts of words, with the number of the member that predicts characters."""
     arrays = words.counts.arrays
     stored = [arrays[name].tobytes() for name in OF_WORDS]
     data = {

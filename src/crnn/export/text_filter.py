@@ -77,6 +77,7 @@ class TextFilter(NamedTuple):
 
 
 def _distinct(X: Iterable[Any], vocabulary: Vocabulary) -> Iterable[Any]:
+    """Return the distinct texts to exclude; the lines of a file are read here, since a set keeps them."""
     if isinstance(X, Lines):
         excluded_texts(X, vocabulary)  # checks its kind
         return {immutable(text) for text in python_values(X)}

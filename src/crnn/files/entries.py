@@ -319,6 +319,7 @@ def plain_json(document: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """Return a NumPy scalar or array as JSON values; the encoder asks for all values that JSON lacks."""
     plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
     if isinstance(plain, np.longdouble):  # tolist() does not convert extended precision: Python has no such number
         plain = float(plain)

@@ -55,6 +55,7 @@ class KneserNey:
         return sum(math.log(self.probability([*start, *text[:i]], w)) for i, w in enumerate(text))
 
     def _probability(self, context: NGram, symbol: int) -> float:
+        """Return p(symbol | context), interpolated with the context without its first symbol."""
         shorter = self._probability(context[1:], symbol) if context else 1 / self.symbols
         counts = self.counts[len(context)]
         D = self.discounts[len(context)]

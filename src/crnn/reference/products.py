@@ -27,6 +27,7 @@ def operands_in_int8() -> AbstractContextManager[None]:
 
 @contextmanager
 def _rounded(to: str) -> Iterator[None]:
+    """Round the operands of products to a type inside a `with` statement."""
     global _rounding
     before = _rounding
     _rounding = to

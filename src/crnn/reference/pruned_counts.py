@@ -49,6 +49,7 @@ class PrunedKneserNey:
         return occurrences * sum(p * math.log(p / q) for p, q in zip(before, after, strict=True))
 
     def _probability(self, context: NGram, symbol: int, kept: Collection[NGram]) -> float:
+        """Return p(symbol | context) of the model that has only the n-grams `kept`."""
         lower = self._probability(context[1:], symbol, kept) if context else 1 / self.model.symbols
         D = self.model.discounts[len(context)]
         symbols = range(self.model.symbols)

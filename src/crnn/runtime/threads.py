@@ -171,6 +171,7 @@ class Helpers:
                 raise error
 
     def _serve(self, tasks: SimpleQueue[tuple[Any, ...] | None]) -> None:
+        """Work off tasks until None arrives; put None, or the error raised, in the queue of results for each."""
         while (arguments := tasks.get()) is not None:
             error: BaseException | None = None
             try:

@@ -50,6 +50,7 @@ def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64]
 
 
 def _checked_number(symbol: str | bytes | Special, value: Any) -> float:
+    """Return the value that `logit_bias` gives a symbol, if it is a number or minus infinity."""
     if isinstance(value, float | np.floating) and value == -math.inf:
         return -math.inf
     return _check_or_raise(

@@ -355,6 +355,7 @@ def _as_ascii(block: Any) -> Any:
 
 
 def _stat(path: str) -> tuple[int, int]:
+    """Return a file's size in bytes, and its time of modification in nanoseconds."""
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
 
@@ -365,6 +366,7 @@ def _refuse_pipe(path: str) -> None:
 
 
 def _crc32(path: str) -> int:
+    """Return the CRC-32 of a whole file."""
     _refuse_pipe(path)
     checksum = 0
     with open(path, "rb") as file:
@@ -374,6 +376,7 @@ def _crc32(path: str) -> int:
 
 
 def _is_unchanged(file: _FileVersion, path: str) -> bool:
+    """Return whether a file is the version recorded; it is read only if its size is the same and its time is not."""
     size, time = _stat(path)
     if size != file.size:
         return False

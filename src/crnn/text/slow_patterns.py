@@ -162,6 +162,7 @@ def _ways(tree: Any, matches: Matches) -> Ways:
 
 
 def _ways_of_item(kind: Any, value: Any, matches: Matches) -> Ways:
+    """Return the ways of one item of a parsed pattern: an atom, a repetition, a group, a choice or an assertion."""
     if kind in ATOMS:
         return NOTHING if matches(kind, value) else RESET
     parts = [_ways(part, matches) for part in _parts(kind, value)]
@@ -179,6 +180,7 @@ def _ways_of_item(kind: Any, value: Any, matches: Matches) -> Ways:
 
 
 def _ways_of_repeat(kind: Any, value: Any, part: Ways, matches: Matches) -> Ways:
+    """Return the ways of a repetition of a part: one for each number of repetitions, if the part itself has one."""
     least, largest, tree = value
     n_parts = part.whole
     if largest > 1:  # a fixed part of several symbols, such as ab, divides a run of itself

@@ -173,6 +173,7 @@ def _number(name: str, value: Any, types: tuple[type, ...], optional: bool, mini
 
 
 def _poll_state(document: Any) -> PollState:
+    """Return the outcome of a call's polls from a document, or raise an error if a field is missing."""
     complete = isinstance(document, dict) and document.keys() == set(PollState._fields)
     _require(complete, "its polls are missing or incomplete")
     validation = document["validation"]
@@ -341,6 +342,7 @@ class CheckpointWriter:
             self._thread.join()
 
     def _run(self, state: ModelState, run: RunState) -> None:
+        """Write a checkpoint, and keep the error, if any, for `_report`."""
         # The last update may have made non-finite weights: the next step finds out and returns to the snapshot.
         if not np.isfinite(state.params).all():
             return

@@ -171,6 +171,7 @@ class Trainer:
         return self
 
     def _start_threads(self) -> None:
+        """Start the helper threads in this process, or as many as the system allows."""
         self._helpers = Helpers(self._most_threads - 1, self._train)
         self._helpers.__enter__()
         self._process = os.getpid()
@@ -396,6 +397,7 @@ class Trainer:
         raise error
 
     def _restore_snapshot(self) -> None:
+        """Return to the weights, the optimizer state and the step of the last good snapshot."""
         snapshot = self._snapshot
         with signals_deferred():
             self.state.restore(snapshot)
