@@ -117,6 +117,8 @@ def dirty_cells(frame: Any, contamination: float = 0.001, *, columns: Any = None
     ValueError
         If `frame` is not a table, has no column of texts, or has two columns of the same name; or if `columns`
         contains a name that `frame` lacks.
+    OSError
+        If the CSV file cannot be read, or its gzip data are damaged or incomplete.
 
     Examples
     --------

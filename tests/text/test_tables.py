@@ -74,6 +74,29 @@ def test_damaged_csv_files(tmp_path, content, message):
         read_csv(path)
 
 
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda content: content[:20], "end too early"),
+    (lambda content: content[:20] + b"x" + content[20:], "are damaged"),
+])  # fmt: skip
+def test_damaged_gzip_files(tmp_path, damage, message):
+    path = Path(tmp_path, "a.csv.gz")
+    path.write_bytes(damage(gzip.compress(b"a,b\n1,2\n3,4\n")))
+    with pytest.raises(OSError, match=message) as error:
+        read_csv(path)
+    assert error.value.filename == str(path)
+
+
+@pytest.mark.parametrize("values", [None, 3, "Bath", b"Bath", {"a": "Bath"}, {"Bath"}, np.array("Bath")])
+def test_a_column_of_a_dict_has_several_values(values):
+    with pytest.raises(InvalidInputError, match=r"^frame\['b'\] is .* Pass "):
+        read_table({"a": ["Bath"], "b": values})
+
+
+def test_names_that_are_equal_as_text_are_refused():
+    with pytest.raises(InvalidInputError, match="frame has two columns named '1'"):
+        read_table({1: ["Bath"], "1": ["York"]})
+
+
 @pytest.mark.parametrize("frame", ["city.csv", ["Bath"], 3, None, np.ones(2), {"n": [1, 2]}, {}, {"a": ["b"], "c": []}])
 def test_what_is_no_table_is_refused(frame):
     with pytest.raises(InvalidInputError, match=r"^frame "):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import InvalidInputError, short_repr
-from .documents import is_missing, python_values
+from .documents import is_missing, python_values, refuse_other_collections
+from .file_reader import DecompressedFile
 
 SEPARATORS = ",;\t|"  # of the fields of a CSV file; its first line tells which
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 TEXTS = 0.5  # the share of a column's values that must be str for it to be a column of texts
-GZIP = b"\x1f\x8b"
 
 
 class Column(NamedTuple):
@@ -75,7 +73,8 @@ def _all_columns(frame: Any) -> _AllColumns:
         of_file = read_csv(frame)
         return _AllColumns(dict(of_file), range(len(next(iter(of_file.values()), []))))
     if isinstance(frame, Mapping):
-        of_mapping = {str(name): list(python_values(values)) for name, values in frame.items()}
+        _refuse_equal_names([*frame])
+        of_mapping = {str(name): _listed(name, values) for name, values in frame.items()}
         return _AllColumns(of_mapping, range(len(next(iter(of_mapping.values()), []))))
     if not (hasattr(frame, "columns") and hasattr(frame, "__getitem__") and hasattr(frame, "__len__")):
         raise InvalidInputError(
@@ -85,13 +84,30 @@ def _all_columns(frame: Any) -> _AllColumns:
         )
     arrow = hasattr(frame, "column_names")  # the columns of an Arrow table are arrays, not names
     names = [*frame.column_names] if arrow else [*frame.columns]
-    if len(set(map(str, names))) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i] or str(name) in map(str, names[:i]))
-        raise InvalidInputError(f"frame has two columns named {twice!r}. Rename one.", argument="frame")
+    _refuse_equal_names(names)
     if arrow:
         return _AllColumns({str(name): list(python_values(frame[name])) for name in names}, range(len(frame)))
     rows = frame.index.tolist() if hasattr(frame, "index") else range(len(frame))
     return _AllColumns({str(name): frame[name].to_list() for name in names}, rows)
+
+
+def _refuse_equal_names(names: list[Any]) -> None:
+    """Raise an error if two columns have the same name, as text."""
+    if len(set(map(str, names))) < len(names):
+        twice = next(name for i, name in enumerate(names) if str(name) in map(str, names[:i]))
+        raise InvalidInputError(f"frame has two columns named {twice!r}. Rename one.", argument="frame")
+
+
+def _listed(name: Any, values: Any) -> list[Any]:
+    """Return the values of a column of a dict."""
+    refuse_other_collections(values, f"frame[{name!r}]")
+    if isinstance(values, str | bytes | bytearray) or not isinstance(values, Iterable):
+        raise InvalidInputError(
+            f"frame[{name!r}] is {short_repr(values)}, of type {type(values).__name__}. Pass a list of the column's "
+            "values.",
+            argument="frame",
+        )
+    return list(python_values(values))
 
 
 def _checked_names(columns: Any, names: list[str]) -> list[str]:
@@ -120,9 +136,8 @@ def read_csv(path: os.PathLike[Any] | str) -> dict[str, list[str | None]]:
     UTF-8 is replaced, and so becomes an anomaly.
     """
     shown = os.fsdecode(path)
-    content = Path(shown).read_bytes()
-    if content.startswith(GZIP):
-        content = gzip.decompress(content)
+    with open(shown, "rb") as file:
+        content = DecompressedFile(file, shown).read()
     text = content.decode("utf-8-sig", "replace")
     first_line = text.partition("\n")[0]
     separator = max(SEPARATORS, key=first_line.count)
