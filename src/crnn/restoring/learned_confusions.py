@@ -27,7 +27,8 @@ def learn_confusions(pairs: Iterable[tuple[str, str]] | Iterable[tuple[bytes, by
     ----------
     pairs : iterable of tuples (scan, original)
         Two str or two bytes each, such as a page as an engine read it and as it should be. Some thousand words show the
-        frequent mistakes.
+        frequent mistakes. Pass each page as a pair of its own: 2,000 words take about a second, and twice as many in
+        one pair four times as long.
 
     Returns
     -------
