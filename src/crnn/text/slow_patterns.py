@@ -3,7 +3,8 @@
 `re` tries every way to divide a text among the repetitions of a pattern before it gives up. Two kinds of pattern are
 therefore slow. A repetition within a repetition has exponentially many ways. Repetitions that match the same symbol,
 one after the other, have as many ways as the product of their choices: ``a+a+a+b`` divides a run of n letters a in
-about n**2 / 2 ways for each of its n beginnings.
+about n**2 / 2 ways for each of its n beginnings. Fixed parts between the repetitions do not help if a text can repeat
+them: for ``.*ab.*ab.*c`` that is ``abababab…``.
 
 The module `re._parser` is private to Python, see `crnn.matching.pattern`.
 """
@@ -33,6 +34,14 @@ CATEGORIES: dict[Any, Callable[[str], bool]] = {
     constants.CATEGORY_NOT_SPACE: lambda symbol: not symbol.isspace(),
 }
 Matches = Callable[[Any, Any], bool]  # whether an atom, given by its kind and value, matches the tried symbol
+
+
+class Tried(NamedTuple):
+    """A text to try in thought: a symbol or a few symbols, again and again."""
+
+    matches: Matches  # whether an atom matches one of the symbols
+    matches_all: Matches  # whether an atom matches each of the symbols
+    n_places: int  # where a repetition can end: the choices of a repetition without a limit
 
 
 class Ways(NamedTuple):
@@ -71,9 +80,55 @@ def may_take_forever(pattern: str) -> bool:
         def matches(kind: Any, value: Any, variants: set[str] = variants) -> bool:
             return any(_matches(kind, value, variant) for variant in variants)
 
-        if _ways(tree, matches).most > MAX_WAYS:
+        if _ways(tree, Tried(matches, matches, LONG_RUN)).most > MAX_WAYS:
             return True
-    return _ways(tree, _is_dot_or_fixed).most > MAX_WAYS_OF_DOTS
+    if _ways(tree, Tried(_is_dot_or_fixed, _is_dot_or_fixed, LONG_RUN)).most > MAX_WAYS_OF_DOTS:
+        return True
+    can_fail = list(tree)
+    if can_fail and can_fail[-1][0] in REPEATS:  # the last repetition needs no other way to match
+        can_fail.pop()
+    return any(_ways(can_fail, _tried_period(period)).most > MAX_WAYS for period in _periods(tree))
+
+
+def _periods(tree: Any) -> set[str]:
+    """Return what a pattern's fixed parts match, each part and all of them together."""
+    parts = dict.fromkeys(filter(None, _fixed_parts(tree)))
+    return {*parts, "".join(parts)} - {""}
+
+
+def _fixed_parts(tree: Any) -> list[str]:
+    """Return a text for each sequence of atoms between the repetitions and choices of a pattern."""
+    parts = [""]
+    for kind, value in tree:
+        if kind in ATOMS:
+            parts[-1] += _matched_symbol(kind, value)
+        elif kind is constants.SUBPATTERN or (kind in REPEATS and value[0] == value[1]):
+            inner = _fixed_parts(_parts(kind, value)[0])
+            parts[-1] += inner[0]
+            parts += inner[1:]
+        elif kind in REPEATS or kind is constants.BRANCH:
+            for part in _parts(kind, value) if kind is constants.BRANCH else []:
+                parts += _fixed_parts(part)
+            parts.append("")
+    return parts
+
+
+def _matched_symbol(kind: Any, value: Any) -> str:
+    """Return a symbol that an atom matches, one of its own if it has any."""
+    tried = [*sorted(_symbols_to_try([(kind, value)]) - {*USUAL_SYMBOLS}), *USUAL_SYMBOLS]
+    return next((symbol for symbol in tried if _matches(kind, value, symbol)), "")
+
+
+def _tried_period(period: str) -> Tried:
+    variants = [{symbol, symbol.swapcase()} for symbol in period]
+
+    def matches(kind: Any, value: Any) -> bool:
+        return any(_matches(kind, value, symbol) for symbols in variants for symbol in symbols)
+
+    def matches_all(kind: Any, value: Any) -> bool:
+        return all(any(_matches(kind, value, symbol) for symbol in symbols) for symbols in variants)
+
+    return Tried(matches, matches_all, max(2, LONG_RUN // len(period)))
 
 
 def _repeats_choices(tree: Any) -> bool:
@@ -147,11 +202,11 @@ def _is_dot_or_fixed(kind: Any, value: Any) -> bool:
     return kind is constants.ANY or kind is constants.LITERAL
 
 
-def _ways(tree: Any, matches: Matches) -> Ways:
-    """Return in how many ways a pattern without repeated choices matches a run of the symbol that `matches` tells."""
+def _ways(tree: Any, tried: Tried) -> Ways:
+    """Return in how many ways a pattern without repeated choices matches a text."""
     total = NOTHING
     for kind, value in tree:
-        found = _ways_of_item(kind, value, matches)
+        found = _ways_of_item(kind, value, tried)
         total = Ways(
             whole=total.whole * found.whole,
             beginning=max(total.beginning, total.whole * found.beginning),
@@ -161,15 +216,15 @@ def _ways(tree: Any, matches: Matches) -> Ways:
     return total
 
 
-def _ways_of_item(kind: Any, value: Any, matches: Matches) -> Ways:
+def _ways_of_item(kind: Any, value: Any, tried: Tried) -> Ways:
     """Return the ways of one item of a parsed pattern: an atom, a repetition, a group, a choice or an assertion."""
     if kind in ATOMS:
-        return NOTHING if matches(kind, value) else RESET
-    parts = [_ways(part, matches) for part in _parts(kind, value)]
+        return NOTHING if tried.matches(kind, value) else RESET
+    parts = [_ways(part, tried) for part in _parts(kind, value)]
     if not parts:  # the place of an anchor
         return NOTHING
     if kind in REPEATS:
-        return _ways_of_repeat(kind, value, parts[0], matches)
+        return _ways_of_repeat(kind, value, parts[0], tried)
     most = max(part.most for part in parts)
     if kind in (constants.ASSERT, constants.ASSERT_NOT):
         return NOTHING._replace(most=most)
@@ -179,16 +234,17 @@ def _ways_of_item(kind: Any, value: Any, matches: Matches) -> Ways:
     return Ways(whole, max(part.beginning for part in parts), max(part.end for part in parts), most)
 
 
-def _ways_of_repeat(kind: Any, value: Any, part: Ways, matches: Matches) -> Ways:
+def _ways_of_repeat(kind: Any, value: Any, part: Ways, tried: Tried) -> Ways:
     """Return the ways of a repetition of a part: one for each number of repetitions, if the part itself has one."""
     least, largest, tree = value
     n_parts = part.whole
     if largest > 1:  # a fixed part of several symbols, such as ab, divides a run of itself
+        matches = tried.matches_all if len(tree) == 1 else tried.matches
         n_parts = float(any(item[0] in ATOMS and matches(*item) for item in _all_items(tree)))
     if not n_parts:
         return part._replace(whole=float(least == 0))
     if kind is constants.POSSESSIVE_REPEAT:
         return NOTHING._replace(most=part.most)
-    n_choices = max(1.0, min(largest, least + LONG_RUN) - least)
+    n_choices = max(1.0, min(largest, least + tried.n_places) - least)
     whole = n_choices + (n_parts if largest == 1 and least == 0 else 0.0)
     return Ways(whole, max(whole, part.beginning), max(whole, part.end), max(whole, part.most))
