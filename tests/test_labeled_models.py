@@ -8,6 +8,7 @@ import pytest
 from small_models import learned_state
 
 from crnn import CharRNN, InvalidInputError, Lines, TextFile
+from crnn.inference.network import Use
 from crnn.inference.packed_network import PackedNetwork
 
 TEXTS = ["anna", "bob", "eve", "otto", "", "hannah"] * 5
@@ -34,7 +35,7 @@ def log_p_by_the_whole_network(model, text, label):
     """Return log P(text | label): the softmax over all symbols, divided by the probability of no label."""
     state, vocabulary = learned_state(model), model.vocabulary_
     boundary = vocabulary.boundary
-    network = PackedNetwork.pack(state.layout, state.params, one_row=True, scoring=True, boundary=boundary)
+    network = PackedNetwork.pack(state.layout, state.params, use=Use.ONE_TEXT, boundary=boundary)
     h = network.zero_state(1)
     label_id = boundary + 1 + vocabulary.labels.index(label)
     x = np.array([boundary, label_id, *vocabulary.encode(text), boundary], np.int32)
@@ -69,7 +70,7 @@ def test_scores_without_a_label_sum_over_labels():
     marginal = model.score_samples(["ab", "b"])
     # P(label) is what follows the first boundary.
     state, boundary = learned_state(model), model.vocabulary_.boundary
-    network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=boundary)
+    network = PackedNetwork.pack(state.layout, state.params, use=Use.ONE_STREAM, boundary=boundary)
     prior = network.probabilities_after(network.start())[0, boundary + 1 :]
     prior /= prior.sum()
     given_label = np.exp([model.score_samples(["ab", "b"], y=label) for label in (1, 2, 3)])
@@ -128,7 +129,7 @@ def test_training_continues_with_the_same_labels(model):
 def test_validation_has_labels_too():
     model = small(eval_every=20).fit(TEXTS, y=LABELS, validation=(["anna"], ["f"]))
     state = learned_state(model)
-    network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=model.vocabulary_.boundary)
+    network = PackedNetwork.pack(state.layout, state.params, use=Use.ONE_STREAM, boundary=model.vocabulary_.boundary)
     boundary = model.vocabulary_.boundary
     x = np.array([boundary, boundary + 1, *model.vocabulary_.encode("anna"), boundary], np.int32)[:, None]
     expected = -network.log_probabilities(x, network.zero_state(1))[1:].mean()

@@ -11,7 +11,7 @@ from texts import NAMES_OF_FEW_LETTERS as NAMES
 from texts import SENTENCE as TEXT
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture
-from crnn.inference.network import InferenceNetwork
+from crnn.inference.network import InferenceNetwork, Use
 from crnn.language_model import LanguageModel
 
 
@@ -64,8 +64,8 @@ class SmallModel(LanguageModel):
     def _vocabulary(self, what):
         return self.model._vocabulary(what)
 
-    def _network(self, what, *, one_row, scoring=False):
-        network, vocabulary = self.model._network(what, one_row=one_row, scoring=scoring)
+    def _network(self, what, use):
+        network, vocabulary = self.model._network(what, use)
         return SmallNetwork(network), vocabulary
 
 
@@ -123,7 +123,7 @@ def test_a_text_state_is_copied_and_pickled(pair):
 
 
 def test_a_network_is_the_same_as_itself_alone(pair):
-    network, again = (pair[1]._network("sample", one_row=True)[0] for _ in range(2))
+    network, again = (pair[1]._network("sample", use=Use.ONE_STREAM)[0] for _ in range(2))
     assert network.same_as(network)
     assert not network.same_as(again)
 

@@ -18,7 +18,7 @@ from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Mixture
 from crnn import mixture as module
 from crnn.inference import mixed_network, mixture_weights
 from crnn.inference.mixed_network import letters_before
-from crnn.inference.network import log_softmax
+from crnn.inference.network import Use, log_softmax
 from crnn.ngram.counts_network import AdaptiveCounts
 from crnn.reference.mixing import move_weights
 from crnn.scoring.text_scores import log_likelihood
@@ -450,7 +450,7 @@ def test_weights_follow_the_text(models, weights):
     counts, text = CharNGram(order=4).fit(TEXT[:300]), "the toe that bites " * 40
     mixture = Mixture.from_fitted([models[1], counts], weights)
     ids = mixture.vocabulary_.encode(text)
-    network, _ = mixture._network("test", one_row=True)
+    network, _ = mixture._network("test", use=Use.ONE_STREAM)
     x, last = ids.astype(np.int32), network.zero_state(1)[-1]
     states = [models[1].start(), counts.start(adapt=True)]
     of_text = AdaptiveCounts(counts._growing("test")[1]).fresh()
@@ -566,7 +566,7 @@ def test_parameters_can_be_changed(models):
     mixture = Mixture.from_fitted(models).fit_weights(TEXT[:60][::-1])
     fitted = mixture.weights_
     np.testing.assert_array_equal(mixture.set_params(n_threads=1).weights_, fitted)
-    assert [network.n_threads for network in mixture._network("score", one_row=True)[0].members] == [1] * 3
+    assert [network.n_threads for network in mixture._network("score", use=Use.ONE_STREAM)[0].members] == [1] * 3
     assert mixture.set_params(weights=[1, 2, 3]).weights_ is fitted  # until the next fit
     with pytest.raises(InvalidInputError, match="has no parameter 'weight'"):
         mixture.set_params(weight=[1])
@@ -902,7 +902,7 @@ def test_the_order_and_its_weights_are_the_best_in_the_mixture(long_enough, X, o
         members = [network, CharNGram(order).fit(rest)]
         fitted = module.fit_to_held_out(members, documents, sum_to_one=of_part)
         other = Mixture.from_fitted(members, fitted.weights)
-        scored, _ = other._network("score", one_row=True, scoring=True)
+        scored, _ = other._network("score", use=Use.ONE_TEXT)
         losses[order] = -log_likelihood(scored, ids, given) / (len(ids) - given)
         if losses[order] > min(losses.values()) + 0.0005:
             break

@@ -16,7 +16,7 @@ from crnn import mixture as module
 from crnn.cli import main as cli
 from crnn.files import model_file
 from crnn.inference.mixed_network import letters_of
-from crnn.inference.network import Context, log_softmax
+from crnn.inference.network import Context, Use, log_softmax
 from crnn.sampling.controls import CheckedControls, Uniforms, root
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, symbol_draws
 from crnn.sampling.text_sampler import TextSampler
@@ -82,7 +82,7 @@ def weighted_poet(poet, every_weight):
 
 def members_rows(model, text):
     """Return the logits of each member before each symbol of a text and after it, (K, n + 1, V), without mixing."""
-    network, vocabulary = model._network("test", one_row=True)
+    network, vocabulary = model._network("test", use=Use.ONE_STREAM)
     ids = vocabulary.encode(text).astype(np.int32)
     rows = []
     for member in network.members:

@@ -15,7 +15,7 @@ from .display.progress import CountingProgress
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .files import ngram_file
 from .files.ngram_file import CountedText
-from .inference.network import LabelNetworks
+from .inference.network import LabelNetworks, Use
 from .language_model import LanguageModel
 from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols, without
 from .ngram.counts import Counts
@@ -573,12 +573,12 @@ class CharNGram(LanguageModel):
     def _vocabulary(self, what: str) -> Vocabulary:
         return self._fitted(what).vocabulary
 
-    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[CountsNetwork, Vocabulary]:
+    def _network(self, what: str, use: Use) -> tuple[CountsNetwork, Vocabulary]:
         vocabulary, counts, _ = self._fitted(what)
         self._require_no_labels(what, vocabulary)
         return CountsNetwork(counts), vocabulary
 
-    def _label_networks(self, what: str, *, one_row: bool = False) -> tuple[LabelNetworks | None, Vocabulary]:
+    def _label_networks(self, what: str, use: Use = Use.MANY_STREAMS) -> tuple[LabelNetworks | None, Vocabulary]:
         vocabulary, _, labeled = self._fitted(what)
         if labeled is None:
             return None, vocabulary

@@ -20,7 +20,7 @@ from .export.weights import require_package
 from .files import network_file, run_file
 from .files.run_file import unfinished_run, write_run
 from .files.sealed_file import FilePart, write_path
-from .inference.network import LabelNetworks
+from .inference.network import LabelNetworks, Use
 from .inference.network_cache import NetworkCache
 from .inference.packed_network import PackedNetwork
 from .language_model import LanguageModel
@@ -709,7 +709,7 @@ class CharRNN(LanguageModel):
         """
         part = string_states.checked_part(self._fitted("hidden_states").layout, cells=cells)
         one = isinstance(X, str | bytes | bytearray | memoryview) or not has_items(X)
-        network, vocabulary = self._network("hidden_states", one_row=one, scoring=True)
+        network, vocabulary = self._network("hidden_states", Use.ONE_TEXT if one else Use.MANY_STREAMS)
         self._require_no_labels("hidden_states", vocabulary)
         read = string_states.states_of_text if one else string_states.states_of_texts
         return read(network, vocabulary, X, checked_threads(self.n_threads), part=part)
@@ -740,7 +740,7 @@ class CharRNN(LanguageModel):
         >>> model.transform(["Ann", "Bo"]).shape
         (2, 6)
         """
-        network, vocabulary = self._network("transform", one_row=False, scoring=True)
+        network, vocabulary = self._network("transform", Use.MANY_STREAMS)
         self._require_no_labels("transform", vocabulary)
         return string_states.features(network, vocabulary, X, checked_threads(self.n_threads), pooling=pooling)
 
@@ -1066,22 +1066,20 @@ class CharRNN(LanguageModel):
         draft = draft_of(self)
         return LearnedArrays.read_only(self._fitted(what)) if draft is None else draft.arrays
 
-    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[PackedNetwork, Vocabulary]:
+    def _network(self, what: str, use: Use) -> tuple[PackedNetwork, Vocabulary]:
         state = self._fitted(what)
         n_threads = checked_threads(self.n_threads)
         bfloat16 = self._bfloat16(state)
-        network = self._networks.network(
-            state, what, one_row=one_row, scoring=scoring, bfloat16=bfloat16, n_threads=n_threads
-        )
+        network = self._networks.network(state, what, use, bfloat16=bfloat16, n_threads=n_threads)
         return network, state.vocabulary
 
-    def _label_networks(self, what: str, *, one_row: bool = False) -> tuple[LabelNetworks | None, Vocabulary]:
+    def _label_networks(self, what: str, use: Use = Use.MANY_STREAMS) -> tuple[LabelNetworks | None, Vocabulary]:
         state = self._fitted(what)
         n_threads = checked_threads(self.n_threads)
         if not state.vocabulary.labels:
             return None, state.vocabulary
         bfloat16 = self._bfloat16(state)
-        networks = self._networks.label_networks(state, what, one_row=one_row, bfloat16=bfloat16, n_threads=n_threads)
+        networks = self._networks.label_networks(state, what, use, bfloat16=bfloat16, n_threads=n_threads)
         return networks, state.vocabulary
 
     def _exported_expression(self, *, int8: bool) -> str:

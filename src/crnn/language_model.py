@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .adaptation.reading import Adapt, adaptive_score, adaptive_surprisal, adaptive_text_state
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
-from .inference.network import Context, InferenceNetwork, LabelNetworks
+from .inference.network import Context, InferenceNetwork, LabelNetworks, Use
 from .matching.prefix_tree import Trials
 from .matching.samples import MatchingSamples, MatchProbability, match_probability
 from .matching.trials import HasLookahead, LabelTrials, checked_controls, guide_of, trials_of
@@ -85,12 +85,12 @@ class LanguageModel(Estimator):
         """Return the symbols; a NotFittedError names the requested method `what`."""
         raise NotImplementedError
 
-    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[InferenceNetwork, Vocabulary]:
+    def _network(self, what: str, use: Use) -> tuple[InferenceNetwork, Vocabulary]:
         """Return a network with the current weights, unaffected by later changes, and its symbols.
 
         Both are read at once, since another thread may fit the model to other symbols in between. `what` is the method
-        that needs the network, for the error of an unfitted model. With `one_row`, one stream is fast rather than many,
-        with the same bits; with `scoring`, the network will score texts rather than draw.
+        that needs the network, for the error of an unfitted model. The network is packed for a `use`, which changes
+        the speed alone.
         """
         raise NotImplementedError
 
@@ -269,7 +269,7 @@ class LanguageModel(Estimator):
         request = SampleRequest(length, prime, max_length, controls, matching)
         check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)
-        samples, symbols = model._sampler(request, random_state, one_row=k == 1)
+        samples, symbols = model._sampler(request, random_state, Use.ONE_STREAM if k == 1 else Use.MANY_STREAMS)
         if not vocabulary.labels:
             warn_of_length(request, symbols, k)
         excluded = excluded_texts(exclude, symbols)
@@ -328,7 +328,7 @@ class LanguageModel(Estimator):
         length = None if length is None else checked_int("length", length, 0)
         if label is not None:
             return self.for_label(label).stream(length, prime=prime, random_state=random_state, **controls)
-        network, vocabulary = self._text_network("stream", one_row=True)
+        network, vocabulary = self._text_network("stream", Use.ONE_STREAM)
         return symbol_stream(network, vocabulary, length, prime, controls, random_state)
 
     @overload
@@ -409,7 +409,7 @@ class LanguageModel(Estimator):
         """
         length = checked_int("length", length, 0)
         n_beams = checked_int("n_beams", n_beams, 1)
-        network, vocabulary = self._text_network("beam_search", one_row=n_beams == 1)
+        network, vocabulary = self._text_network("beam_search", Use.ONE_STREAM if n_beams == 1 else Use.MANY_STREAMS)
         check_prime(prime, vocabulary)
         if stop is not None and matching is not None:
             raise InvalidInputError("stop cannot be combined with matching. Let the pattern end the continuation.")
@@ -461,7 +461,7 @@ class LanguageModel(Estimator):
         """
         n_documents = checked_int("n_documents", n_documents, 1)
         max_prefixes = checked_int("max_prefixes", max_prefixes, 1)
-        network, vocabulary = self._text_network("enumerate_documents", one_row=False)
+        network, vocabulary = self._text_network("enumerate_documents", Use.MANY_STREAMS)
         if matching is None or vocabulary.boundary is None:
             return enumerated_documents(network, vocabulary, n_documents, max_prefixes)
         guide = guide_of(self, network, vocabulary, matching, "")
@@ -630,7 +630,7 @@ class LanguageModel(Estimator):
         if label is not None:
             rest: Any = {"n_beams": n_beams, "among": among, "prime": prime, "changes": changes}
             return self.for_label(label).restore(X, **rest, **options)
-        network, vocabulary = self._text_network("restore", one_row=False)
+        network, vocabulary = self._text_network("restore", Use.MANY_STREAMS)
         damage = Damage.check(vocabulary, **options)
         n_beams = None if n_beams is None else checked_int("n_beams", n_beams, 1, MAX_BEAMS)
         changes = checked_bool("changes", changes)
@@ -681,7 +681,7 @@ class LanguageModel(Estimator):
         if adapt is not False:
             reading, vocabulary = self._adaptive_reading("start", adapt)
             return adaptive_text_state(vocabulary, reading, encoded_prime(text, vocabulary, name="text"))
-        network, vocabulary = self._text_network("start", one_row=True)
+        network, vocabulary = self._text_network("start", Use.ONE_STREAM)
         context = Context.after(network, encoded_prime(text, vocabulary, name="text"))
         return TextState(vocabulary, FixedReading(network, context.state), context.seen)
 
@@ -709,7 +709,7 @@ class LanguageModel(Estimator):
         >>> model.start_many(["ab", "a"]).sample(2, temperature=0)
         ['ab', 'ba']
         """
-        network, vocabulary = self._text_network("start_many", one_row=False)
+        network, vocabulary = self._text_network("start_many", Use.MANY_STREAMS)
         return start_sessions(network, vocabulary, X, checked_threads(self.n_threads))
 
     # ----------------------------------------------------------------- scoring
@@ -756,7 +756,7 @@ class LanguageModel(Estimator):
         if self._vocabulary("score").labels:
             return mean_score(X, lambda texts: self.score_samples(texts, y), exact=exact)
         refuse_labels(y)
-        network, vocabulary = self._text_network("score", one_row=exact, scoring=True)
+        network, vocabulary = self._text_network("score", Use.ONE_TEXT if exact else Use.MANY_STREAMS)
         n_threads = checked_threads(self.n_threads)
         return text_scores.mean_log_likelihood(network, vocabulary, X, exact=exact, n_threads=n_threads)
 
@@ -842,8 +842,8 @@ class LanguageModel(Estimator):
         if self._vocabulary("score_samples").labels:
             return self._labeled_scores(X, y, reduce, errors)
         refuse_labels(y)
-        one_row = string_scores.is_single(X)
-        network, vocabulary = self._text_network("score_samples", one_row=one_row, scoring=True)
+        use = Use.ONE_TEXT if string_scores.is_single(X) else Use.MANY_STREAMS
+        network, vocabulary = self._text_network("score_samples", use)
         n_threads = checked_threads(self.n_threads)
         return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).scores(X)
 
@@ -872,7 +872,7 @@ class LanguageModel(Estimator):
         [-2.8  0. ]
         [-5.5]
         """
-        network, vocabulary = self._text_network("score_batches", one_row=False, scoring=True)
+        network, vocabulary = self._text_network("score_batches", Use.MANY_STREAMS)
         string_scores.check_batches(batches)
         n_threads = checked_threads(self.n_threads)
         return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).batches(batches)
@@ -894,7 +894,7 @@ class LanguageModel(Estimator):
         >>> model.next_proba(["ab", "aba"]).round().tolist(), list(model.vocabulary_)
         ([[1.0, 0.0], [0.0, 1.0]], ['a', 'b'])
         """
-        network, vocabulary = self._text_network("next_proba", one_row=False, scoring=True)
+        network, vocabulary = self._text_network("next_proba", Use.MANY_STREAMS)
         return string_scores.next_probabilities(network, vocabulary, prefixes, checked_threads(self.n_threads))
 
     def surprisal(self, text: Text, *, end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:
@@ -928,7 +928,7 @@ class LanguageModel(Estimator):
         if adapt is not False:
             reading, vocabulary = self._adaptive_reading(method, adapt, scoring=True)
             return adaptive_surprisal(reading, vocabulary, text_scores.text_ids(text, vocabulary, end=end))
-        network, vocabulary = self._text_network(method, one_row=True, scoring=True)
+        network, vocabulary = self._text_network(method, Use.ONE_TEXT)
         return text_scores.surprisal(network, text_scores.text_ids(text, vocabulary, end=end), network.start())
 
     def word_surprisal(
@@ -979,7 +979,7 @@ class LanguageModel(Estimator):
         >>> model.rank("abaa")[1:].tolist()  # the second a of aa
         [1, 1, 2]
         """
-        network, vocabulary = self._text_network("rank", one_row=True, scoring=True)
+        network, vocabulary = self._text_network("rank", Use.ONE_TEXT)
         return text_scores.ranks(network, vocabulary.encode(text, name="text"), network.start())
 
     def guess_number(
@@ -1019,7 +1019,7 @@ class LanguageModel(Estimator):
         >>> bool(found.estimate[0] < found.estimate[1])
         True
         """
-        network, vocabulary = self._text_network("guess_number", one_row=False, scoring=True)
+        network, vocabulary = self._text_network("guess_number", Use.MANY_STREAMS)
         rest: Any = {"length": length, "random_state": random_state, "n_threads": checked_threads(self.n_threads)}
         return estimated_guess_numbers(self, network, vocabulary, X, n_samples, **rest)
 
@@ -1187,13 +1187,13 @@ class LanguageModel(Estimator):
         exported = self._exported(what, int8=int8)
 
         def network() -> InferenceNetwork:
-            return self._compact(int8=int8)._network(what, one_row=False)[0]
+            return self._compact(int8=int8)._network(what, Use.MANY_STREAMS)[0]
 
         return exported, guess_table(network, n_guess_samples, random_state)
 
-    def _text_network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[InferenceNetwork, Vocabulary]:
+    def _text_network(self, what: str, use: Use) -> tuple[InferenceNetwork, Vocabulary]:
         """Return the `_network` of a model without labels; otherwise an error names the requested method `what`."""
-        found = self._network(what, one_row=one_row, scoring=scoring)
+        found = self._network(what, use)
         self._require_no_labels(what, found[1])
         return found
 
@@ -1206,7 +1206,7 @@ class LanguageModel(Estimator):
                 f"such as model.for_label({labels[0]!r}).{what}."
             )
 
-    def _label_networks(self, what: str, *, one_row: bool = False) -> tuple[LabelNetworks | None, Vocabulary]:
+    def _label_networks(self, what: str, use: Use = Use.MANY_STREAMS) -> tuple[LabelNetworks | None, Vocabulary]:
         """Return the networks of the texts with each label, None without labels, and the model's symbols."""
         return None, self._vocabulary(what)
 
@@ -1214,7 +1214,8 @@ class LanguageModel(Estimator):
         self, texts: Iterable[Text], y: ArrayLike | None, reduce: Reduce, errors: Errors
     ) -> NDArray[np.float64]:
         """Return the scores of a model with labels."""
-        networks, vocabulary = self._label_networks("score_samples", one_row=string_scores.is_single(texts))
+        use = Use.ONE_TEXT if string_scores.is_single(texts) else Use.MANY_STREAMS
+        networks, vocabulary = self._label_networks("score_samples", use)
         if networks is None:  # another thread has fitted the model
             return self.score_samples(texts, y, reduce=reduce, errors=errors)
         errors = error_handling(texts, errors)
@@ -1231,7 +1232,7 @@ class LanguageModel(Estimator):
         prior = networks.log_prior
         return labeled_scores(checked, y, vocabulary.labels, score, prior, reduce=reduce)
 
-    def _sampler(self, request: SampleRequest, random_state: Any, *, one_row: bool) -> tuple[Samples, Vocabulary]:
+    def _sampler(self, request: SampleRequest, random_state: Any, use: Use) -> tuple[Samples, Vocabulary]:
         """Return a sequence of samples with the current weights, and their symbols."""
         n_threads = checked_threads(self.n_threads)
         if request.matching is not None:
@@ -1240,7 +1241,7 @@ class LanguageModel(Estimator):
         networks, vocabulary = self._label_networks("sample")
         if networks is not None:
             return labeled_samples(networks, vocabulary, request, random_state, n_threads), vocabulary
-        network, vocabulary = self._text_network("sample", one_row=one_row)
+        network, vocabulary = self._text_network("sample", use)
         return TextSamples.of(network, vocabulary, request, random_state, n_threads), vocabulary
 
     def _trials(self, what: str, request: SampleRequest, *, any_length: bool = True) -> tuple[Trials, Vocabulary]:
@@ -1251,7 +1252,7 @@ class LanguageModel(Estimator):
             models = [self.for_label(label) for label in vocabulary.labels]
             members = [model._trials(what, request, any_length=any_length)[0] for model in models]
             return LabelTrials(log_label_weights(networks, vocabulary, request.prime), members), vocabulary
-        network, vocabulary = self._text_network(what, one_row=False)
+        network, vocabulary = self._text_network(what, Use.MANY_STREAMS)
         controls = checked_controls(vocabulary, request.controls)
         return trials_of(self, network, vocabulary, request, controls, any_length=any_length), vocabulary
 

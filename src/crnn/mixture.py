@@ -24,7 +24,7 @@ from .files.run_file import run_bytes, unfinished_run
 from .files.sealed_file import NamedBytes, path_name, write_path
 from .inference.mixed_network import MixedNetwork, letters_of
 from .inference.mixture_weights import CLASSES, HeldOutText, import_minimizer
-from .inference.network import InferenceNetwork, LabelNetworks
+from .inference.network import InferenceNetwork, LabelNetworks, Use
 from .inference.packed_network import PackedNetwork
 from .language_model import LanguageModel
 from .model.state import ModelState
@@ -875,8 +875,8 @@ class Mixture(LanguageModel):
     def _vocabulary(self, what: str) -> Vocabulary:
         return self._fitted(what)[0]._vocabulary(what)
 
-    def _label_networks(self, what: str, *, one_row: bool = False) -> tuple[LabelNetworks | None, Vocabulary]:
-        found = [model._label_networks(what, one_row=one_row) for model in self._fitted(what)]
+    def _label_networks(self, what: str, use: Use = Use.MANY_STREAMS) -> tuple[LabelNetworks | None, Vocabulary]:
+        found = [model._label_networks(what, use) for model in self._fitted(what)]
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in found])
         members = [networks for networks, _ in found if networks is not None]
         if len(members) < len(found):
@@ -891,21 +891,19 @@ class Mixture(LanguageModel):
         prior = np.mean([np.exp(member.log_prior) for member in members], axis=0)
         return LabelNetworks(networks, starts, np.log(prior / prior.sum())), vocabulary
 
-    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[MixedNetwork, Vocabulary]:
+    def _network(self, what: str, use: Use) -> tuple[MixedNetwork, Vocabulary]:
         models = self._fitted(what)
         self._require_no_labels(what)
-        members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in models]
+        members = [self._member(model, what, use) for model in models]
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
         networks = [network for network, _ in members]
         if self._words is not None:
             networks.append(_words_network(self._words, networks, vocabulary))
         return MixedNetwork(networks, self.weights_, letters_of(vocabulary)), vocabulary
 
-    def _member(
-        self, model: LanguageModel, what: str, *, one_row: bool, scoring: bool
-    ) -> tuple[InferenceNetwork, Vocabulary]:
+    def _member(self, model: LanguageModel, what: str, use: Use) -> tuple[InferenceNetwork, Vocabulary]:
         """Return a model's network, with the mixture's number of threads if set, and its symbols."""
-        network, vocabulary = model._network(what, one_row=one_row, scoring=scoring)
+        network, vocabulary = model._network(what, use)
         if self.n_threads is not None and isinstance(network, PackedNetwork):
             network = network._replace(n_threads=checked_threads(self.n_threads))
         return network, vocabulary
@@ -963,7 +961,7 @@ class Mixture(LanguageModel):
         words = self._words
         if words is None:
             return ExportedMixture.of(exported, None, self.weights_)
-        self._network(what, one_row=True)  # raises unless the models fit the words
+        self._network(what, Use.ONE_STREAM)  # raises unless the models fit the words
         return ExportedMixture.of(exported, words.counts, self.weights_)
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[Reading, Vocabulary]:
@@ -975,7 +973,7 @@ class Mixture(LanguageModel):
         members: list[tuple[Reading, Vocabulary]] = []
         for model in self._fitted(what):
             if counts_alone and not _has_counts(model):
-                network, vocabulary = self._member(model, what, one_row=True, scoring=True)
+                network, vocabulary = self._member(model, what, Use.ONE_TEXT)
                 members.append((FixedReading(network, network.zero_state(1)), vocabulary))
             else:
                 of_counts = True if isinstance(model, CharNGram) else adapt
@@ -983,7 +981,7 @@ class Mixture(LanguageModel):
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
         readings = [reading for reading, _ in members]
         if self._words is not None:
-            fixed = [self._member(model, what, one_row=True, scoring=True)[0] for model in self._fitted(what)]
+            fixed = [self._member(model, what, Use.ONE_TEXT)[0] for model in self._fitted(what)]
             of_words = _words_network(self._words, fixed, vocabulary)
             readings.append(FixedReading(of_words, of_words.zero_state(1)))
         weights = np.array(self.weights_, np.float64, ndmin=2)
@@ -1394,7 +1392,7 @@ def _part_networks(model: LanguageModel, held_out: HeldOutDocuments) -> list[Inf
     networks = []
     for label, _, _ in held_out.parts:
         of_label = model if label is None else model.for_label(label)
-        networks.append(of_label._network("fit_weights", one_row=True, scoring=True)[0])
+        networks.append(of_label._network("fit_weights", Use.ONE_TEXT)[0])
     return networks
 
 

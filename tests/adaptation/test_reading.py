@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from small_models import learned_state
 from texts import FOUR_LETTERS as TEXT
 
+from crnn.inference.network import Use
 from crnn.text_states.text_state import Sums
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
@@ -55,7 +56,7 @@ def test_the_next_symbol_is_predicted_by_weights_that_have_learned(model):
         == learned_state(adapted).params[: learned_state(adapted).layout.size].tobytes()
     )
     # The last symbol is read again, by these weights.
-    network, hidden = packed(adapted, one_row=True), tuple(part.copy() for part in state._reading.start)
+    network, hidden = packed(adapted, use=Use.ONE_STREAM), tuple(part.copy() for part in state._reading.start)
     network.feed(model.vocabulary_.encode(whole[-1]).astype(np.int32)[None], hidden)
     np.testing.assert_array_equal(state.next_proba(), network.probabilities_after(hidden)[0])
     before, p = -state.log_prob, state.next_proba()[model.vocabulary_.encode("c")[0]]

@@ -373,11 +373,11 @@ def adapted_by_reference(model, text, *, learning_rate, decay, block_length):
     return nats[n_unpredicted(boundary) :], layout.named(flat)
 
 
-def packed(model, *, one_row, scoring=False):
+def packed(model, use):
     """Return the network of a model as inference uses it."""
     state = learned_state(model)
     boundary = state.vocabulary.boundary
-    return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary)
+    return PackedNetwork.pack(state.layout, state.params, use=use, boundary=boundary)
 
 
 def repeated(state, streams):

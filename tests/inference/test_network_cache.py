@@ -10,13 +10,14 @@ from command_line import POSIX
 from examples import memory, model_state, network, symbols
 
 from crnn.inference import packed_network
+from crnn.inference.network import Use
 from crnn.inference.network_cache import NetworkCache
 from crnn.inference.packed_network import PackedNetwork
 from crnn.model.state import state_of_label
 from crnn.text.vocabulary import Vocabulary
 
 V, H = 11, 5
-FORMS = [(False, False), (True, False), (True, True)]  # one_row, scoring
+FORMS = list(Use)
 
 
 def learned(dtype="float32", *, seed=0, **shape):
@@ -26,8 +27,7 @@ def learned(dtype="float32", *, seed=0, **shape):
 
 
 def asked(cache, state, form=(True, True), **options):
-    one_row, scoring = form
-    return cache.network(state, "score", one_row=one_row, scoring=scoring, **options)
+    return cache.network(state, "score", form, **options)
 
 
 def log_p(packed):
@@ -36,8 +36,7 @@ def log_p(packed):
 
 
 def fresh(state, form, **options):
-    one_row, scoring = form
-    return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, **options)
+    return PackedNetwork.pack(state.layout, state.params, use=form, **options)
 
 
 def in_thread(work, *, seconds=20.0):
@@ -62,7 +61,7 @@ def test_cached_packings_equal_fresh_ones_in_any_order(first, dtype, bfloat16, s
     asked(cache, state, first, bfloat16=bfloat16)
     for form in FORMS:
         own, new = asked(cache, state, form, bfloat16=bfloat16), fresh(state, form, bfloat16=bfloat16)
-        assert (own.one_row, own.scoring, own.symbols, own.hidden_size) == (*form, V, H)
+        assert (own.use, own.symbols, own.hidden_size) == (form, V, H)
         assert own.params.tobytes() == new.params.tobytes()
         assert own.panels.tobytes() == new.panels.tobytes()
         assert log_p(own) == log_p(new)
@@ -116,14 +115,14 @@ def label_log_p(networks, k):
 @pytest.mark.parametrize(
     "shape", [{"cell": "lstm"}, {"cell": "gru", "embedding_size": 3, "num_layers": 2}, {"n_bigrams": 7}], ids=str
 )
-@pytest.mark.parametrize("one_row", [False, True])
-def test_label_networks_predict_what_the_models_of_one_label_predict(shape, one_row):
+@pytest.mark.parametrize("use", [Use.MANY_STREAMS, Use.ONE_TEXT])
+def test_label_networks_predict_what_the_models_of_one_label_predict(shape, use):
     cache, state = NetworkCache(), labeled_state(**shape)
-    networks = cache.label_networks(state, "predict", one_row=one_row)
+    networks = cache.label_networks(state, "predict", use)
     x = symbols(V - 1 - K, 13, np.int32)[:, None]
     for k in range(K):
         part = state_of_label(state, k)
-        alone = PackedNetwork.pack(part.layout, part.params, one_row=False, boundary=V - 1 - K)
+        alone = PackedNetwork.pack(part.layout, part.params, use=Use.MANY_STREAMS, boundary=V - 1 - K)
         expected = alone.log_probabilities(x, alone.start())
         network, start = networks.networks[k], networks.starts[k]
         assert network.log_probabilities(x, network.copy(start)).tobytes() == expected.tobytes()

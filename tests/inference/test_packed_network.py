@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from crnn.inference import packed_network as inference
 from crnn.inference import packing
+from crnn.inference.network import Use
 from crnn.inference.packed_network import SCORE_ROWS, PackedNetwork
 from crnn.inference.packing import folded_network, folded_weights
 from crnn.parameters.kinds import CELLS
@@ -80,9 +81,13 @@ def results(packed, entry_point, inputs, state, part=slice(None)):
 def test_a_stream_is_the_same_bits_among_any_others(kernels, dtype, cell, num_layers, entry_point, V, H):
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
     inputs, state = inputs_of(V, 7), states(B, H, dtype, cell=cell, num_layers=num_layers)
-    out, after = results(PackedNetwork.pack(layout, params, one_row=False), entry_point, inputs, state)
-    for one_row, scoring, parts in [(False, False, PARTS), (True, False, PARTS[::3]), (True, True, PARTS[1::3])]:
-        packed = PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring)  # nor does it depend on these
+    out, after = results(PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS), entry_point, inputs, state)
+    for use, parts in [
+        (Use.MANY_STREAMS, PARTS),
+        (Use.ONE_STREAM, PARTS[::3]),
+        (Use.ONE_TEXT, PARTS[1::3]),
+    ]:
+        packed = PackedNetwork.pack(layout, params, use=use)  # nor does it depend on these
         for part in parts:
             own, own_after = results(packed, entry_point, inputs, state, part)
             if entry_point != "feed":
@@ -98,7 +103,7 @@ def whole(entry_point, cell):
     """Return a network, an uncut text, states, and what an entry point makes of them."""
     V, H = 31, 17
     layout, params = network(V, H, np.float32, cell=cell, num_layers=2)
-    packed = PackedNetwork.pack(layout, params, one_row=False)
+    packed = PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS)
     inputs, state = inputs_of(V, LENGTH), states(B, H, np.float32, cell=cell, num_layers=2)
     return packed, inputs, state, *run(packed, entry_point, inputs, state)
 
@@ -121,13 +126,13 @@ def test_a_text_is_the_same_bits_however_it_is_cut(cell, entry_point, at):
 def test_packing_copies_every_parameter(dtype, cell):
     layout, params = network(7, 5, dtype, cell=cell, num_layers=2)
     x, state = symbols(7, 29, np.int32)[:, None], states(1, 5, dtype, cell=cell, num_layers=2)
-    packed = PackedNetwork.pack(layout, params, one_row=True)
+    packed = PackedNetwork.pack(layout, params, use=Use.ONE_STREAM)
     before, _ = run(packed, "log_probabilities", x, state)
     for number, part in enumerate(layout.tensors(params)):
         for place in (0, part.size - 1):
             changed = params.copy()
             list(layout.tensors(changed))[number].flat[place] += 1
-            again = PackedNetwork.pack(layout, changed, one_row=True)
+            again = PackedNetwork.pack(layout, changed, use=Use.ONE_STREAM)
             assert (run(again, "log_probabilities", x, state)[0] != before).any()
     params[:] = 0  # what has been packed is a copy
     assert same_bits(run(packed, "log_probabilities", x, state)[0], before)
@@ -136,7 +141,7 @@ def test_packing_copies_every_parameter(dtype, cell):
 @pytest.mark.parametrize(("cell", "V", "H"), [("rnn", 1, 1), ("gru", 16, 16), ("lstm", 17, 15), ("cifg", 33, 37)])
 def test_padding_is_not_part_of_the_network(dtype, cell, V, H):
     layout, params = network(V, H, dtype, cell=cell, num_layers=2)
-    packed = PackedNetwork.pack(layout, params, one_row=False)
+    packed = PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS)
     assert packed.hidden_size == H
     size = dtype.itemsize
     assert packed.layout.hidden_size >= H
@@ -156,7 +161,7 @@ def test_padding_is_not_part_of_the_network(dtype, cell, V, H):
 
 def one_stream(dtype, *, boundary=None, n_threads=1, **shape):
     layout, params = network(31, 17, dtype, **shape)
-    return PackedNetwork.pack(layout, params, one_row=True, boundary=boundary, n_threads=n_threads)
+    return PackedNetwork.pack(layout, params, use=Use.ONE_STREAM, boundary=boundary, n_threads=n_threads)
 
 
 def short_results(packed, state, n):

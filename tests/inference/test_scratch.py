@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from examples import packed, random_language_model
 
+from crnn.inference.network import Use
 from crnn.inference.scratch import Scratch, ScratchPool
 from crnn.parameters.kinds import CELLS
 from crnn.scoring import string_scores, text_scores
@@ -60,7 +61,7 @@ def some_start(network):
 
 
 def network_of(cell):
-    return packed(random_language_model(SYMBOLS, cell=cell, num_layers=2), one_row=False, scoring=True)
+    return packed(random_language_model(SYMBOLS, cell=cell, num_layers=2), use=Use.MANY_STREAMS)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -12,6 +12,7 @@ from limited_threads import refuse_threads_after
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn.inference import shared_stream
+from crnn.inference.network import Use
 from crnn.inference.packed_network import PackedNetwork
 from crnn.inference.shared_stream import SharedStream
 from crnn.model.state import zero_hidden
@@ -31,7 +32,7 @@ def every_size(monkeypatch, seven_cores):
 
 def packed(cell, dtype, n_threads, *, num_layers=1, **options):
     layout, flat = network(V, H, dtype, cell=cell, num_layers=num_layers)
-    return PackedNetwork.pack(layout, flat, one_row=True, boundary=BOUNDARY, n_threads=n_threads, **options)
+    return PackedNetwork.pack(layout, flat, use=Use.ONE_STREAM, boundary=BOUNDARY, n_threads=n_threads, **options)
 
 
 def read(cell, dtype, n_threads, *, num_layers=1, **options):
@@ -56,7 +57,9 @@ def test_threads_treat_denormal_numbers_alike(kernels, dtype):
     layout.tensors(flat).layers[0].bh[:] = np.finfo(dtype).tiny / 4
     for n_threads in (1, 3):
         state = zero_hidden(layout, 1)
-        PackedNetwork.pack(layout, flat, one_row=True, n_threads=n_threads).feed(np.zeros((N, 1), np.int32), state)
+        PackedNetwork.pack(layout, flat, use=Use.ONE_STREAM, n_threads=n_threads).feed(
+            np.zeros((N, 1), np.int32), state
+        )
         assert not state[0].any()
 
 

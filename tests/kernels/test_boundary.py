@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_checks import check_against_reference
 
+from crnn.inference.network import Use
 from crnn.inference.packed_network import PackedNetwork
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
@@ -139,8 +140,8 @@ def test_training_on_document_streams_matches_reference(kind, monkeypatch):
 # ------------------------------------------------------------------------- inference
 
 
-def pack(layout, params, *, one_row=False):
-    return PackedNetwork.pack(layout, params, one_row=one_row, boundary=BOUNDARY)
+def pack(layout, params, *, use=Use.MANY_STREAMS):
+    return PackedNetwork.pack(layout, params, use=use, boundary=BOUNDARY)
 
 
 def test_sampling_gives_the_bits_of_feeding(kind):

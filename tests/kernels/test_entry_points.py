@@ -7,6 +7,7 @@ from examples import Run, memory, network, symbols
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn._kernels.ngram import ngrams
+from crnn.inference.network import Use
 from crnn.inference.packed_network import PackedNetwork
 from crnn.model.layout import Layout
 from crnn.model.state import zero_hidden
@@ -21,7 +22,7 @@ def test_logits_take_denormal_units_for_zero_and_leave_others_theirs():
     layout, params = network(V, H, "float32")
     params[:] = 1
     layout.tensors(params).by[:] = 0
-    packed = PackedNetwork.pack(layout, params, one_row=True)
+    packed = PackedNetwork.pack(layout, params, use=Use.ONE_STREAM)
     y = np.empty((1, V), np.float32)
     core.logits(packed.kernel_arguments, np.full((1, H), TINY), y, np.empty(0, np.float32))
     assert not y.any()

@@ -39,7 +39,7 @@ from wrong_arrays import wrong_arrays
 from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import DrawnTexts, PackedWeights, Packing
-from crnn.inference.network import Context
+from crnn.inference.network import Context, Use
 from crnn.inference.packed_network import PackedNetwork
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
@@ -55,8 +55,8 @@ from crnn.training.team import MAX_SHARDS, Shard
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
 
 
-def pack(layout, params, *, one_row=False):
-    return PackedNetwork.pack(layout, params, one_row=one_row)
+def pack(layout, params, *, use=Use.MANY_STREAMS):
+    return PackedNetwork.pack(layout, params, use=use)
 
 
 # ------------------------------------------------------------------ instruction sets

@@ -7,7 +7,7 @@ import pytest
 
 from crnn._kernels.entry import core
 from crnn.inference.mixed_network import MixedNetwork
-from crnn.inference.network import Context, log_softmax
+from crnn.inference.network import Context, Use, log_softmax
 from crnn.inference.packed_network import PackedNetwork
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
@@ -39,7 +39,7 @@ def counts():
 def network(dtype, seed=0, cell="lstm"):
     layout = Layout(V, H, np.dtype(dtype), cell)
     params = np.random.default_rng(seed).normal(size=layout.size).astype(dtype)
-    return PackedNetwork.pack(layout, params, one_row=True)
+    return PackedNetwork.pack(layout, params, use=Use.ONE_STREAM)
 
 
 # Each way to mix with each control, for one text and several in turns.

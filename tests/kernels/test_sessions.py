@@ -9,6 +9,7 @@ from wrong_arrays import wrong_arrays
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import PackedWeights, Packing
+from crnn.inference.network import Use
 from crnn.inference.packed_network import PackedNetwork
 from crnn.model.layout import aligned_zeros
 from crnn.parameters.kinds import CELLS
@@ -19,7 +20,9 @@ SHAPES = [*({"cell": cell, "num_layers": 3} for cell in CELLS), {"cell": "lstm",
 
 def packed(dtype="float32", **shape):
     layout, params = network(V, H, dtype, **shape)
-    return PackedNetwork.pack(layout, params, one_row=False, boundary=V - 1)  # no labels, which would start texts, too
+    return PackedNetwork.pack(
+        layout, params, use=Use.MANY_STREAMS, boundary=V - 1
+    )  # no labels, which would start texts, too
 
 
 def session(found, T=N, B=1):
@@ -114,7 +117,7 @@ def test_denormal_numbers_are_zero_within_calls_alone():
     layout, params = network(V, H, "float32")
     params[:] = 0
     layout.tensors(params).layers[0].bh[:] = TINY
-    found = PackedNetwork.pack(layout, params, one_row=True)
+    found = PackedNetwork.pack(layout, params, use=Use.ONE_STREAM)
     reader, x, y = session(found), ids(2), np.empty((2, 1, found.layout.vocab_size), np.float32)
     for call in (
         lambda state: reader.feed(x, state),
@@ -133,7 +136,7 @@ def test_denormal_numbers_are_zero_within_calls_alone():
 def test_nan_in_the_weights_is_nan_in_the_sums_of_strings(least):
     layout, params = network(V, H, "float32")
     layout.tensors(params).by[:] = np.nan
-    found, out = PackedNetwork.pack(layout, params, one_row=False), np.zeros(2)
+    found, out = PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS), np.zeros(2)
     places = np.array([0, 2]), np.array([2, 1])
     session(found, 2, 2).log_likelihoods(ids(3)[:, 0].copy(), *places, 0, 9, least, found.zero_state(1), out)
     assert np.isnan(out).all()

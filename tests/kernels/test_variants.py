@@ -48,6 +48,7 @@ from wrong_arrays import wrong_arrays
 from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
+from crnn.inference.network import Use
 from crnn.inference.packed_network import PackedNetwork
 from crnn.model.int8_weights import int8_weights
 from crnn.model.layout import Layout, SymbolPairs, aligned_zeros
@@ -259,7 +260,9 @@ def test_scores_match_reference(kernels, dtype, name, more, cell, B):
     variant = VARIANTS[name]
     layout, params, _, state, ids = variant.start(dtype, B, 11, cell=cell, num_layers=2, **more)
     x = ids[: 31 * B].reshape(31, B).astype(np.int32)
-    packed = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=variant.boundary)
+    packed = PackedNetwork.pack(
+        layout, params, use=Use.ONE_STREAM if B == 1 else Use.MANY_STREAMS, boundary=variant.boundary
+    )
     check_scores(packed, x, state, expected_scores(layout, params, x, state, variant.boundary), cut=11)
 
 
@@ -270,7 +273,9 @@ CELLS_AND_STREAMS = [("rnn", 1), ("gru", 9), ("cifg", 3), ("lstm", 1)]
 @in_turns("variant, cell, B", [(variant, *case) for variant in DRAWN for case in CELLS_AND_STREAMS])
 def test_draws_match_reference(kernels, dtype, variant, cell, B):
     layout, params, _, state, _ = variant.start(dtype, 1, 7, cell=cell, num_layers=2)
-    packed = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=variant.boundary)
+    packed = PackedNetwork.pack(
+        layout, params, use=Use.ONE_STREAM if B == 1 else Use.MANY_STREAMS, boundary=variant.boundary
+    )
     found, after, uniforms = drawn(packed, state, range(B), 47, temperature=0.7)
     wide, flat = in_double(layout, params)
     before = repeated(state_in_double(state), B)
@@ -371,7 +376,7 @@ def test_rounded_scores_match_reference(precision, cell, V, H, of_network, bound
     for rounding in (precision, ""):
         with ROUNDING[rounding]():
             wanted[rounding] = expected_scores(layout, params, x, state, boundary)
-    found = PackedNetwork.pack(layout, params, one_row=False, **packing).log_probabilities(x, state)
+    found = PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS, **packing).log_probabilities(x, state)
     (rounded, after), (plain, _) = wanted[precision], wanted[""]
     check_nearness(found, rounded, plain)
     for a, b in zip(state, after, strict=True):
@@ -383,13 +388,13 @@ def test_rounded_results_do_not_depend_on_batch(precision, cell):
     V, H, B, n = 13, 37, 35, 23
     layout, params, packing = rounded_network(precision, V, H, cell)
     x, state = symbols(V, n * B, np.int32).reshape(n, B), states(B, H, SINGLE, cell=cell, num_layers=2)
-    many = PackedNetwork.pack(layout, params, one_row=False, **packing)
+    many = PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS, **packing)
     together, first_state = tuple(a.copy() for a in state), tuple(a[:, :1].copy() for a in state)
     log_p = many.log_probabilities(x, together)
     out, after, _ = drawn(many, first_state, range(B), n)
     for first, last in [(0, 1), (34, 35), (3, 20), (1, 34)]:
-        for one_row, scoring in itertools.product([False, True], repeat=2):
-            packed = PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring, **packing)
+        for use in Use:
+            packed = PackedNetwork.pack(layout, params, use=use, **packing)
             part = slice(first, last)
             own = tuple(a[:, part].copy() for a in state)
             np.testing.assert_array_equal(packed.log_probabilities(x[:, part].copy(), own), log_p[:, part])
@@ -401,9 +406,9 @@ def test_rounded_results_do_not_depend_on_batch(precision, cell):
 
 def test_rounded_network_keeps_its_bits_when_pickled_or_repacked(precision):
     layout, params, packing = rounded_network(precision, 13, 37, "lstm")
-    packed, x = PackedNetwork.pack(layout, params, one_row=False, **packing), symbols(13, 29, np.int32)[:, None]
+    packed, x = PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS, **packing), symbols(13, 29, np.int32)[:, None]
     wanted = packed.log_probabilities(x, packed.zero_state(1))
-    for same in (pickle.loads(pickle.dumps(packed)), packed.repack(one_row=True, scoring=True)):
+    for same in (pickle.loads(pickle.dumps(packed)), packed.repack(Use.ONE_TEXT)):
         np.testing.assert_array_equal(same.log_probabilities(x, same.zero_state(1)), wanted)
 
 
@@ -506,7 +511,7 @@ def test_bigrams_read_by_another_process_are_updated(kernels, dtype):
 @pytest.mark.parametrize("written", [-(2**31), -3, 2**31 - 1])
 def test_previous_symbol_out_of_range_means_none(written):
     layout, params, _, state, ids = VARIANTS["bigrams"].start("float64", 1, 7)
-    packed, x = PackedNetwork.pack(layout, params, one_row=True), ids[:5].astype(np.int32)[:, None]
+    packed, x = PackedNetwork.pack(layout, params, use=Use.ONE_STREAM), ids[:5].astype(np.int32)[:, None]
     none = tuple(array.copy() for array in state)
     state[-1][:], none[-1][:] = written, 0
     assert (packed.log_probabilities(x, state) == packed.log_probabilities(x, none)).all()

@@ -10,6 +10,7 @@ from scipy.stats import chi2
 
 from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference import model_cache
+from crnn.inference.network import Use
 from crnn.matching import goal, prefix_tree
 from crnn.matching import trials as trials_module
 from crnn.matching.limits import LIMITS, MatchingLimits
@@ -80,7 +81,7 @@ def test_samples_follow_the_conditional_law(model, pattern, seed):
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.7, "logit_bias": {"b": 1.5, "o": -math.inf}}])
 def test_a_trial_in_the_tree_has_the_conditional_probability(lstm, options):
-    network, vocabulary = lstm._network("test", one_row=False)
+    network, vocabulary = lstm._network("test", use=Use.MANY_STREAMS)
     controls = checked_controls(vocabulary, options)
     request = SampleRequest(None, "", None, options, ".*nn.*")
     tree = trials_of(lstm, network, vocabulary, request, controls)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn.inference.mixed_network import MixedNetwork, letters_of
-from crnn.inference.network import Context, log_softmax
+from crnn.inference.network import Context, Use, log_softmax
 from crnn.inference.packed_network import PackedNetwork
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
@@ -131,7 +131,7 @@ def test_texts_drawn_in_a_compiled_loop_are_those_drawn_in_python(net, members, 
         return  # its texts end
     layout = Layout(V, 7, np.dtype("float64"), "gru")
     params = np.random.default_rng(2).normal(size=layout.size)
-    packed = PackedNetwork.pack(layout, params, one_row=False, n_threads=1)
+    packed = PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS, n_threads=1)
     chosen = {"words": [net], "counts and words": [net.characters, net]}.get(members, [packed, net.characters, net])
     letters = letters_of(TEXT)
     mixed = MixedNetwork(chosen, WEIGHTS[:, 3 - len(chosen) :] + 0.01, letters)

@@ -9,7 +9,7 @@ from examples import packed, random_language_model
 from small_models import learned_state
 
 from crnn.inference import packed_network
-from crnn.inference.network import Context
+from crnn.inference.network import Context, Use
 from crnn.runtime.signals import Canceled, Cancellation, check_canceled
 from crnn.runtime.threads import Helpers, run_tasks
 from crnn.sampling import text_sampler as sampling
@@ -93,7 +93,7 @@ def test_the_first_error_counts_and_the_innermost_block():
 
 def long_work():
     """Return calls of a network that can take long; each must look for a cancellation by itself."""
-    network = packed(random_language_model("abcde"), one_row=False)
+    network = packed(random_language_model("abcde"), use=Use.MANY_STREAMS)
     x, one = IDS[:, None].copy(), (np.array([0]), np.array([len(IDS)]))
     context, controls = Context(network.empty_state(), np.zeros(network.symbols, np.bool_)), CheckedControls()
 
@@ -124,7 +124,7 @@ def test_canceled_work_ends(name):
 
 def test_a_call_has_a_bounded_number_of_products():
     small, large = (
-        packed(random_language_model("ab", hidden_size=H, cell="lstm", dtype="float32"), one_row=False)
+        packed(random_language_model("ab", hidden_size=H, cell="lstm", dtype="float32"), use=Use.MANY_STREAMS)
         for H in (7, 512)
     )
     for network, streams, T in ((small, 3, 5), (large, 64, 8), (large, 1, 1)):

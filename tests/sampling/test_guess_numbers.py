@@ -10,6 +10,7 @@ from examples import bounded, packed, random_language_model
 from scipy import stats
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
+from crnn.inference.network import Use
 from crnn.sampling import guess_numbers as module
 from crnn.sampling.controls import root
 
@@ -71,15 +72,15 @@ def test_guess_numbers_of_documents_match_enumeration(ending):
 def test_the_strings_drawn_are_the_samples_of_the_same_seed(model, ending, monkeypatch, block):
     monkeypatch.setattr(module, "BLOCK_STRINGS", block)
     options = {"bits": root(5), "n_threads": 2}
-    documents = module.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=10**6, **options)
+    documents = module.sampled_log_likelihoods(packed(ending, use=Use.MANY_STREAMS), 50, end=3, length=10**6, **options)
     expected = ending.score_samples(ending.sample(n_samples=50, random_state=5))
     np.testing.assert_array_equal(documents, expected)
     longest = max(map(len, ending.sample(n_samples=50, random_state=5)))
-    same = module.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=longest, **options)
+    same = module.sampled_log_likelihoods(packed(ending, use=Use.MANY_STREAMS), 50, end=3, length=longest, **options)
     np.testing.assert_array_equal(same, expected)
     with pytest.raises(InvalidInputError, match=f"has no end within {longest - 1} symbols"):
-        module.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=longest - 1, **options)
-    texts = module.sampled_log_likelihoods(packed(model, one_row=False), 50, end=None, length=LENGTH, **options)
+        module.sampled_log_likelihoods(packed(ending, use=Use.MANY_STREAMS), 50, end=3, length=longest - 1, **options)
+    texts = module.sampled_log_likelihoods(packed(model, use=Use.MANY_STREAMS), 50, end=None, length=LENGTH, **options)
     np.testing.assert_array_equal(texts, model.score_samples(model.sample(LENGTH, n_samples=50, random_state=5)))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN
-from crnn.inference.network import Context
+from crnn.inference.network import Context, Use
 from crnn.sampling.controls import CheckedControls, Uniforms, root
 from crnn.sampling.samples import IdSamples
 from crnn.sampling.text_sampler import text_sampler
@@ -67,7 +67,7 @@ STOPS = [["ab"], ["a"], ["abc", "d"], ["zz"]]
 def test_nothing_is_drawn_after_a_stop(kernels, model, monkeypatch, count, stops):
     monkeypatch.setattr("crnn.sampling.symbol_draws.ROWS", 5)
     monkeypatch.setattr("crnn.sampling.samples.ROWS", 5)
-    network = packed(model, one_row=count == 1)
+    network = packed(model, use=Use.ONE_STREAM if count == 1 else Use.MANY_STREAMS)
     uniforms, n = Uniforms(root(3), range(count)), 53
     context = Context.after(network, model.vocabulary_.encode("ab"))
     controls = CheckedControls.check(model.vocabulary_, {"stop": stops})
@@ -101,7 +101,7 @@ def test_the_boundary_ends_a_text_and_the_unknown_symbol_is_never_drawn(n_sample
     texts = ["abcabd", "cab", "dd"] * 3
     model = CharRNN(7, max_steps=0, init_scale=0.7, min_count=4, random_state=0).fit(texts)
     assert model.vocabulary_.unknown is not None
-    network = packed(model, one_row=n_samples == 1)
+    network = packed(model, use=Use.ONE_STREAM if n_samples == 1 else Use.MANY_STREAMS)
     controls = CheckedControls.check(model.vocabulary_, {"logit_bias": {"a": 1}})
     drawn = IdSamples(network, Context.empty(network), 400, controls, root(3), 2).strings(range(n_samples))
     assert not np.isin([model.vocabulary_.unknown, model.vocabulary_.boundary], drawn.ids).any()

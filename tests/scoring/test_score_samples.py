@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError
+from crnn.inference.network import Use
 from crnn.inference.packed_network import PackedNetwork
 from crnn.parameters.kinds import CELLS
 from crnn.reference.network import string_score
@@ -79,17 +80,21 @@ def test_scores_have_the_bits_of_surprisals_and_states(dtype, n_threads, rows, m
 
 @pytest.mark.parametrize(("n", "cell"), list(zip([0, 1, 15, 32, 33, 700], itertools.cycle(CELLS), strict=False)))
 def test_a_single_string_is_read_by_a_network_for_one_stream_to_the_same_bits(dtype, cell, n, monkeypatch):
-    forms, packed_network = [], CharRNN._network
-    monkeypatch.setattr(
-        CharRNN, "_network", lambda *args, **form: forms.append(form["one_row"]) or packed_network(*args, **form)
-    )
+    uses = []
+    packed_network = CharRNN._network
+
+    def network(model, what, use):
+        uses.append(use)
+        return packed_network(model, what, use)
+
+    monkeypatch.setattr(CharRNN, "_network", network)
     model = bounded(random_language_model(SYMBOLS, cell=cell, num_layers=2, hidden_size=17, dtype=dtype))
     text = random_strings(1, longest=2000, seed=4, symbols=SYMBOLS[:-1])[0][:n]
     assert len(text) == n
     for reduce in ("sum", "mean", "min"):
         alone, among = (model.score_samples(texts, reduce=reduce) for texts in ([text], [text, "ab", "c" * 50]))
         assert alone.tobytes() == among[:1].tobytes()
-    assert forms == [True, False] * 3
+    assert uses == [Use.ONE_TEXT, Use.MANY_STREAMS] * 3
 
 
 # --- bits that do not depend on company
@@ -121,7 +126,7 @@ def test_a_generator_is_read_block_by_block(model, monkeypatch):
     monkeypatch.setattr("crnn.scoring.strings.BLOCK_STRINGS", 10)
     read = []
     blocks = text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
-    network = packed(model, one_row=False, scoring=True)
+    network = packed(model, use=Use.MANY_STREAMS)
     scores = TextScorer(network, model.vocabulary_, 1).blocks(blocks, RecentScores())
     next(scores)
     assert len(read) == 10

@@ -9,6 +9,7 @@ from examples import in_turns, packed, random_language_model, reference_state
 from small_models import learned_state
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
+from crnn.inference.network import Use
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.runtime import machine
@@ -59,7 +60,7 @@ def test_beam_search_that_keeps_everything_is_brute_force(kernels, cell, n_bigra
 @pytest.mark.parametrize("forbidden", [(), (1,)])
 def test_beam_search_with_a_symbol_that_ends_a_text(forbidden):
     model = random_language_model("abc")
-    network = packed(model, one_row=False)
+    network = packed(model, use=Use.MANY_STREAMS)
     start = network.zero_state(1)
     for n in (1, 4):
         expected = brute_force(model, n, end=2, forbidden=forbidden)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN
+from crnn.inference.network import Use
 from crnn.parameters.kinds import CELLS
 
 SYMBOLS = "abcdefghijk"
@@ -103,7 +104,7 @@ def test_repr_shows_the_log_probability(model):
 
 def test_the_next_document_starts_after_the_end(ending):
     state = ending.start("ab").end()
-    reference = packed(ending, one_row=True).zero_state(1)
+    reference = packed(ending, use=Use.ONE_STREAM).zero_state(1)
     network = state._reading.network
     network.feed(np.array([[3], [0], [1], [3]], np.int32), reference)
     np.testing.assert_array_equal(state.next_proba(), network.probabilities_after(reference)[0])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError, short_repr
 from ..inference.mixed_network import ROWS, MixedNetwork, letters_before
-from ..inference.network import State, seen_after
+from ..inference.network import State, Use, seen_after
 from ..inference.packed_network import PackedNetwork, PackedState
 from ..model.layout import Layout
 from ..model.state import ModelState, gradient_rms, spread_rms
@@ -347,8 +347,10 @@ class WeightLearner:
     @cached_property
     def network(self) -> PackedNetwork:
         """The network with these weights."""
-        options: Any = {"boundary": self.boundary, "scoring": self.scoring, "bfloat16": self.bfloat16}
-        return PackedNetwork.pack(self.rule.layout, self.params, one_row=True, **options)
+        use = Use.ONE_TEXT if self.scoring else Use.ONE_STREAM
+        return PackedNetwork.pack(
+            self.rule.layout, self.params, use=use, boundary=self.boundary, bfloat16=self.bfloat16
+        )
 
     def learn(self, symbols: Ids, counted: NDArray[np.bool_], state: PackedState) -> WeightLearner:
         """Return the weights after one step on a block of T + 1 symbols, given which of the T losses count."""

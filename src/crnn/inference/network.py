@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +20,14 @@ State = Any
 READ_ROWS = 256  # streams read in parallel by the default of `read`
 SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, and their states stay in the cache
 CALL_LOGITS = 1 << 20  # logits handled in one call of NumPy or a kernel: hundredths of a second, even if each is sorted
+
+
+class Use(Enum):
+    """What a network's weights are packed for; the results have the same bits for every use."""
+
+    MANY_STREAMS = "many streams in parallel"
+    ONE_STREAM = "one stream, whose symbols come one after another, as in drawing"
+    ONE_TEXT = "one stream, whose symbols are all known, as in scoring"
 
 
 class InferenceNetwork(Protocol):

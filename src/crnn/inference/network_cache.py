@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.state import ModelState, state_of_label
-from .network import LabelNetworks
+from .network import LabelNetworks, Use
 from .packed_network import PackedNetwork, PackedState
 
 
@@ -37,31 +37,29 @@ class NetworkCache:
         self,
         state: ModelState,
         what: str,
+        use: Use,
         *,
-        one_row: bool,
-        scoring: bool = False,
         bfloat16: bool = False,
         n_threads: int | None = 1,
     ) -> PackedNetwork:
         """Return a network with a state's current weights; `what` is the method that needs it, for the error."""
         bfloat16 = bfloat16 and state.scales is None
-        scoring = scoring and one_row  # many rows have only one form
         forms = self._forms
         if forms is None or not forms.is_current(state, bfloat16):
             with state.gate.turn, state.gate.steps():
                 forms = self._forms  # another thread may already have packed
                 if forms is None or not forms.is_current(state, bfloat16):
                     state.check_finite(what)
-                    first = _packed_state(state, one_row=one_row, scoring=scoring, bfloat16=bfloat16)
+                    first = _packed_state(state, use, bfloat16=bfloat16)
                     forms = self._forms = _Forms(state, first)
-        return forms.form(one_row, scoring, n_threads)
+        return forms.form(use, n_threads)
 
     def label_networks(
         self,
         state: ModelState,
         what: str,
+        use: Use = Use.MANY_STREAMS,
         *,
-        one_row: bool = False,
         bfloat16: bool = False,
         n_threads: int | None = 1,
     ) -> LabelNetworks:
@@ -77,7 +75,7 @@ class NetworkCache:
                 if labels is None or not labels.forms[0].is_current(state, bfloat16):
                     state.check_finite(what)
                     labels = self._label_forms = _LabelForms.of(state, bfloat16)
-        networks = [forms.form(one_row, one_row, n_threads) for forms in labels.forms]
+        networks = [forms.form(use, n_threads) for forms in labels.forms]
         networks *= len(labels.starts) // len(networks)
         return LabelNetworks(networks, labels.starts, labels.log_prior)
 
@@ -90,7 +88,7 @@ class _Forms:
         self._changes = state.gate.changes
         self._params = ref(state.params)
         self._precision_and_boundary = first.bfloat16, first.boundary
-        self._forms = {(first.one_row, first.scoring): first}
+        self._forms = {first.use: first}
 
     def is_current(self, state: ModelState, bfloat16: bool) -> bool:
         """Return whether the weights are still the state's, and are packed for this precision."""
@@ -100,17 +98,17 @@ class _Forms:
             and self._precision_and_boundary == (bfloat16, state.vocabulary.boundary)
         )
 
-    def form(self, one_row: bool, scoring: bool, n_threads: int | None) -> PackedNetwork:
+    def form(self, use: Use, n_threads: int | None) -> PackedNetwork:
         """Return the form for a use; forms that differ only in their number of threads share all arrays."""
-        network = self._forms.get((one_row, scoring))
+        network = self._forms.get(use)
         if network is None:
             with self._gate.turn:  # one thread packs, the others wait for the result
-                network = self._forms.get((one_row, scoring))
+                network = self._forms.get(use)
                 if network is None:  # any other form has the same weights, however the state has changed since
-                    network = next(iter(self._forms.values())).repack(one_row=one_row, scoring=scoring)
-                    self._forms[one_row, scoring] = network
+                    network = next(iter(self._forms.values())).repack(use)
+                    self._forms[use] = network
         if network.n_threads != n_threads:
-            network = self._forms[one_row, scoring] = network._replace(n_threads=n_threads)
+            network = self._forms[use] = network._replace(n_threads=n_threads)
         return network
 
 
@@ -127,12 +125,12 @@ class _LabelForms(NamedTuple):
         boundary = state.vocabulary.boundary
         K = len(state.vocabulary.labels)
         assert boundary is not None  # labels need documents
-        whole = _packed_state(state, one_row=False, scoring=False, bfloat16=bfloat16)
+        whole = _packed_state(state, Use.MANY_STREAMS, bfloat16=bfloat16)
         together = whole.zero_state(K)
         whole.feed(boundary + 1 + np.arange(K, dtype=np.int32)[None, :], together)
         starts = [tuple([np.ascontiguousarray(part[:, k : k + 1]) for part in together]) for k in range(K)]
         label_states = [state_of_label(state, k) for k in range(1 if state.layout.pairs is None else K)]
-        packed = [_packed_state(narrowed, one_row=False, scoring=False, bfloat16=bfloat16) for narrowed in label_states]
+        packed = [_packed_state(narrowed, Use.MANY_STREAMS, bfloat16=bfloat16) for narrowed in label_states]
         if state.layout.pairs is not None:
             starts = [network.copy(network.start()) for network in packed]
         for part in (part for start in starts for part in start):
@@ -147,14 +145,13 @@ def log_prior(network: PackedNetwork, K: int) -> NDArray[np.float64]:
     return log_p
 
 
-def _packed_state(state: ModelState, *, one_row: bool, scoring: bool, bfloat16: bool) -> PackedNetwork:
+def _packed_state(state: ModelState, use: Use, *, bfloat16: bool) -> PackedNetwork:
     """Return the network with a state's weights."""
     boundary = state.vocabulary.boundary
     return PackedNetwork.pack(
         state.layout,
         state.params,
-        one_row=one_row,
-        scoring=scoring,
+        use=use,
         boundary=boundary,
         bfloat16=bfloat16,
         scales=state.scales,

@@ -16,7 +16,7 @@ from ..arrays import Array
 from ..model.int8_weights import Scales
 from ..model.layout import Layout, aligned_zeros, n_labels
 from ..runtime.signals import check_canceled
-from .network import SCORE_ROWS, InferenceNetwork, rows_of_call, write_rows
+from .network import SCORE_ROWS, InferenceNetwork, Use, rows_of_call, write_rows
 from .packing import column_scales, enlarged_params, folded_network, same_weights, with_integers, without_integers
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
@@ -32,7 +32,7 @@ LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by 
 READ_STREAMS = 64  # read in parallel: the products are efficient, and the states stay in the second-level cache
 CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call
 CALL_PRODUCTS = 1 << 30  # maximum multiplications in one call: below a tenth of a second, so that Ctrl-C gets through
-PACK_OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
+PACK_OPTIONS = ("use", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
 
 
 class SessionPool:
@@ -58,8 +58,7 @@ class PackedNetwork(NamedTuple):
     params: Array
     panels: Array
     symbols: int  # without the padding
-    one_row: bool  # whether it was packed for one stream
-    scoring: bool
+    use: Use
     boundary: int | None
     bfloat16: bool
     n_threads: int | None  # for one stream; None: the fastest number
@@ -72,8 +71,7 @@ class PackedNetwork(NamedTuple):
         layout: Layout,
         params: Array,
         *,
-        one_row: bool,
-        scoring: bool = False,
+        use: Use,
         boundary: int | None = None,
         bfloat16: bool = False,
         n_threads: int | None = 1,
@@ -81,9 +79,8 @@ class PackedNetwork(NamedTuple):
     ) -> PackedNetwork:
         """Copy and pack the parameters, so that later changes do not affect the network.
 
-        An embedding is folded into the first layer. With `one_row`, one stream is fast rather than many, with the same
-        bits. With `scoring`, all but the recurrent products take many symbols at once, even in one stream. `scales` are
-        those of an int8 model, whose products use integers whatever `bfloat16` is.
+        An embedding is folded into the first layer. `scales` are those of an int8 model, whose products use integers
+        whatever `bfloat16` is.
         """
         bfloat16 = bfloat16 and scales is None
         layout, params = folded_network(layout, params, bfloat16=bfloat16)
@@ -93,17 +90,23 @@ class PackedNetwork(NamedTuple):
         wide_H, wide_V = (core.packed_size(1, n, layout.dtype.itemsize) for n in (H, V))  # whole vectors
         wide = replace(layout, vocab_size=wide_V, hidden_size=wide_H)
         flat = enlarged_params(layout, params, wide)
-        unpacked: Any = wide, H, flat, None, V, one_row, scoring, boundary, bfloat16, n_threads, scales, None
-        return cls(None, *unpacked).repack(one_row=one_row, scoring=scoring)  # type: ignore[arg-type]
+        unpacked: Any = wide, H, flat, None, V, use, boundary, bfloat16, n_threads, scales, None
+        return cls(None, *unpacked).repack(use)  # type: ignore[arg-type]
 
-    def repack(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
+    def repack(self, use: Use) -> PackedNetwork:
         """Return the same network packed for another use, sharing the unpacked weights."""
+        # Of a known text, all but the recurrent products take many symbols at once, even in one stream.
+        packing = Packing(
+            one_row=use is not Use.MANY_STREAMS,
+            one_row_products=use is Use.ONE_STREAM,
+            bfloat16=self.bfloat16,
+            int8=self.scales is not None,
+        )
         wide = self.layout
         narrow = replace(self.layout, vocab_size=self.symbols, hidden_size=self.hidden_size)
-        int8 = self.scales is not None
         network = core.Network(
             wide,
-            Packing(one_row, one_row_products=one_row and not scoring, bfloat16=self.bfloat16, int8=int8),
+            packing,
             units=self.hidden_size,
             symbols=self.symbols,
             boundary=self.boundary,
@@ -113,7 +116,7 @@ class PackedNetwork(NamedTuple):
         scales = None if self.scales is None else column_scales(narrow, wide, self.scales)
         core.pack_weights(network, self.params, panels, scales)
         pool = SessionPool(self.rows_at_a_time(SHORT_CALL_SYMBOLS))
-        return self._replace(network=network, panels=panels, one_row=one_row, scoring=scoring, pool=pool)
+        return self._replace(network=network, panels=panels, use=use, pool=pool)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without padding, which depends on the machine.

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from ..arrays import Array
+from ..inference.network import Use
 from ..inference.packed_network import PackedNetwork
 from ..model.layout import Layout
 from ..parameters.budget import Budget
@@ -111,7 +112,7 @@ def evaluate(
     A text of 4096 symbols or more is cut into up to 32 parts, which are read in parallel. Each part but the first
     finds its hidden state by reading the 512 symbols before it, so the influence of earlier symbols is neglected.
     """
-    network = PackedNetwork.pack(layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16)
+    network = PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS, boundary=boundary, bfloat16=bfloat16)
     n_read = n_unpredicted(boundary)
     log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=n_read)
     return -log_p / (len(ids) - n_read)
