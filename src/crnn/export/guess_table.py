@@ -34,4 +34,5 @@ def guess_table(make_network: Callable[[], InferenceNetwork], n_samples: int, ra
         )
     drawn = sampled_log_likelihoods(network, n_samples, end=network.boundary, length=MAX_LENGTH, bits=bits, n_threads=1)
     table = GuessTable.of(drawn)
+    # Column i is for texts less probable than drawn document i, which is row i + 1 of the table.
     return np.array([table.inverse, np.log10(1 + table.mean[1:])], np.float32)

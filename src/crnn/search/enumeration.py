@@ -69,7 +69,10 @@ def enumerated_documents(
 
 
 class _Beginning:
-    """A prefix that has been read: its ids, its state, and its possible next symbols, the most promising first."""
+    """A prefix that has been read: its ids, its state, and its possible next symbols, the most promising first.
+
+    `q` is the state of the guide's pattern after the prefix, 0 without a guide.
+    """
 
     __slots__ = ("ids", "log_p", "promise", "q", "state", "symbols")
 
@@ -107,10 +110,15 @@ def most_probable(
     taken = list[tuple[_Beginning, int]]()
 
     def wait(beginning: _Beginning, rank: int) -> None:
+        """Let the prefix with its next symbol of this rank wait, if there are so many symbols."""
         if rank < len(beginning.symbols):
             heapq.heappush(waiting, (-float(beginning.promise[rank]), next(numbers), beginning, rank))
 
     def search() -> float:
+        """Read the most promising prefixes until the documents are complete; return the bound of all others.
+
+        `taken` keeps the prefixes taken from the queue but not continued: their probability is left, too.
+        """
         nonlocal n_read, taken
         state = network.start()
         q = np.array([0 if guide is None else guide.goal.start])

@@ -26,7 +26,7 @@ from ..instruction_sets import COMPLETE
 from ..common.interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE, PAIRS, SYMBOLS, CellTraits,
                                  Dims, Gemm, Inputs, InputTable, Kernels, LayerPlaces, PackingPlan, PairIndex,
                                  StartSymbols, Weights, real)
-from ..common.interface cimport Network as NetworkPlaces
+from ..common.interface cimport Network as NetworkLayout
 
 MANY_ROWS = 64
 """The minimum rows of a chunk for which packing a matrix pays off; for the backward pass it always does."""
@@ -196,7 +196,7 @@ cdef class Network:
     each of the `labels` symbols after it. `sampled`: symbols drawn for a chunk's softmax in addition to its targets; 0:
     the full softmax.
     """
-    cdef NetworkPlaces net
+    cdef NetworkLayout net
     cdef const Kernels* kernels
     cdef readonly Py_ssize_t itemsize
     cdef tuple sorted_pairs  # `net` points to them

@@ -2,7 +2,7 @@
 from libc.string cimport memcpy
 from ..common.interface cimport Controls as ControlNumbers
 from ..common.interface cimport DrawSettings, RowMixture, Strings, Texts, end_fork, fork_init, fork_join, join_work
-from ..common.interface cimport SharedStep as SharedStepPlaces
+from ..common.interface cimport SharedStep as SharedStepData
 from ..common.row_source cimport RowSource
 
 
@@ -70,7 +70,7 @@ cdef class SharedStep:
     One thread calls `wait_for_all`, and then methods of a session with this object, as often as it likes. All other
     threads `serve`, each with a rank from 1. They return at the end of the context.
     """
-    cdef SharedStepPlaces step
+    cdef SharedStepData step
     cdef fork_join fork
     cdef Network network
 
@@ -82,7 +82,7 @@ cdef class SharedStep:
         self.step.threads = n_threads
         self.step.fork = &self.fork
 
-    cdef SharedStepPlaces* checked(self, Network network, Py_ssize_t B) except NULL:
+    cdef SharedStepData* checked(self, Network network, Py_ssize_t B) except NULL:
         """Return the step, after checking that it belongs to this network and that there is one stream."""
         if network is not self.network or B != 1:
             raise ValueError("threads share the steps of 1 stream and of the network that they were started for, not "

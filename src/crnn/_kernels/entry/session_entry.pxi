@@ -63,7 +63,7 @@ cdef class Session:
 
     cdef int find(self, tuple state, bint writable, StateArrays* found) except -1:
         """Find the arrays of a state, after checking them."""
-        cdef NetworkPlaces* net = &self.network.net
+        cdef NetworkLayout* net = &self.network.net
         cdef Py_ssize_t L = net.dims.L
         cdef Py_ssize_t units = net.dims.units
         cdef Py_ssize_t size = self.network.itemsize
@@ -290,7 +290,7 @@ cdef struct Room:  # memory given to one array after the other
 
 cdef Py_ssize_t place_arrays(Network network, Py_ssize_t T, Py_ssize_t B, char* base, SessionArrays* arrays) noexcept:
     """Give each array of a session the next part of the memory at `base`; return how many bytes they need."""
-    cdef NetworkPlaces* net = &network.net
+    cdef NetworkLayout* net = &network.net
     cdef LayerArrays* layers = &arrays.space.layers
     cdef Py_ssize_t size = network.itemsize
     cdef Py_ssize_t rows = T * B

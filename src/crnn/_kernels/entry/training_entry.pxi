@@ -246,7 +246,7 @@ cdef void fill_shards(Training* run, Network network, list shards, double dropou
 
 cdef void fill_workspace(Training* run, Workspace* work, Network network, shard, thread, double dropout) except *:
     """Set the arrays that a thread of a shard works on; `thread` has what this thread has to itself."""
-    cdef NetworkPlaces* net = &network.net
+    cdef NetworkLayout* net = &network.net
     cdef int[:, ::1] x = shard.threads[0].x
     cdef Py_ssize_t T = x.shape[0] - 1
     cdef Py_ssize_t B = x.shape[1]
@@ -261,7 +261,7 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
         raise ValueError(f"{B} streams from {shard.first_stream} on exceed the team's {run.team.streams} streams")
 
 
-cdef int require_few_rows(const NetworkPlaces* net, const Workspace* work) except -1:
+cdef int require_few_rows(const NetworkLayout* net, const Workspace* work) except -1:
     """Raise an error if a network that is not packed for many rows, but multiplies by a BLAS, gets too many."""
     cdef Py_ssize_t N = net.dims.G * net.dims.H
     cdef Py_ssize_t rows = work.T * work.B

@@ -19,7 +19,7 @@ cdef tuple declared(str name, str kind, tuple shape, const void* field):
     return name, kind, shape, place
 
 
-cdef Py_ssize_t most_candidates(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B):
+cdef Py_ssize_t most_candidates(const NetworkLayout* net, Py_ssize_t T, Py_ssize_t B):
     """Return the maximum number of candidates of a sampled softmax; 0 without one."""
     if not net.decoder.sampled:
         return 0
@@ -39,7 +39,7 @@ cdef list shard_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout
 
 cdef list layer_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout):
     """Return the arrays of the layers and of the loss. A missing array has no time steps."""
-    cdef NetworkPlaces* net = &network.net
+    cdef NetworkLayout* net = &network.net
     cdef Py_ssize_t L = net.dims.L
     cdef Py_ssize_t H = net.dims.H
     cdef Py_ssize_t columns_of_y = net.dims.V
@@ -69,7 +69,7 @@ cdef list layer_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout
 
 cdef list embedding_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
     """Return the arrays of an embedding; the second half of the vectors is for their gradients."""
-    cdef NetworkPlaces* net = &network.net
+    cdef NetworkLayout* net = &network.net
     cdef Py_ssize_t most_symbols = min(T * B, net.dims.V)
     return [
         declared("table", REAL, (most_symbols if net.dims.E else 0, net.dims.G * net.dims.H), &fields.embedding.table),
@@ -98,7 +98,7 @@ cdef list candidate_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
 
 cdef list thread_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
     """Return the arrays that each thread of a shard of B streams has to itself. A missing array has no rows."""
-    cdef NetworkPlaces* net = &network.net
+    cdef NetworkLayout* net = &network.net
     cdef Py_ssize_t steps_of_pairs = T if net.inputs.has_before else 0
     cdef Py_ssize_t rows_of_cut = 2 if net.boundary.symbol >= 0 else 0
     network.require_mode(training=True)
@@ -114,7 +114,7 @@ cdef list thread_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
     ]
 
 
-cdef list numbering_arrays(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B):
+cdef list numbering_arrays(const NetworkLayout* net, Py_ssize_t T, Py_ssize_t B):
     """Return the arrays that number a chunk's symbols, with an embedding; without one the sizes are 0."""
     cdef Py_ssize_t steps = T if net.dims.E else 0
     cdef Py_ssize_t V = net.dims.V if net.dims.E else 0
@@ -125,7 +125,7 @@ cdef list numbering_arrays(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B)
     ]
 
 
-cdef list choice_arrays(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B):
+cdef list choice_arrays(const NetworkLayout* net, Py_ssize_t T, Py_ssize_t B):
     """Return the arrays that say which symbols are candidates of a sampled softmax; without one the sizes are 0."""
     cdef Py_ssize_t steps = T if net.decoder.sampled else 0
     cdef Py_ssize_t V = net.dims.V if net.decoder.sampled else 0
