@@ -106,9 +106,11 @@ def _fixed_parts(tree: Any) -> list[str]:
             inner = _fixed_parts(_parts(kind, value)[0])
             parts[-1] += inner[0]
             parts += inner[1:]
-        elif kind in REPEATS or kind is constants.BRANCH:
-            for part in _parts(kind, value) if kind is constants.BRANCH else []:
+        elif kind is constants.BRANCH:
+            for part in _parts(kind, value):
                 parts += _fixed_parts(part)
+            parts.append("")
+        elif kind in REPEATS:
             parts.append("")
     return parts
 
