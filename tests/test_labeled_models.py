@@ -148,8 +148,8 @@ def test_refitting_during_sampling_or_scoring_does_not_matter():
     class Refitted(CharRNN):
         """Another thread fits it after its networks are looked up."""
 
-        def _label_networks(self, what, **form):
-            found = super()._label_networks(what, **form)
+        def _label_networks(self, what, *use):
+            found = super()._label_networks(what, *use)
             self.fit(["xyx", "yx"])
             return found
 

@@ -26,7 +26,7 @@ def learned(dtype="float32", *, seed=0, **shape):
     return model_state(layout, params, memory(layout), hidden, T=7)
 
 
-def asked(cache, state, form=(True, True), **options):
+def asked(cache, state, form=Use.ONE_TEXT, **options):
     return cache.network(state, "score", form, **options)
 
 
@@ -163,9 +163,9 @@ def test_a_form_packed_later_has_the_weights_of_the_first():
     """Another thread changes the weights between a lookup and the packing of a further form."""
     cache, state = NetworkCache(), learned()
     asked(cache, state)
-    forms, wanted = cache._forms, log_p(fresh(state, (False, False)))
+    forms, wanted = cache._forms, log_p(fresh(state, Use.MANY_STREAMS))
     state.restore(learned(seed=3))
-    assert log_p(forms.form(False, False, 1)) == wanted
+    assert log_p(forms.form(Use.MANY_STREAMS, 1)) == wanted
 
 
 def ask_forms(cache, state):
