@@ -4,6 +4,7 @@ However many symbols a model has, a call looks for signals often.
 """
 
 import copy
+import functools
 import io
 import itertools
 import os
@@ -97,7 +98,7 @@ CALLS = {
     "mixture": (lambda: Mixture.from_fitted([counts(), network(NAMES)]), lambda model, _: model.fit_weights(NAMES)),
     "mixture: fit": (mixture, lambda model, steps: model.set_params(models__1__max_steps=steps).fit(NAMES * 2)),
     "classifier": (classifier, lambda model, _: model.fit(NAMES, [0, 1, 1] * 6)),
-    "detector": (detector, lambda model, _: model.fit([name + end for end in "abcdefgh" for name in NAMES])),
+    "detector": (detector, lambda model, _: model.fit([name + end for end in "abcd" for name in NAMES])),
     "detector: partial_fit": (learning_detector, lambda model, _: model.partial_fit([f"jo {i} b" for i in range(60)])),
     "matching": (counts, lambda model, _: model.sample(n_samples=3, matching=".*nn.*|b.*")),
     "restore": (counts, lambda model, _: model.restore(["ana", "bbo"], typos=0.1, changes=True)),
@@ -208,10 +209,12 @@ MANY = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))
 LESS = MANY[:5000]
 
 
+@functools.cache
 def counts_of_many():
     return CharNGram(2, n_threads=1).fit([MANY[i : i + 5] for i in range(0, len(MANY), 5)])
 
 
+@functools.cache
 def network_of_many(symbols=MANY):
     model = CharRNN(8, max_steps=0, random_state=0, n_threads=1)
     return model.fit([symbols[i : i + 5] for i in range(0, len(symbols), 5)])
@@ -223,9 +226,9 @@ def three_of_many():
 
 # A model of many symbols, and a call that takes long.
 LONG_CALLS = {
-    "sample": (lambda: CharNGram(2, n_threads=1).fit(MANY), lambda model: model.sample(3000)),
-    "next_proba": (counts_of_many, lambda model: model.next_proba(list(MANY[:1000]))),
-    "beam_search": (counts_of_many, lambda model: model.beam_search(2, n_beams=400)),
+    "sample": (lambda: CharNGram(2, n_threads=1).fit(MANY), lambda model: model.sample(1009)),
+    "next_proba": (counts_of_many, lambda model: model.next_proba(list(MANY[:503]))),
+    "beam_search": (counts_of_many, lambda model: model.beam_search(2, n_beams=101)),
     "completions": (
         network_of_many, lambda model: model.start().beam_search(2, n_beams=1000, stop=list(MANY[:2])),
     ),

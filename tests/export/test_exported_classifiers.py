@@ -4,7 +4,7 @@ import ctypes
 
 import numpy as np
 import pytest
-from compiled_models import available, compiled, output
+from compiled_models import CHECKED, available, compiled, output
 from node import in_node, needs_node
 
 from crnn import CharNGram, CharRNN, InvalidInputError, TextClassifier
@@ -105,7 +105,7 @@ def test_c_gives_the_labels_and_probabilities_of_python(classifier, compiler, tm
 @pytest.mark.parametrize("compiler", available("gcc"))
 def test_c_program_labels_lines(compiler, tmp_path):
     classifier = CLASSIFIERS["both"]()
-    program = compiled(classifier, tmp_path, compiler, "-fsanitize=address,undefined")
+    program = compiled(classifier, tmp_path, compiler, *CHECKED)
     found = [
         line.split("\t") for line in output(program, given="ab\r\n\nbc\U0001f600".encode()).decode().split("\n")[:-1]
     ]
