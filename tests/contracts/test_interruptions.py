@@ -226,9 +226,9 @@ def three_of_many():
 
 # A model of many symbols, and a call that takes long.
 LONG_CALLS = {
-    "sample": (lambda: CharNGram(2, n_threads=1).fit(MANY), lambda model: model.sample(1009)),
+    "sample": (lambda: CharNGram(2, n_threads=1).fit(MANY), lambda model: model.sample(3000)),
     "next_proba": (counts_of_many, lambda model: model.next_proba(list(MANY[:503]))),
-    "beam_search": (counts_of_many, lambda model: model.beam_search(2, n_beams=101)),
+    "beam_search": (counts_of_many, lambda model: model.beam_search(2, n_beams=400)),
     "completions": (
         network_of_many, lambda model: model.start().beam_search(2, n_beams=1000, stop=list(MANY[:2])),
     ),
