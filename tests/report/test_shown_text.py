@@ -48,6 +48,15 @@ def test_long_texts_and_many_documents_are_cut(monkeypatch, tmp_path):
     assert text_part(model, ["abcabcabc"]).size == "all 1 documents, 9 characters"
 
 
+def test_nothing_is_read_behind_the_part():
+    def blocks():
+        yield "abcab"
+        yield "cab"
+        raise AssertionError("the rest of the text was read")
+
+    assert shown_text._take(blocks(), 7) == ("abcabca", True)
+
+
 def test_the_view_says_how_much_it_shows():
     model = random_language_model("abc")
     part = text_part(model, "abc" * 1334)
