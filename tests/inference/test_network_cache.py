@@ -156,7 +156,7 @@ def test_packing_waits_for_the_end_of_the_steps_and_has_their_weights():
         assert not found
         state.params[:] = learned(seed=3).params
     thread.join(20)
-    assert found == [log_p(fresh(learned(seed=3), (True, True)))]
+    assert found == [log_p(fresh(learned(seed=3), Use.ONE_TEXT))]
 
 
 def test_a_form_packed_later_has_the_weights_of_the_first():
