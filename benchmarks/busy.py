@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from benchmarks.machine import machine
-from benchmarks.report import Timed
+from benchmarks.workers import Worker
 
 
 @contextmanager
@@ -34,17 +34,16 @@ def busy_loops(count: int) -> Iterator[None]:
 def ratio(hidden_size: int, *, seconds: float, repeats: int, at_once: int = 1) -> float:
     """Return how many times as fast the default number of threads is as one thread, for some fits at once."""
     threads = ("default", "1")
-    groups = [[Timed(n, ("train_for", str(hidden_size), n, str(seconds))) for _ in range(at_once)] for n in threads]
+    groups = [[Worker() for _ in range(at_once)] for _ in threads]
     speeds: list[list[float]] = [[] for _ in groups]
-    for trainer in (*groups[0], *groups[1]):
-        trainer.start()
+    for n, group in zip(threads, groups, strict=True):
+        for trainer in group:
+            trainer.prepare("train_for", hidden_size, n, seconds)
     for _ in range(repeats):
         for group, found in zip(groups, speeds, strict=True):
             for trainer in group:
                 trainer.ask()
-            for trainer in group:
-                trainer.take()
-            found.append(sum(trainer.value for trainer in group))
+            found.append(sum(trainer.take() for trainer in group))
     for trainer in (*groups[0], *groups[1]):
         trainer.stop()
     return statistics.median(speeds[0]) / statistics.median(speeds[1])

@@ -1,23 +1,18 @@
-"""Define what to time: a case of training, its text, and each contender, ready to train.
-
-`benchmarks.compare` runs this file with other versions of crnn, so only public names are imported.
-"""
+"""Define what to time: a case of training, its text, and each contender, ready to train."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import GATES, Arrays, Peer, peer_class
 from crnn import CharRNN
-
-if TYPE_CHECKING:
-    from crnn.classic import MinCharRNN
+from crnn.classic import MinCharRNN
 
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
 LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps
@@ -135,17 +130,36 @@ def crnn_model(case: Case, *, dtype: str = "float32", n_threads: int = 1, bfloat
     return model.set_params(max_steps=case.steps)
 
 
+def dtype_of(contender: str) -> str:
+    """Return the dtype that a contender computes in: what its name ends with, or else its framework's usual one."""
+    for dtype in ("float32", "float64"):
+        if contender.endswith(dtype):
+            return dtype
+    return "float64" if contender.startswith("numpy") else "float32"
+
+
 def peer_of(contender: str, case: Case, n_threads: int) -> Peer:
     """Return a peer with the case's weights, not yet trained."""
-    name, _, kind = contender.partition("-")
+    name = contender.partition("-")[0]
     options: dict[str, Any] = {}
-    if name == "jax":
-        options["gradient"] = "by_hand" if kind else "autodiff"
+    if name == "numpy":
+        options["hoisted"] = "hoisted" in contender
+    elif name == "jax":
+        options["gradient"] = "by_hand" if "by-hand" in contender else "autodiff"
     elif name == "torch":
-        options["bfloat16"] = kind == "bfloat16"
-    threads = None if name == "jax" else n_threads  # JAX uses all cores of its process
-    options |= {"learning_rate": LEARNING_RATE, "n_threads": threads, "initial_accumulator": ACCUMULATOR}
-    return peer_class(name)(case.weights(), case.batch_size, case.seq_length, cell=case.cell, **options)
+        options["bfloat16"] = "bfloat16" in contender
+        options["compiled"] = "compiled" in contender
+    options["n_threads"] = None if name == "jax" else n_threads  # JAX uses all cores of its process
+    return peer_class(name)(
+        case.weights(),
+        case.batch_size,
+        case.seq_length,
+        cell=case.cell,
+        dtype=dtype_of(contender),
+        learning_rate=LEARNING_RATE,
+        initial_accumulator=ACCUMULATOR,
+        **options,
+    )
 
 
 def smoothed(losses: NDArray[np.float64]) -> float:
@@ -176,18 +190,16 @@ def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
     Parameters
     ----------
     contender : str
-        "crnn", "crnn-float64", "crnn-bfloat16", "classic", "classic-float64" (`crnn.classic`), "numpy", "torch",
-        "torch-bfloat16" (autocast), "jax" (gradient by automatic differentiation) or "jax-by-hand".
+        "crnn", "classic" (`crnn.classic`), "numpy", "torch" or "jax" (gradient by automatic differentiation). A kind
+        may follow: "crnn-bfloat16", "numpy-hoisted" (products that need not wait for a state leave the loop),
+        "torch-compiled", "torch-bfloat16" (autocast) or "jax-by-hand" (its gradient). Then a dtype may follow, as in
+        "jax-by-hand-float64".
     """
     if contender.startswith("crnn"):
-        dtype = "float64" if "float64" in contender else "float32"
-        model = crnn_model(case, dtype=dtype, n_threads=n_threads, bfloat16="bfloat16" in contender)
+        model = crnn_model(case, dtype=dtype_of(contender), n_threads=n_threads, bfloat16="bfloat16" in contender)
         return partial(crnn_steps, model, case.text)
     if contender.startswith("classic"):
-        from crnn.classic import MinCharRNN  # which older versions lack
-
-        dtype = "float64" if "float64" in contender else "float32"
-        return partial(classic_steps, MinCharRNN.from_char_rnn(crnn_model(case, dtype=dtype)), case)
+        return partial(classic_steps, MinCharRNN.from_char_rnn(crnn_model(case, dtype=dtype_of(contender))), case)
     peer = peer_of(contender, case, n_threads)
     inputs, targets = case.chunks
     return lambda: smoothed(peer.train(inputs, targets))

@@ -10,8 +10,7 @@ correct label; processor seconds of `fit` and of predicting. Networks train for 
 programs hardly change the figures. The seconds are of all threads, so compare them on one: `OMP_NUM_THREADS=1 python -m
 benchmarks.classify`. Every contender has the same splits, and gets the texts as they are.
 
-`--splits 1` is a quick look, and `--only counts network both` names contenders. `--speed` prints how many distinct
-texts counts label per second, and how long a single text takes.
+`--splits 1` is a quick look, and `--only counts network both` names contenders.
 """
 
 from __future__ import annotations
@@ -128,41 +127,18 @@ def _row(name: str, results: Sequence[Result]) -> str:
     return f"| {name} | {100 * accuracy:.2f} | {log_loss:.3f} | {fit:.1f} | {predict:.2f} |"
 
 
-def speed(data: str, repeats: int = 5) -> Iterator[str]:
-    """Yield a table of the speed of counts: the best of some repeats, in processor time of all threads."""
-    texts, labels = DATA[data]()
-    distinct = [*dict.fromkeys(texts)]
-    head = f"{data}: {len(distinct):,} distinct texts, {len(set(labels))} classes"
-    yield f"| {head} | texts per second | µs for one text |"
-    yield "|---|---|---|"
-    for directions in ("forward", "both"):
-        model, seconds = TextClassifier(CharNGram(**COUNTS), directions=directions).fit(texts, labels), list[float]()
-        for _ in range(repeats):
-            start = time.process_time()
-            together = model.predict_proba(distinct)
-            middle = time.process_time()
-            alone = [model.predict_proba([text]) for text in distinct[:2000]]
-            seconds += [middle - start, (time.process_time() - middle) / len(alone)]
-        np.testing.assert_array_equal(together[: len(alone)], np.concatenate(alone))
-        yield (f"| counts, {directions} | {len(distinct) / min(seconds[::2]):,.0f} | {1e6 * min(seconds[1::2]):.0f} |")
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a table for each kind of data."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", nargs="*", choices=[*DATA, []])  # argparse wants [], where none is given, among them
     parser.add_argument("--splits", type=int, default=N_SPLITS)
     parser.add_argument("--only", nargs="+", metavar="CONTENDER")
-    parser.add_argument("--speed", action="store_true")
     options = parser.parse_args(argv)
     for data in options.data or DATA:
-        if options.speed:
-            print("\n".join(speed(data)), flush=True)
-        else:
-            makers = contenders(data)
-            if options.only:
-                makers = {name: makers[name] for name in options.only}
-            print("\n".join(compare(data, options.splits, makers)), flush=True)
+        makers = contenders(data)
+        if options.only:
+            makers = {name: makers[name] for name in options.only}
+        print("\n".join(compare(data, options.splits, makers)), flush=True)
 
 
 if __name__ == "__main__":

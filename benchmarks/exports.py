@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.compact import held_out
 from benchmarks.log_lines import usual_lines
-from benchmarks.report import machine
+from benchmarks.machine import machine
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, TextClassifier
 
 COLUMNS = (

@@ -1,7 +1,8 @@
 """Plot speed and quality: `python -m benchmarks.picture` draws docs/speed.svg.
 
 The figures come from the tables of docs/performance.md and docs/evidence.md; nothing is measured here. The plot's six
-rows are also written into the page of evidence as a table. Needs matplotlib (the extra `plot`).
+rows also stand in the page of evidence as a table, which `benchmarks.table --update` writes, too. Needs matplotlib (the
+extra `plot`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.layouts import LABELS, LAYOUTS
 from benchmarks.pages import DOCS, EVIDENCE, PERFORMANCE, replace_between
 
 if TYPE_CHECKING:
@@ -73,11 +75,11 @@ def number(cell: str) -> float | None:
 
     Examples
     --------
-    >>> number("43.1×"), number("1.507 (3.7)"), number("–")
-    (43.1, 1.507, None)
+    >>> number("43.1×"), number("1,507 (3.7)"), number("–")
+    (43.1, 1507.0, None)
     """
-    found = re.match(r"\d+(?:\.\d+)?", cell)
-    return float(found[0]) if found else None
+    found = re.match(r"\d[\d,]*(?:\.\d+)?", cell)
+    return float(found[0].replace(",", "")) if found else None
 
 
 class Row(NamedTuple):
@@ -90,35 +92,62 @@ class Row(NamedTuple):
 
 
 class Task(NamedTuple):
-    """Where one row is found: the table, the row, the column with crnn's own figure."""
+    """Where one row is found: the tables of `benchmarks.table`, the columns, and the unit.
+
+    crnn's figure is in the first table and column. A peer may do the work with fewer threads, so its figure is the
+    best of all of them.
+    """
 
     name: str
-    table: str
-    row: tuple[str, ...]
-    column: str
+    tables: tuple[str, ...]
+    columns: tuple[str, ...]
     unit: str
 
 
-STREAMS = "H = 256, T = 50, B = 50"
 TASKS = (
-    Task("Training, one stream: tanh, 100 units", "online step, T = 25, one thread", ("H = 100, float32",), "µs", "µs"),
-    Task("Training, 50 streams: tanh, 256 units", "batched step", (STREAMS, "2"), "ms", "ms"),
-    Task("Training, 50 streams: LSTM, 256 units", "gated batched step", (f"LSTM, {STREAMS}", "2"), "ms", "ms"),
-    Task("Training, 50 streams: GRU, 256 units", "gated batched step", (f"GRU, {STREAMS}", "2"), "ms", "ms"),
-    Task("Sampling a character: tanh, 100 units", "sampling, one thread", ("H = 100",), "µs a character", "µs"),
-    Task("Scoring 1 MB: tanh, 256 units", "scoring 1 MB, H = 256", ("64 streams, two threads",), "s", "s"),
+    Task("Training, one stream: tanh, 100 units", ("step",), ("H = 100",), "µs"),
+    Task("Training, 50 streams: tanh, 256 units", ("tanh",), ("H = 256, two threads", "H = 256"), "ms"),
+    Task("Training, 50 streams: LSTM, 256 units", ("gated, two threads", "gated"), ("LSTM, H = 256",), "ms"),
+    Task("Training, 50 streams: GRU, 256 units", ("gated, two threads", "gated"), ("GRU, H = 256",), "ms"),
+    Task("Sampling a character: tanh, 100 units", ("sampling",), ("H = 100",), "µs"),
+    Task("Scoring a character: tanh, 256 units", ("scoring",), ("two threads", "one thread"), "µs"),
 )
+NOT_FLOAT32 = ("bfloat16", "float64")
+
+
+def figures_in_float32(tables: Sequence[Table], task: Task) -> dict[str, float]:
+    """Return each label's least time of a task, in float32."""
+    found: dict[str, float] = {}
+    for name in task.tables:
+        page = table(tables, LAYOUTS[name].head)
+        for cells in page.rows:
+            if any(word in cell for word in NOT_FLOAT32 for cell in cells[:2]):
+                continue
+            row = dict(zip(page.header, cells, strict=True))
+            times = [number(row[column]) for column in task.columns]
+            known = [time for time in times if time is not None]
+            if known:
+                least = min(known)
+                found[cells[0]] = min(least, found.get(cells[0], least))
+    return found
 
 
 def speed_rows(tables: Sequence[Table]) -> list[Row]:
-    """Return the six tasks with the figures of the page."""
+    """Return the six tasks with the figures of the pages; a peer's time is that of its fastest program."""
     rows = []
     for task in TASKS:
-        cells = table(tables, task.table).row(*task.row)
-        columns = {peer: column for peer in PEERS for column in (peer, f"{peer} float64") if column in cells}
-        times = {peer: number(cells[column]) for peer, column in columns.items()}
-        known = {peer: value for peer, value in times.items() if value is not None}
-        rows.append(Row(task.name, task.unit, cells[task.column], known))
+        page = table(tables, LAYOUTS[task.tables[0]].head)
+        start = (LABELS["crnn"], "float32") if "dtype" in page.header else (LABELS["crnn"],)
+        cell = page.row(*start)[task.columns[0]]
+        own = number(cell)
+        assert own is not None, f"{task.name}: {cell!r} is no time"
+        found = figures_in_float32(tables, task)
+        times = {}
+        for peer in PEERS:
+            of_peer = [time for label, time in found.items() if peer in label]
+            if of_peer:
+                times[peer] = min(of_peer) / own
+        rows.append(Row(task.name, task.unit, cell, times))
     return rows
 
 
@@ -282,13 +311,18 @@ def markdown(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def update_evidence() -> list[Row]:
+    """Write the table of speed into the page of evidence; return its rows."""
+    rows = speed_rows(read_tables(PERFORMANCE))
+    replace_between(EVIDENCE, BEGIN, END, markdown(rows))
+    return rows
+
+
 def main() -> None:
     """Draw the picture and write the table."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    tables = [*read_tables(PERFORMANCE), *read_tables(EVIDENCE)]
-    rows = speed_rows(tables)
-    (DOCS / "speed.svg").write_text(as_svg(draw(rows, quality_lines(tables))), encoding="utf-8")
-    replace_between(EVIDENCE, BEGIN, END, markdown(rows))
+    rows = update_evidence()
+    (DOCS / "speed.svg").write_text(as_svg(draw(rows, quality_lines(read_tables(EVIDENCE)))), encoding="utf-8")
 
 
 if __name__ == "__main__":

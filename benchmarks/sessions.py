@@ -1,21 +1,18 @@
-"""How fast are many sessions read at once? `python -m benchmarks.sessions [--sessions 100 1000 10000] [--repeats 5]`.
+"""Read many sessions at once: crnn and its peers, for `pytest benchmarks/test_sessions.py`.
 
 Every session reads one character at each step, and its log-probability is wanted: `TextStates` of crnn, a loop over
 `TextState`, PyTorch's nn.LSTM, an LSTM step written by hand in PyTorch, and onnxruntime, all of which carry the states
 from call to call and use one thread. In the rows "a tenth", another tenth of the sessions reads at each step; the peers
-have no such call. Figures are microseconds of the processor per character read. Contenders take turns in one process,
-and the fastest repeat counts. The results must agree: the loop's to the bit, the peers' in float32 to 1e-4 nats a
-character, and in 8 bits to 0.1 nats.
+have no such call. The results must agree: the loop's to the bit, the peers' in float32 to 1e-4 nats a character, and in
+8 bits to 0.1 nats.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import pickle
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import peers
-from benchmarks.machine import machine
 from crnn import CharNGram, CharRNN
 from crnn.datasets import python_manual
 
@@ -41,18 +37,6 @@ Turn = Callable[[], Any]
 def fresh(hidden_size: int) -> CharRNN:
     """Return an untrained LSTM, which takes the same time as a trained one."""
     return CharRNN(hidden_size, cell="lstm", max_steps=0, n_threads=1, random_state=0).fit(ALPHABET)
-
-
-def fastest(turns: dict[str, Turn], repeats: int, characters: int) -> dict[str, float]:
-    """Return each one's processor time of a character in its fastest turn, in microseconds."""
-    best = dict.fromkeys(turns, np.inf)
-    for repeat in range(repeats + 1):
-        for name, turn in turns.items():
-            start = time.process_time()
-            turn()
-            if repeat:
-                best[name] = min(best[name], time.process_time() - start)
-    return {name: 1e6 * seconds / characters for name, seconds in best.items()}
 
 
 class Work:
@@ -188,48 +172,29 @@ def check(turns: dict[str, Turn], n: int) -> None:
             np.testing.assert_allclose(sums / n, own / n, atol=0.1 if "int8" in name else 1e-4, err_msg=name)
 
 
-def measured(name: str, sessions: Sequence[int], repeats: int) -> dict[str, list[float]]:
-    """Return the figures of each contender, for each number of sessions: for "counts" or for an LSTM of this size."""
-    rows: dict[str, list[float]] = {}
+def ready(name: str, sessions: int, rounds: int) -> tuple[dict[str, Turn], int]:
+    """Return the turns of each contender, all of them checked, and the characters of a turn.
+
+    Parameters
+    ----------
+    name : str
+        "counts", or the units of an LSTM.
+    sessions : int
+        How many sessions there are.
+    rounds : int
+        How many turns each contender takes.
+    """
     text = python_manual() if name == "counts" else "".join(np.random.default_rng(1).choice(list(ALPHABET), 30_000))
     model: Model = CharNGram(7, n_threads=1).fit(text) if name == "counts" else fresh(int(name))
-    for B in sessions:
-        work = Work(text, "".join(map(str, model.vocabulary_)), B, 3 * (repeats + 1))
-        turns = own_turns(model, work, "")
-        if isinstance(model, CharRNN):
-            turns |= own_turns(model.quantize(), work, "int8, ") | peer_turns(model, work)
-        check(turns, len(work.steps))
-        for contender, value in fastest(turns, repeats, work.ids.size).items():
-            rows.setdefault(contender, []).append(value)
-    return rows
+    work = Work(text, "".join(map(str, model.vocabulary_)), sessions, 3 * (rounds + 1))
+    turns = own_turns(model, work, "")
+    if isinstance(model, CharRNN):
+        turns |= own_turns(model.quantize(), work, "int8, ") | peer_turns(model, work)
+    check(turns, len(work.steps))
+    return turns, work.ids.size
 
 
 def bytes_a_session(model: Model) -> int:
     """Return what a session adds to the size of a pickle, which is what it takes in memory."""
     one, many = (len(pickle.dumps(model.start_many([""] * n))) for n in (1, 1001))
     return (many - one) // 1000
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table, and the bytes of a session."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--sessions", type=int, nargs="+", default=[100, 1000, 10_000])
-    parser.add_argument("--models", nargs="+", default=["counts", "128", "256"], help="counts, or units of an LSTM")
-    parser.add_argument("--repeats", type=int, default=5)
-    given = parser.parse_args(arguments)
-    lines: list[str] = []
-    print(*machine(), sep="\n")
-    print("| µs of the processor a character, one thread; sessions: |", *(f" {B:,} |" for B in given.sessions))
-    print("|---|" + "---|" * len(given.sessions))
-    for model in given.models:
-        name = model if model == "counts" else f"LSTM {model}"
-        rows = measured(model, given.sessions, given.repeats)
-        for contender, values in rows.items():
-            print(f"| {name}, {contender} |", *(f"{value:.2f} |" for value in values))
-        kept = CharNGram(7).fit(python_manual()) if model == "counts" else fresh(int(model))
-        lines.append(f"{name}: {bytes_a_session(kept):,} bytes a session")
-    print(*lines, sep="\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -42,13 +42,6 @@ def test_all_data_are_taken_unless_some_are_named(monkeypatch, capsys, arguments
     assert lines.count("both") == len(wanted)
 
 
-def test_the_table_of_speed(small):
-    _, _, forward, both = classify.speed("domains", repeats=1)
-    for row in (forward, both):
-        a_second, microseconds = (float(cell.replace(",", "")) for cell in row.strip(" |").split("|")[1:])
-        assert 1e6 / a_second < microseconds
-
-
 def test_wrong_probabilities_are_found():
     with pytest.raises(AssertionError):
         classify.check(np.array([[0.5, 0.4]]), 1, 2)

@@ -49,14 +49,18 @@ def mean_of_streams(p: Arrays, state: NDArray, inputs: NDArray, targets: NDArray
 
 CASES = [
     ("numpy", {}, "float64"),
+    ("numpy", {"hoisted": True}, "float64"),
+    ("numpy", {"hoisted": True}, "float32"),
     ("torch", {}, "float32"),
     ("torch", {}, "float64"),
+    ("torch", {"compiled": True}, "float32"),
     ("jax", {}, "float32"),
     ("jax", {}, "float64"),
     ("jax", {"gradient": "autodiff"}, "float32"),
 ]
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # by torch.compile's own code
 @pytest.mark.parametrize("batch_size", [1, 3])
 @pytest.mark.parametrize(("name", "options", "dtype"), CASES)
 def test_training_steps_agree(name: str, options: dict, dtype: str, batch_size: int) -> None:

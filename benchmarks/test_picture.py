@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from benchmarks import picture
+from benchmarks.layouts import LAYOUTS
 from benchmarks.pages import DOCS, EVIDENCE, PERFORMANCE, replace_between
-from benchmarks.picture import read_tables, table
-from benchmarks.report import BEGIN, END
+from benchmarks.picture import BEGIN, END, read_tables, table
 
 TABLES = [*read_tables(PERFORMANCE), *read_tables(EVIDENCE)]
 
@@ -22,7 +22,7 @@ def test_page_has_every_figure():
 
 def test_missing_figure_is_named():
     with pytest.raises(ValueError, match="no row that begins with 'H = 99'"):
-        table(read_tables(PERFORMANCE), "batched step").row("H = 99")
+        table(read_tables(PERFORMANCE), LAYOUTS["tanh"].head).row("H = 99")
 
 
 def test_the_comparison_has_the_pages_figures():

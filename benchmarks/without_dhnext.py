@@ -12,46 +12,14 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.machine import machine
+from benchmarks.peers.numpy_rnn import hoisted_gradients
 from benchmarks.quality import split
 from crnn.classic import MinCharRNN
 
 RATES = (0.1, 0.03)
 T = 25
-Weights = dict[str, NDArray[np.float64]]
-
-
-def gradients(
-    W: Weights, h: NDArray[np.float64], chunk: NDArray[np.intp], carries: bool
-) -> tuple[float, NDArray[np.float64], Weights]:
-    """Return a chunk's loss, the state after it, and the gradients; without `carries`, dhnext is 0."""
-    x, targets = chunk[:-1], chunk[1:]
-    H, steps = len(h), range(len(x))
-    before = np.empty((H, len(x)))
-    hs = np.empty((H, len(x)))
-    inputs = W["Wxh"][:, x] + W["bh"]
-    for t in steps:
-        before[:, t] = h
-        h = np.tanh(inputs[:, t] + W["Whh"] @ h)
-        hs[:, t] = h
-    p = np.exp(W["Why"] @ hs + W["by"])
-    p /= p.sum(axis=0)
-    loss = -np.log(p[targets, steps]).sum()
-    p[targets, steps] -= 1
-    dh = W["Why"].T @ p
-    dz = np.empty_like(dh)
-    dhnext = np.zeros(H)
-    for t in reversed(steps):
-        dz[:, t] = (1 - hs[:, t] ** 2) * (dh[:, t] + dhnext)
-        if carries:
-            dhnext = W["Whh"].T @ dz[:, t]
-    dWxh = np.zeros_like(W["Wxh"])
-    np.add.at(dWxh.T, x, dz.T)
-    found = {"Wxh": dWxh, "Whh": dz @ before.T, "Why": p @ hs.T}
-    found |= {"bh": dz.sum(axis=1, keepdims=True), "by": p.sum(axis=1, keepdims=True)}
-    return float(loss), h, found
 
 
 def train(text: str, steps: int, rate: float, seed: int, carries: bool) -> MinCharRNN:
@@ -67,7 +35,9 @@ def train(text: str, steps: int, rate: float, seed: int, carries: bool) -> MinCh
         if place + T + 1 >= len(ids):
             place = 0
             h = np.zeros_like(h)
-        loss, h, found = gradients(W, h, ids[place : place + T + 1], carries)
+        chunk = ids[place : place + T + 1]
+        loss, states, found = hoisted_gradients(W, h, chunk[:-1], chunk[1:], carries=carries)
+        h = states[:, -1]
         smooth = 0.999 * smooth + 0.001 * loss
         for name, gradient in found.items():
             d = np.clip(gradient, -5, 5)

@@ -1,9 +1,8 @@
-"""A process that times one contender when told to: `python -m benchmarks.work KIND NAME ...`.
+"""A process that does work when told to: `python -m benchmarks.work`, started by `benchmarks.workers`.
 
-The report runs each contender in a process of its own, with the threads and cores it is to use, and lets them take
-turns: so that the machine's drift falls on all alike, and no framework's settings reach another. A line on standard
-input asks for one repeat; the answer is a line of JSON with seconds, and what the work returned. A kind of work returns
-a function that does it once and returns what it found.
+Each line of standard input is a JSON object. One with a kind of work and its arguments makes that work ready and does
+it once; an empty one does it once more. The answer is a line with what the work found. A kind of work returns a
+function that does it once and returns what it found.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import Case, crnn_model, ready
-from benchmarks.peers import peer_class
+from benchmarks.cases import Case, crnn_model, peer_of, ready
 from crnn import CharRNN
 
 Work = Callable[[], float]
@@ -74,7 +72,7 @@ def sample(contender: str, cell: str, H: str, n: str, n_samples: str, n_threads:
             return float(sum(map(len, texts)))
 
         return draw
-    peer = peer_class(contender)(case.weights(), 1, 25, n_threads=None if contender == "jax" else int(n_threads))
+    peer = peer_of(contender, case, int(n_threads))
     return lambda: float(peer.sample(length, k).size)
 
 
@@ -87,7 +85,7 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
         return lambda: -model.score(text, exact=False)
     if contender == "crnn-exact":
         return lambda: -model.score(text)
-    peer = peer_class(contender)(model.params_, 1, 25, n_threads=None if contender == "jax" else threads)
+    peer = peer_of(contender, case, threads)
     b = int(streams)
     ids = case.ids[: len(case.ids) // b * b].reshape(b, -1).T.copy()
     return lambda: -peer.forward(ids)
@@ -103,14 +101,15 @@ KINDS: dict[str, Callable[..., Work]] = {
 
 
 def main() -> None:
-    """Make the work ready, run it once, then once more for every line on standard input."""
-    kind, *arguments = sys.argv[1:]
-    run = KINDS[kind](*arguments)
-    print(json.dumps({"first": run()}), flush=True)
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        value = run()
-        print(json.dumps({"seconds": time.perf_counter() - start, "value": value}), flush=True)
+    """Answer each line of standard input."""
+    run: Work | None = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request:
+            run = None  # what the last work holds is freed first
+            run = KINDS[request["kind"]](*request["arguments"])
+        assert run is not None, "the first line must name a kind of work"
+        print(json.dumps(run()), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ foreach or fused; clipping foreach or not. Adagrad is PyTorch's own, whose epsil
 outside the square root: from a memory of zero its first step differs from min-char-rnn's where a gradient is
 tiny. `nn.LSTM` computes with oneDNN, which is enabled by default: without oneDNN a step takes from 1.3 times
 (H = 512) to twice as long (H = 128). Autocast to bfloat16 is optional; the step then differs from float32.
+
+`torch.compile` finds nothing to fuse within `nn.RNN`, which is one operator. Compiled, the tanh layer is therefore
+a loop over the chunk, written out.
 """
 
 from __future__ import annotations
@@ -18,10 +21,29 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from benchmarks.peers import SCORING_ROWS, Arrays, layers
 
 
+def compiled_loss() -> Any:
+    """Return a compiled function of a chunk's ids, a state and the weights: its loss and the state after it."""
+    import torch
+
+    functional = torch.nn.functional
+
+    def loss(x: Any, y: Any, h: Any, Wxh: Any, bh: Any, Whh: Any, Why: Any, by: Any) -> Any:
+        fed = functional.embedding(x, Wxh.t()) + bh
+        recurrent = Whh.t()
+        states = []
+        for row in fed.unbind():
+            h = torch.tanh(torch.addmm(row, h, recurrent))
+            states.append(h)
+        logits = functional.linear(torch.cat(states), Why, by)
+        return functional.cross_entropy(logits, y.flatten(), reduction="sum") / x.shape[1], h
+
+    return torch.compile(loss, fullgraph=True, dynamic=False)
+
+
 class TorchPeer:
     """PyTorch; see `benchmarks.peers.Peer`. `n_threads` sets PyTorch's own number, global to the process.
 
-    `bfloat16`: autocast; training alone.
+    `bfloat16`: autocast. `compiled`: `torch.compile`, of one tanh layer alone. Both are for training alone.
     """
 
     name = "torch"
@@ -40,8 +62,12 @@ class TorchPeer:
         state: ArrayLike | None = None,
         cell: str = "rnn",
         bfloat16: bool = False,
+        compiled: bool = False,
     ) -> None:
         import torch
+
+        if compiled and (cell != "rnn" or layers(parameters) != 1):
+            raise ValueError(f"only one tanh layer is compiled; got cell={cell!r} and {layers(parameters)} layers")
 
         self.torch, self.bfloat16 = torch, bfloat16
         self.batch_size, self.seq_length, self.clip, self.n_threads = batch_size, seq_length, clip, n_threads
@@ -67,6 +93,7 @@ class TorchPeer:
         if state is not None:
             h[-1] = torch.tensor(np.asarray(state), dtype=dtype)
         self.h = (h, torch.zeros_like(h)) if cell == "lstm" else h
+        self._compiled = compiled_loss() if compiled else None
 
     def _use_threads(self) -> None:
         if self.n_threads is not None:
@@ -109,7 +136,14 @@ class TorchPeer:
         found: NDArray[np.floating] = h[-1].numpy().copy()
         return found
 
-    def _step(self, x: Any, y: Any) -> Any:
+    def _loss(self, x: Any, y: Any) -> Any:
+        """Return the loss of a chunk; the state moves to the chunk's end."""
+        if self._compiled is not None:
+            weights = self._tensors()
+            names = ("Wxh_l0", "bh_l0", "Whh_l0", "Why", "by")
+            loss, h = self._compiled(x, y, self.h[0], *(weights[name] for name in names))
+            self.h = h.detach()[None]
+            return loss
         F = self.torch.nn.functional
         with self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.bfloat16):
             hidden, h = self.rnn(F.embedding(x, self.one_hot_rows), self.h)
@@ -118,7 +152,10 @@ class TorchPeer:
             logits = logits.float()
             h = tuple(a.float() for a in h) if self.cell == "lstm" else h.float()
         self.h = tuple(a.detach() for a in h) if self.cell == "lstm" else h.detach()
-        loss = F.cross_entropy(logits, y.flatten(), reduction="sum") / self.batch_size
+        return F.cross_entropy(logits, y.flatten(), reduction="sum") / self.batch_size
+
+    def _step(self, x: Any, y: Any) -> Any:
+        loss = self._loss(x, y)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.torch.nn.utils.clip_grad_value_(self.trained, self.clip, foreach=False)
