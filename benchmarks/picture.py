@@ -151,18 +151,26 @@ def speed_rows(tables: Sequence[Table]) -> list[Row]:
     return rows
 
 
-def quality_lines(tables: Sequence[Table]) -> dict[str, list[tuple[float, float]]]:
-    """Return (seconds, nats per character) of crnn and of PyTorch in the same time."""
-    page = table(tables, "what a time buys")
-    lines = {}
-    for name, start in (("crnn", "`CharRNN.recommended(text, seconds)`"), ("PyTorch", "a tuned PyTorch LSTM, as long")):
-        cells = page.row(start)
-        points = [(number(column), number(cells[column])) for column in page.header[1:]]
-        lines[name] = [(seconds, nats) for seconds, nats in points if seconds is not None and nats is not None]
-    return lines
+QUALITY_ROWS = {"a network": "a network", "a network with counts of characters": "a network\nwith counts"}
 
 
-def draw(rows: Sequence[Row], lines: dict[str, list[tuple[float, float]]]) -> Figure:
+def quality_rows(tables: Sequence[Table]) -> dict[str, dict[str, float]]:
+    """Return the nats per character of crnn and PyTorch after the same time, by what they train."""
+    page = table(tables, "", "crnn", "PyTorch")
+    rows = {}
+    for name in QUALITY_ROWS:
+        cells = page.row(name)
+        rows[name] = {program: _nats(cells[program]) for program in ("crnn", "PyTorch")}
+    return rows
+
+
+def _nats(cell: str) -> float:
+    found = number(cell.strip("*"))
+    assert found is not None, f"{cell!r} is no loss"
+    return found
+
+
+def draw(rows: Sequence[Row], quality: dict[str, dict[str, float]]) -> Figure:
     """Return the figure in placeholder colors."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -173,11 +181,11 @@ def draw(rows: Sequence[Row], lines: dict[str, list[tuple[float, float]]]) -> Fi
     }  # fmt: skip
     with mpl.rc_context(style):
         figure = Figure(figsize=(5.2, 7), facecolor=PAPER)  # narrow enough to be read on a phone
-        speed, quality = figure.subplots(2, 1, height_ratios=(1.25, 1))
-        figure.subplots_adjust(left=0.33, right=0.9, top=0.93, bottom=0.09, hspace=0.33)
-        _draw_speed(speed, rows)
-        _draw_quality(quality, lines)
-        for axes in (speed, quality):
+        above, below = figure.subplots(2, 1, height_ratios=(2.6, 1))
+        figure.subplots_adjust(left=0.33, right=0.9, top=0.93, bottom=0.11, hspace=0.42)
+        _draw_speed(above, rows)
+        _draw_quality(below, quality)
+        for axes in (above, below):
             axes.set_facecolor(PAPER)
             axes.tick_params(length=0, pad=6)
             for side in ("top", "right", "left"):
@@ -216,39 +224,23 @@ def _side(times: dict[str, float], peer: str) -> int:
     return (1 if times[peer] > near[0] else -1) if near else 0
 
 
-def _draw_quality(axes: Axes, lines: dict[str, list[tuple[float, float]]]) -> None:
-    """Draw the loss on unseen text against the training time."""
-    axes.set_title("Loss on unseen text, nats per character", loc="left", fontsize=10.5, weight="bold", pad=14)
-    axes.set_xscale("log")
-    # name: label, the point it belongs to, its offset, its alignment
-    names = {
-        "crnn": ("crnn, recommended", -1, (14, -25), "right"),
-        "PyTorch": ("PyTorch, tuned LSTM", 0, (28, 9), "left"),
-    }
-    for name, points in lines.items():
-        axes.plot(*zip(*points, strict=True), "o-", color=COLORS[name], linewidth=2.2, markersize=6)
-        for x, y in points:
-            below = name == "crnn"
+def _draw_quality(axes: Axes, quality: dict[str, dict[str, float]]) -> None:
+    """Draw the loss on unseen text after a minute: a dot for each program, a row for each kind of model."""
+    axes.set_title("Loss on unseen text after a minute", loc="left", fontsize=10.5, weight="bold", pad=14)
+    for y, losses in enumerate(quality.values()):
+        axes.plot(sorted(losses.values()), [y, y], color=FAINT, linewidth=1.5, zorder=0)
+        for program, nats in losses.items():
+            axes.plot(nats, y, "o", color=COLORS[program], markersize=7.5)
             axes.annotate(
-                f"{y:.3f}", (x, y), (-6, -14) if below else (8, 8), textcoords="offset points",
-                ha="center", color=COLORS[name], fontsize=8.5,
+                f"{nats:.3f}", (nats, y), (0, 11), textcoords="offset points", color=COLORS[program],
+                ha="center", va="center", fontsize=8.5,
             )  # fmt: skip
-        label, point, offset, alignment = names[name]
-        axes.annotate(
-            label, points[point], offset, textcoords="offset points", color=COLORS[name],
-            ha=alignment, va="center", weight="bold",
-        )  # fmt: skip
-    ticks = [seconds for seconds, _ in lines["crnn"]]
-    values = [nats for points in lines.values() for _, nats in points]
-    margin = max(values) - min(values)
-    axes.set_xticks(ticks, [_duration(seconds) for seconds in ticks])
-    axes.set_xlim(ticks[0] / 1.5, ticks[-1] * 1.5)
-    axes.set_ylim(min(values) - 0.34 * margin, max(values) + 0.12 * margin)
-    axes.minorticks_off()
-    axes.yaxis.tick_right()
-    axes.grid(axis="y", color=FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.set_xlabel("training time on two cores; Tiny Shakespeare’s last tenth", fontsize=9)
+    axes.set_yticks(range(len(quality)), [QUALITY_ROWS[name] for name in quality])
+    axes.set_ylim(len(quality) - 0.5, -0.75)
+    values = [nats for losses in quality.values() for nats in losses.values()]
+    margin = 0.12 * (max(values) - min(values))
+    axes.set_xlim(min(values) - margin, max(values) + margin)
+    axes.set_xlabel("nats per character of Tiny Shakespeare’s last tenth; two cores", fontsize=9)
 
 
 def rounded(times: float) -> str:
@@ -260,10 +252,6 @@ def rounded(times: float) -> str:
     ('2.0×', '43.1×')
     """
     return f"{Decimal(str(times)).quantize(Decimal('0.1'), ROUND_HALF_UP)}×"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
 
 
 def themed(svg: str) -> str:
@@ -322,7 +310,7 @@ def main() -> None:
     """Draw the picture and write the table."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     rows = update_evidence()
-    (DOCS / "speed.svg").write_text(as_svg(draw(rows, quality_lines(read_tables(EVIDENCE)))), encoding="utf-8")
+    (DOCS / "speed.svg").write_text(as_svg(draw(rows, quality_rows(read_tables(EVIDENCE)))), encoding="utf-8")
 
 
 if __name__ == "__main__":
