@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from source_tree import ROOT, needs_sources, tool
@@ -103,6 +104,14 @@ def test_a_block_that_fails_is_named(tmp_path, extension, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
     (tmp_path / "page.md").write_text("```python\n1 / 0\n```\n")
     assert "ZeroDivisionError" in extension("executed_pages").run(tmp_path / "page.md", tmp_path)
+
+
+def test_pages_that_are_not_chosen_stay_as_they_are(tmp_path, extension, monkeypatch):
+    app = SimpleNamespace(builder=SimpleNamespace(format="html", name="html"), outdir=tmp_path)
+    source = ["```python\n1 / 0\n```\n"]
+    monkeypatch.setenv("CRNN_DOCS_RUN", "start look_inside")
+    extension("executed_pages").execute(app, "scale", source)
+    assert source == ["```python\n1 / 0\n```\n"]
 
 
 def test_missing_files_of_a_page(extension):
