@@ -67,6 +67,7 @@ ONCE = [
     "ngram.compact",
     "ngram.lookahead",
     "ngram.words",
+    "ngram.longest_match",
     "inference.selection",
     "inference.closed_list",
     "inference.copies",

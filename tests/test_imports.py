@@ -55,7 +55,7 @@ LIFTABLE = {
     },
     "mixture": {
         "export", "adaptation", "files", "model.state", "training.checkpoints", "training.fit",
-        "ngram.counts_network", "ngram.word_counts", "ngram.words_network",
+        "ngram.counts_network", "ngram.longest_match", "ngram.word_counts", "ngram.words_network",
     },
 }  # fmt: skip
 RANKS = {prefix: rank for rank, layer in enumerate(LAYERS) for prefix in layer}
@@ -64,7 +64,8 @@ COMPILED = {
     "crnn._kernels.entry.core", "crnn._kernels.inference.closed_list", "crnn._kernels.inference.copies",
     "crnn._kernels.inference.selection",
     "crnn._kernels.ngram.compact", "crnn._kernels.ngram.frozen", "crnn._kernels.ngram.lookahead",
-    "crnn._kernels.ngram.ngrams", "crnn._kernels.ngram.reading", "crnn._kernels.ngram.words",
+    "crnn._kernels.ngram.longest_match", "crnn._kernels.ngram.ngrams", "crnn._kernels.ngram.reading",
+    "crnn._kernels.ngram.words",
 }  # fmt: skip
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}  # public, whatever they are called
 

@@ -20,6 +20,7 @@ from crnn.inference import mixed_network, mixture_weights
 from crnn.inference.mixed_network import letters_before
 from crnn.inference.network import Use, log_softmax
 from crnn.ngram.counts_network import AdaptiveCounts
+from crnn.reference import longest_match
 from crnn.reference.mixing import move_weights
 from crnn.scoring.text_scores import log_likelihood
 from crnn.text import held_out as held_out_module
@@ -453,14 +454,20 @@ def test_weights_follow_the_text(models, weights):
     network, _ = mixture._network("test", use=Use.ONE_STREAM)
     x, last = ids.astype(np.int32), network.zero_state(1)[-1]
     states = [models[1].start(), counts.start(adapt=True)]
+    V = len(mixture.vocabulary_)
     of_text = AdaptiveCounts(counts._growing("test")[1]).fresh()
-    rows = np.empty((3, len(x), len(mixture.vocabulary_)))
+    history, hits = [], longest_match.first_hits()
+    rows = np.empty((4, len(x), V))
     for i, character in enumerate(text):
         for member, state in enumerate(states):
             rows[member, i] = np.log(state.next_proba())
             state.feed(character)
         of_text, rows[2, i] = of_text.read_rows(x[i : i + 1], learn=True)
-    with_zeros = np.column_stack([network.weights, np.zeros(len(network.weights))])
+        rows[3, i], guess, of_class = longest_match.match_row(history, history, hits, V)
+        if guess >= 0:
+            hits[of_class] += [guess == x[i], 1]
+        history.append(int(x[i]))
+    with_zeros = np.column_stack([network.weights, np.zeros((len(network.weights), 2))])
     classes = letters_before(network.letters, x[:, None], last)[:-1, 0]
     log_p, _, after = move_weights(
         list(rows), with_zeros, classes, x, mixed_network.MOVING_RATE, mixed_network.MOVING_LIMIT
@@ -470,19 +477,19 @@ def test_weights_follow_the_text(models, weights):
     np.testing.assert_allclose(state._reading.network.weights, after, rtol=1e-7, atol=1e-9)
     assert (after >= 0).all()
     assert (after[:, :2] != network.weights).any()
-    assert (after[:, 2] > 0).any()  # counts of the text alone have joined
+    assert (after[:, 2:] > 0).any(axis=0).all()  # counts of the text alone and the longest match have joined
     np.testing.assert_array_equal(mixture.weights_, weights)  # the mixture does not change
 
 
 def test_a_text_read_without_learning_moves_no_weights(models):
     mixture = Mixture.from_fitted([models[1], CharNGram(order=4).fit(TEXT[:300])])
     state = mixture.start(adapt=True).feed("the toe", adapt=False)
-    np.testing.assert_array_equal(state._reading.network.weights[0], [*mixture.weights_, 0])
+    np.testing.assert_array_equal(state._reading.network.weights[0], [*mixture.weights_, 0, 0])
     uniform = np.full(len(mixture.vocabulary_), 1 / len(mixture.vocabulary_))
     fresh = state._reading._readings[2]
     np.testing.assert_allclose(np.exp(log_softmax(fresh.network.logits_after(fresh.state)))[0], uniform)
     state.feed(" that bites")
-    assert (state._reading.network.weights[0] != [*mixture.weights_, 0]).any()
+    assert (state._reading.network.weights[0] != [*mixture.weights_, 0, 0]).any()
     np.testing.assert_allclose(state.next_proba().sum(), 1, rtol=1e-12)
 
 

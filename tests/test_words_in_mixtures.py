@@ -17,6 +17,7 @@ from crnn.cli import main as cli
 from crnn.files import model_file
 from crnn.inference.mixed_network import letters_of
 from crnn.inference.network import Context, Use, log_softmax
+from crnn.ngram.longest_match import MatchNetwork
 from crnn.sampling.controls import CheckedControls, Uniforms, root
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, symbol_draws
 from crnn.sampling.text_sampler import TextSampler
@@ -202,7 +203,7 @@ def test_the_same_text_is_drawn_at_once_and_in_pieces(weighted):
 
 
 @pytest.mark.parametrize("adapt", [True, "counts"])
-def test_all_members_follow_a_text_and_fresh_counts_join(mixed, adapt):
+def test_all_members_follow_a_text_and_others_join(mixed, adapt):
     text = "to bee or nut to bee. " * 9
     state = mixed.start(adapt=adapt)
     for i in range(0, len(text), 13):
@@ -210,7 +211,7 @@ def test_all_members_follow_a_text_and_fresh_counts_join(mixed, adapt):
     assert state.log_prob == pytest.approx(mixed.score(text, adapt=adapt) * len(text))
     assert state.log_prob > mixed.score(text) * len(text)
     network = state._reading.network
-    assert len(network.members) == network.weights.shape[1] == 4
+    assert len(network.members) == network.weights.shape[1] == 5
     for other in (copy.copy(state), pickle.loads(pickle.dumps(state))):
         np.testing.assert_array_equal(other.next_proba(), state.next_proba())
         assert other.feed("to be").log_prob == copy.copy(state).feed("to be").log_prob
@@ -235,6 +236,9 @@ def test_states_that_adapt_draw_in_the_compiled_loop(mixed, adapt, controls):
     assert of_found is NetworkDraws
     np.testing.assert_array_equal(found.lengths, expected.lengths)
     np.testing.assert_array_equal(found.ids, expected.ids)
+    last = network.members[-1]
+    assert isinstance(last, MatchNetwork)
+    assert last.logits_after(context.state[-2]).any()
 
 
 # ---------------------------------------------------------------- fitting

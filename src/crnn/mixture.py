@@ -29,6 +29,7 @@ from .inference.packed_network import PackedNetwork
 from .language_model import LanguageModel
 from .model.state import ModelState
 from .ngram.counts_network import AdaptiveCounts, CountsNetwork
+from .ngram.longest_match import AdaptiveMatch
 from .ngram.word_counts import WordCounts, has_words
 from .ngram.words_network import MixedWords, WordsNetwork
 from .parameters.checks import (
@@ -986,9 +987,11 @@ class Mixture(LanguageModel):
             readings.append(FixedReading(of_words, of_words.zero_state(1)))
         weights = np.array(self.weights_, np.float64, ndmin=2)
         counting = [reading for reading in readings if isinstance(reading, AdaptiveCounts)]
-        if counting and len(readings) < MAX_MODELS:
-            readings.append(counting[0].fresh())
-            weights = np.column_stack([weights, np.zeros(len(weights))])
+        if counting:
+            joining: list[Reading] = [counting[0].fresh(), AdaptiveMatch.start(len(vocabulary), vocabulary.boundary)]
+            joining = joining[: MAX_MODELS - len(readings)]
+            readings += joining
+            weights = np.column_stack([weights, np.zeros((len(weights), len(joining)))])
         return MixedReading(readings, weights, letters_of(vocabulary)), vocabulary
 
 
