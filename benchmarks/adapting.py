@@ -1,0 +1,106 @@
+"""What do the members gain that join a mixture while it adapts? `python -m benchmarks.adapting FILE [FILE ...]`.
+
+For each text, and for the source code of Python's standard library, a mixture of a small network, counts and words
+learns 800,000 characters before the last tenth and reads 60,000 characters of that: as it is, with `adapt="counts"`,
+and with `adapt=True`; each time also without the longest match. Steps are counted, not seconds, so the losses do not
+depend on the machine. They are nats per character, means over the seeds. The last column has the processor time of a
+character with `adapt="counts"`, on one thread, without the longest match and with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+from typing import Any, NamedTuple
+
+from benchmarks.machine import machine
+from benchmarks.mixtures import ids_of, split, standard_library
+from crnn import CharNGram, CharRNN, Mixture
+from crnn.adaptation.reading import MixedReading
+
+N_LEARNED = 800_000  # characters
+N_READ = 60_000  # characters
+HEAD = [
+    '| text | as it is | `"counts"`, no longest match | `"counts"` | `True`, no longest match | `True` | µs |',
+    "|---|---|---|---|---|---|---|",
+]
+
+
+class Losses(NamedTuple):
+    """Nats a character, and microseconds of processor time a character."""
+
+    as_it_is: float
+    counts_without: float
+    counts: float
+    all_without: float
+    all: float
+    us_without: float
+    us: float
+
+
+def trained(text: str, seed: int, n_steps: int) -> Mixture:
+    """Return a mixture of a small network, counts and words that has learned a text."""
+    network = CharRNN(
+        96, cell="gru", optimizer="adam", learning_rate=0.01, batch_size=16, seq_length=64, max_steps=n_steps,
+        random_state=seed, n_threads=1,
+    )  # fmt: skip
+    return Mixture([network, CharNGram(order=12, n_threads=1)], n_threads=1).fit(text)
+
+
+def read(mixture: Mixture, text: str, adapt: Any, *, longest_match: bool) -> tuple[float, float]:
+    """Return the loss of a text that the mixture adapts to, and the seconds of processor time."""
+    reading = mixture.start(adapt=adapt)._reading
+    assert isinstance(reading, MixedReading)
+    if not longest_match:  # the last member
+        reading = MixedReading(reading._readings[:-1], reading._weights[:, :-1], reading._letters)
+    ids = ids_of(text, mixture.vocabulary_)
+    start = time.process_time()
+    _, log_p = reading.read(ids)
+    return -float(log_p.mean()), time.process_time() - start
+
+
+def losses(known: str, unseen: str, seed: int, n_steps: int) -> Losses:
+    """Return the losses of one seed."""
+    mixture = trained(known, seed, n_steps)
+    counts_without, seconds_without = read(mixture, unseen, "counts", longest_match=False)
+    counts, seconds = read(mixture, unseen, "counts", longest_match=True)
+    all_without, _ = read(mixture, unseen, True, longest_match=False)
+    all_members, _ = read(mixture, unseen, True, longest_match=True)
+    each = 1e6 / len(unseen)
+    as_it_is = -mixture.score(unseen)
+    return Losses(as_it_is, counts_without, counts, all_without, all_members, seconds_without * each, seconds * each)
+
+
+def rows(texts: dict[str, str], n_seeds: int, n_steps: int) -> Iterator[str]:
+    """Yield the table."""
+    yield from HEAD
+    for name, text in texts.items():
+        known, unseen = split(text)
+        known, unseen = known[-N_LEARNED:], unseen[:N_READ]
+        symbols = set(known)
+        unseen = "".join(symbol for symbol in unseen if symbol in symbols)
+        found = [losses(known, unseen, seed, n_steps) for seed in range(n_seeds)]
+        means = Losses(*map(mean, zip(*found, strict=True)))
+        shown = " | ".join(f"{loss:.4f}" for loss in means[:5])
+        yield f"| {name} | {shown} | {means.us_without:.1f}, {means.us:.1f} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+", help="UTF-8 files")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=400, help="of the network (default: 400)")
+    options = parser.parse_args()
+    texts = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in options.files}
+    texts["Python's standard library"] = standard_library()
+    print("\n".join(machine()), flush=True)
+    for line in rows(texts, options.seeds, options.steps):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""The table of `benchmarks.adapting` on a small text that repeats itself."""
+
+import pytest
+
+from benchmarks import adapting
+
+TEXT = "to be or not to be, that is the question; " * 60
+
+
+def test_losses_are_those_of_the_mixture():
+    known, unseen = TEXT[:2000], TEXT[2000:2300]
+    mixture = adapting.trained(known, 0, 20)
+    for adapt in ("counts", True):
+        loss, _ = adapting.read(mixture, unseen, adapt, longest_match=True)
+        without, _ = adapting.read(mixture, unseen, adapt, longest_match=False)
+        assert loss == pytest.approx(-mixture.score(unseen, adapt=adapt))
+        assert without != loss
+
+
+def test_the_table_has_a_row_for_each_text():
+    lines = list(adapting.rows({"a": TEXT, "b": TEXT[::-1]}, 1, 5))
+    assert len(lines) == 4
+    assert {line.count("|") for line in lines} == {8}
