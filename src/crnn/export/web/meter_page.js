@@ -1,11 +1,6 @@
 // The page of a password meter.
 
 const FULL_GAUGE = 16; // log10 of the guesses that fill it
-const ATTACKS = [
-  ["10 guesses a second, at a website", 1],
-  ["10,000 a second, of a slow hash", 4],
-  ["10 billion a second, of a fast hash", 10],
-];
 const SECONDS = { minute: 60, hour: 3600, day: 86400, month: 2629746, year: 31556952, century: 3155695200 };
 
 // A time of 10 ** log10 seconds in words.
@@ -37,13 +32,7 @@ function superscript(digits) {
 class MeterPage {
   constructor(data) {
     surprisalKey(byId("surprisal-key"));
-    this.times = ATTACKS.map(([name]) => {
-      const row = element("tr");
-      row.append(element("th", "", name), element("td"));
-      row.firstChild.scope = "row";
-      byId("times").append(row);
-      return row.lastChild;
-    });
+    this.times = [...document.querySelectorAll("[data-log10-rate]")];
     byId("hides").addEventListener("change", () => {
       byId("typed").type = byId("hides").checked ? "password" : "text";
       this.show();
@@ -63,7 +52,7 @@ class MeterPage {
     byId("guesses").textContent = isEmpty ? "\u00a0" : `${isMore ? "More than" : "About"} ${guessesInWords(least)} guesses`;
     byId("guesses").dataset.log10 = isEmpty ? "" : String(least);
     byId("gauge").style.width = isEmpty ? "0" : `${Math.min(100, (100 * Math.max(least, 0.2)) / FULL_GAUGE)}%`;
-    this.times.forEach((cell, i) => (cell.textContent = isEmpty ? "\u00a0" : timeInWords(least - ATTACKS[i][1])));
+    for (const cell of this.times) cell.textContent = isEmpty ? "\u00a0" : timeInWords(least - cell.dataset.log10Rate);
     byId("judge-state").textContent = isEmpty ? "\u00a0" : this.reason(guesses, exhaustive, strangers);
     this.showCharacters();
   }
