@@ -6,9 +6,10 @@ the mixture's losses. ``--text names`` reads FILE as one name per line, and hold
 needs no FILE: it reads the source code of Python's standard library (the sorted top-level modules, up to 3.5 MB).
 Characters that are missing from the training text are removed from the last tenth.
 
+``--adapt`` prints the losses while the models of the last time learn from what they read, the mixture by ``adapt=True``
+and by ``adapt="counts"``, where the network stays as it is; and how long a character takes: means over the seeds.
+
 With the models of the last time and seed
-``--adapt`` prints the losses while they learn from what they read, the mixture by ``adapt=True`` and by
-``adapt="counts"``, where the network stays as it is; and how long a character takes;
 ``--costs`` prints what the models and PPMd (`pip install pyppmd`) cost: time to learn, memory, bytes in a file, and
 time to score and to draw a character, on one thread. A second table compares the mixture with and without its counts of
 words: processor time to count, memory, bytes in a file, and processor time to score a character, in turns.
@@ -27,6 +28,8 @@ from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from typing import Any, NamedTuple
+
+import numpy as np
 
 import crnn
 from benchmarks.counts import of_ppmd
@@ -91,6 +94,15 @@ def read(kind: str, path: Path | None) -> tuple[Text, Text]:
     return split_names(text.splitlines()) if kind == "names" else split(text)
 
 
+def last_models(mixture: Mixture) -> str:
+    """Return a sentence about the last mixture's members and its network's products."""
+    parameters = mixture.models_[0].get_params()
+    return (
+        f"The last mixture: {', '.join(mixture.members_)}; its network has {parameters['hidden_size']} units and "
+        f"products in {parameters['matmul_precision']}."
+    )
+
+
 def losses(mixture: Mixture, held_out: Text) -> Losses:
     """Return the losses of both models and of the mixture."""
     return Losses(*(-model.score(held_out) for model in (*mixture.models_, mixture)))
@@ -105,16 +117,19 @@ def row(seconds: float, found: Sequence[Losses]) -> str:
     return f"| {seconds:g} | {len(found)} | {shown} |"
 
 
-def adapted(mixture: Mixture, held_out: Text) -> Iterator[str]:
-    """Yield the losses of models that learn from what they read, and the times that takes."""
+def adapted(mixtures: Sequence[Mixture], held_out: Text) -> Iterator[str]:
+    """Yield the losses of models that learn from what they read, and the times that takes, means over the seeds."""
     yield from ADAPTED
-    (network, counts), found = mixture.models_, []
-    for model, adapt in ((network, True), (counts, True), (mixture, True), (mixture, "counts")):
-        found.append(least_time(lambda model=model, adapt=adapt: -model.score(held_out, adapt=adapt)))
     symbols = number_of_symbols(held_out)
-    yield f"| nats | {' | '.join(f'{loss:.4f}' for _, loss in found)} |"
-    yield f"| µs a character | {' | '.join(f'{1e6 * seconds / symbols:.1f}' for seconds, _ in found)} |"
-    of_network, _, of_mixture, of_counts = (seconds for seconds, _ in found)
+    found = []
+    for mixture in mixtures:
+        network, counts = mixture.models_
+        for model, adapt in ((network, True), (counts, True), (mixture, True), (mixture, "counts")):
+            found.append(least_time(lambda model=model, adapt=adapt: -model.score(held_out, adapt=adapt)))
+    times, nats = (np.reshape(values, (len(mixtures), -1)).mean(axis=0) for values in zip(*found, strict=True))
+    yield f"| nats | {' | '.join(f'{loss:.4f}' for loss in nats)} |"
+    yield f"| µs a character | {' | '.join(f'{1e6 * seconds / symbols:.1f}' for seconds in times)} |"
+    of_network, _, of_mixture, of_counts = times
     yield (
         f"\nBy counts only the mixture reads on {of_mixture / of_counts:.1f} times as fast as with adapt=True, and "
         f"{of_network / of_counts:.1f} times as fast as the network by dynamic evaluation"
@@ -273,17 +288,23 @@ def main() -> None:
     known, held_out = read(options.text, options.file)
     print("\n".join([*machine(), "", *HEAD]), flush=True)
     for seconds in options.seconds:
-        found, took = [], []
+        found = []
+        took = []
+        mixtures = []
         for seed in range(options.seeds):
             learn = partial(crnn.train, known, seconds, verbose=0, random_state=seed, **overrides)
             spent, mixture = least_time(learn)
             took.append(spent)
+            mixtures.append(mixture)
             found.append(losses(mixture, held_out))
         print(row(seconds, found), flush=True)
-    print(f"\nThe longest of the last {options.seeds} trainings took {max(took):.1f} s", flush=True)
+    print(
+        f"\nThe longest of the last {options.seeds} trainings took {max(took):.1f} s. {last_models(mixture)}",
+        flush=True,
+    )
     tables = []
     if options.adapt:
-        tables.append(adapted(mixture, held_out))
+        tables.append(adapted(mixtures, held_out))
     if options.costs:
         tables.append(costs(mixture, known, held_out, options.seconds[-1]))
         tables.append(costs_of_words(mixture, known, held_out))

@@ -31,7 +31,7 @@ def test_a_row_has_the_means_of_the_seeds_and_how_far_they_are_apart():
 
 def test_tables(mixture, namer):
     for both, known, held_out in ((mixture, TEXT, TEXT[:300]), (*namer, namer[1][:30])):
-        adapted, costs = [*mixtures.adapted(both, held_out)], [*mixtures.costs(both, known, held_out, 1.0)]
+        adapted, costs = [*mixtures.adapted([both, both], held_out)], [*mixtures.costs(both, known, held_out, 1.0)]
         assert {line.count("|") for line in adapted[:4]} == {6}
         assert {line.count("|") for line in costs[:5]} == {7}
         found = [float(cell) for cell in adapted[2].split("|")[2:6]]
@@ -39,11 +39,22 @@ def test_tables(mixture, namer):
         assert found == pytest.approx([*expected, -both.score(held_out, adapt="counts")], abs=1e-4)
 
 
+def test_losses_that_adapt_are_means_over_the_seeds(mixture):
+    other = Mixture.from_fitted([mixture.models_[0], CharNGram(order=2).fit(TEXT)], n_threads=1)
+    unseen = TEXT[:31][::-1]
+    shown = [*mixtures.adapted([mixture, other], unseen)][2]
+    expected = -(mixture.score(unseen, adapt="counts") + other.score(unseen, adapt="counts")) / 2
+    assert float(shown.split("|")[5]) == pytest.approx(expected, abs=1e-4)
+
+
 def test_the_costs_of_words(mixture):
     assert [*mixtures.costs_of_words(mixture, TEXT, TEXT[:300])] == []
     models = [CharRNN(7, max_steps=5, random_state=0), CharNGram(order=4)]
     with_words = Mixture(models, words=True, n_threads=1).fit(TEXT)
     *table, _, sizes = "\n".join(mixtures.costs_of_words(with_words, TEXT, TEXT[:300])).split("\n")
+    assert mixtures.last_models(with_words) == (
+        "The last mixture: network, counts, words; its network has 7 units and products in float32."
+    )
     assert sizes == "The network has 7 units; scored in 9 turns, of which the medians are shown"
     assert [line.count("|") for line in table] == [6] * 5
     before, after, ratios = ([float(cell) for cell in line.split("|")[2:6]] for line in table[2:])
