@@ -1,6 +1,7 @@
 """The longest match equals a plain search, with the same bits however the text is cut."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -36,6 +37,18 @@ def pieces(text, seed):
         n = int(rng.integers(0, 31))
         yield text[:n], bool(rng.random() < 0.8)
         text = text[n:]
+
+
+def rows_after(history, text, *, learn):
+    """Return the rows (n, V) that predict each symbol of a text after the last symbols of a history."""
+    hits = module.first_hits()
+    before = np.append(np.full(kernels.WINDOW, -1, np.int32), history.text)[-kernels.WINDOW :]
+    rows = np.empty((len(text), 1, V))
+    if learn:
+        kernels.learn_rows(history, hits, text, before, rows[:, 0])
+    else:
+        kernels.rows_before(history, hits, text[:, None], before[None], rows)
+    return rows
 
 
 def rows_of_reference(read):
@@ -127,6 +140,33 @@ def test_readings_do_not_change_and_copies_continue_alone():
     assert other.network.history.size == first.network.history.size + 301
     assert pickle.loads(pickle.dumps(second.network)).same_as(second.network)
     assert not first.network.same_as(second.network)
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 63, 64, 65, 97, 199])
+def test_copies_of_histories_grow_independently(size):
+    known, first, second = np.split(repetitive(size, size + 103 + 107), [size, size + 103])
+    history = kernels.History(V, known)
+    copied = history.copy()
+    for grown, text in ((copied, second), (history, first), (copied.copy(), first)):
+        before = grown.text
+        alone = kernels.History(V, before)
+        np.testing.assert_array_equal(*(rows_after(one, text, learn=False) for one in (grown, alone)))
+        np.testing.assert_array_equal(*(rows_after(one, text, learn=True) for one in (grown, alone)))
+        np.testing.assert_array_equal(grown.text, np.concatenate([before, text]))
+    np.testing.assert_array_equal(history.text, np.concatenate([known, first]))
+    np.testing.assert_array_equal(copied.text, np.concatenate([known, second]))
+
+
+def test_copies_grow_on_threads():
+    start, _ = AdaptiveMatch.start(V, None).read_rows(TEXT[:397], learn=True)
+    parts = [TEXT[397 + k :][:389] for k in range(8)]
+    expected = [AdaptiveMatch.start(V, None).read_rows(TEXT[:397], learn=True)[0].read_rows(part, learn=True)[1]
+                for part in parts]  # fmt: skip
+    copies = [start.copy() for _ in parts]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda one, part: one.read_rows(part, learn=True)[1], copies, parts))
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(start.network.history.text, TEXT[:397])
 
 
 def test_text_that_was_not_learned_is_not_found():

@@ -141,8 +141,7 @@ class AdaptiveMatch:
 
     def copy(self) -> AdaptiveMatch:
         """Return a reading with its own history."""
-        history = History(self._symbols, self._text)
-        return self._with(history, self._hits, self.state, goes_on=self._goes_on)
+        return self._with(self._own_history().copy(), self._hits, self.state, goes_on=self._goes_on)
 
     @property
     def _symbols(self) -> int:

@@ -182,14 +182,25 @@ cdef class History:
         if size:
             symbols[:size] = self.symbols[:size]
         # At least a fourth of the slots is free.
-        self.slots = np.full((N_LENGTHS, 1 << (symbols.shape[0] * 4 // 3).bit_length()), -1, np.int32)
-        self.symbols = symbols
-        self.places.symbols = &symbols[0]
-        self.places.slots = &self.slots[0, 0]
-        self.places.mask = <uint32_t>self.slots.shape[1] - 1
+        self.hold(symbols, np.full((N_LENGTHS, 1 << (symbols.shape[0] * 4 // 3).bit_length()), -1, np.int32))
         with nogil:
             for i in range(size):
                 put_place(&self.places, i)
+
+    cdef void hold(self, int[::1] symbols, int[:, ::1] slots) noexcept:
+        """Replace the arrays of symbols and of slots."""
+        self.symbols = symbols
+        self.slots = slots
+        self.places.symbols = &symbols[0]
+        self.places.slots = &slots[0, 0]
+        self.places.mask = <uint32_t>slots.shape[1] - 1
+
+    def copy(self):
+        """Return a history of the same text that grows on its own. The arrays are copied, so nothing is hashed."""
+        cdef History copied = History.__new__(History, self.symbol_count, np.empty(0, np.int32))
+        copied.hold(np.array(self.symbols), np.array(self.slots))
+        copied.places.size = self.places.size
+        return copied
 
     def end_part(self):
         """Begin a new part: the next symbol does not follow the symbols learned so far."""
