@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -39,6 +39,14 @@ class Losses(NamedTuple):
     all: float
     us_without: float
     us: float
+
+
+def read_texts(paths: Iterable[Path], *, source: bool) -> dict[str, str]:
+    """Return the texts of UTF-8 files and, with `source`, of Python's standard library, by name."""
+    texts = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in paths}
+    if source:
+        texts["Python's standard library"] = standard_library()
+    return texts
 
 
 def trained(text: str, seed: int, n_steps: int) -> Mixture:
@@ -95,8 +103,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=400, help="of the network (default: 400)")
     options = parser.parse_args()
-    texts = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in options.files}
-    texts["Python's standard library"] = standard_library()
+    texts = read_texts(options.files, source=True)
     print("\n".join(machine()), flush=True)
     for line in rows(texts, options.seeds, options.steps):
         print(line, flush=True)
