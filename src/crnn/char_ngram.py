@@ -325,6 +325,8 @@ class CharNGram(LanguageModel):
         ----------
         max_bytes : int
             The size of the file that `save` writes. If the file is small enough, the model is returned unchanged.
+            Counts of an order above 10 keep the text, whose size does not matter, instead of all their n-grams: they
+            are returned unchanged if a file of the n-grams is small enough. So exported files are small, too.
 
         Returns
         -------
@@ -347,9 +349,7 @@ class CharNGram(LanguageModel):
         limit = checked_int("max_bytes", max_bytes, 1)
         learned = self._fitted("prune")
         parameters = self.get_params()
-        if len(ngram_file.to_bytes(learned, parameters)) <= limit:
-            return self._with_attributes()
-        vocabulary, _, parts = self._growing("prune")
+        vocabulary = learned.vocabulary
 
         def with_counts(found: list[FrozenCounts]) -> CountedText:
             labeled = learned.labeled
@@ -359,6 +359,12 @@ class CharNGram(LanguageModel):
         def size_of(found: list[FrozenCounts]) -> int:
             return len(ngram_file.to_bytes(with_counts(found), parameters))
 
+        is_small = len(ngram_file.to_bytes(learned, parameters)) <= limit
+        if is_small and learned.counts.keeps_text:  # with at least a byte for each n-gram
+            is_small = sum(self.n_grams_) <= limit and size_of([frozen_whole(learned.counts)]) <= limit
+        if is_small:
+            return self._with_attributes()
+        _, _, parts = self._growing("prune")
         found, size = prune_counts(parts, limit, size_of)
         if size > limit:
             raise InvalidInputError(

@@ -124,6 +124,21 @@ def test_every_size_from_that_of_the_symbols_alone_is_reached(y):
     assert n_grams == sorted(set(n_grams))
 
 
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["fitted", "loaded"])
+def test_counts_whose_file_is_small_because_it_has_the_text_are_pruned_too(is_loaded):
+    model = CharNGram(13).fit(TEXT)
+    if is_loaded:
+        model.save(file := io.BytesIO())
+        file.seek(0)
+        model = CharNGram.load(file)
+    max_bytes = size(model)  # the n-grams would take several times as much
+    small = model.prune(max_bytes)
+    assert size(small) <= max_bytes
+    assert size(small.quantize()) < max_bytes
+    assert sum(small.n_grams_) < sum(model.n_grams_) / 2
+    assert model.prune(1000 * max_bytes).n_grams_ == model.n_grams_
+
+
 @pytest.fixture(params=["pruned", "quantized", "quantized whole"])
 def small(request):
     model = CharNGram(5).fit(NAMES)
