@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -34,14 +35,16 @@ def letters_before(letters: NDArray[np.uint8], x: NDArray[np.int32], last: NDArr
 
     `last` (B, k) are the symbols before x, -1 before the beginning, and become those before the next symbol.
     """
-    found = np.zeros((len(x) + 1, x.shape[1]), np.int32)
     k = last.shape[1]
-    if k:
-        symbols = np.concatenate([last.T, x])
-        is_letter = letters[symbols]
-        for i in range(k):
-            found = is_letter[i : i + len(found)] * (1 + found)
-        last[:] = symbols[-k:].T
+    if not k:
+        return np.zeros((len(x) + 1, x.shape[1]), np.int32)
+    symbols = np.concatenate([last.T, x])
+    is_letter = letters.take(symbols)
+    found = is_letter[: len(x) + 1].astype(np.int32)
+    for i in range(1, k):
+        found += 1
+        found *= is_letter[i : i + len(found)]
+    last[:] = symbols[-k:].T
     return found
 
 
@@ -84,7 +87,11 @@ class MixedNetwork(InferenceNetwork):
         self.members = tuple(members)
         self.weights = np.array(weights, np.float64, ndmin=2)
         self.letters = letters
-        self._derived = [_derivation(member, self.members[:k]) for k, member in enumerate(self.members)]
+
+    @cached_property
+    def _derived(self) -> list[_Derivation | None]:
+        """How each member is derived from an earlier one, found when needed: a text that adapts makes many networks."""
+        return [_derivation(member, self.members[:k]) for k, member in enumerate(self.members)]
 
     @property
     def symbols(self) -> int:

@@ -211,6 +211,8 @@ class Counts:
         """Return `_last` from the last boundary on."""
         ids = self._last(ids)
         ids = ids[ids >= 0]
+        if self.boundary is None:
+            return ids
         starts = np.flatnonzero(ids == self.boundary)
         return ids[starts[-1] :] if len(starts) else ids
 

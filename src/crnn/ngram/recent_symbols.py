@@ -45,6 +45,10 @@ class RecentSymbolsNetwork(InferenceNetwork):
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Advance the states over symbols x (n, B) in place."""
+        n = len(x)
         k = state.shape[1]
-        if k:
-            state[:] = np.concatenate([state, x[max(0, len(x) - k) :].T], axis=1)[:, -k:]
+        if n >= k:
+            state[:] = x[n - k :].T
+        elif n:
+            state[:, :-n] = state[:, n:]  # NumPy copies parts that overlap first
+            state[:, -n:] = x.T
