@@ -1,10 +1,11 @@
 """What do the members gain that join a mixture while it adapts? `python -m benchmarks.adapting FILE [FILE ...]`.
 
 For each text, and for the source code of Python's standard library, a mixture of a small network, counts and words
-learns 800,000 characters before the last tenth and reads 60,000 characters of that: as it is, with `adapt="counts"`,
-and with `adapt=True`; each time also without the longest match. Steps are counted, not seconds, so the losses do not
-depend on the machine. They are nats per character, means over the seeds. The last column has the processor time of a
-character with `adapt="counts"`, on one thread, without the longest match and with it.
+learns 800,000 characters before the last tenth and reads 60,000 characters of that: as it is; with counts that learn from
+what they read, while the weights stay and no member joins; with `adapt="counts"`; and with `adapt=True`, the last two
+also without the longest match. Steps are counted, not seconds, so the losses do not depend on the machine. They are
+nats per character, means over the seeds. The last column has the processor time of a character with `adapt="counts"`,
+on one thread, without the longest match and with it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,22 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from benchmarks.machine import machine
 from benchmarks.mixtures import ids_of, split, standard_library
 from crnn import CharNGram, CharRNN, Mixture
 from crnn.adaptation.reading import MixedReading
+from crnn.inference.mixed_network import MixedNetwork
 
 N_LEARNED = 800_000  # characters
 N_READ = 60_000  # characters
+N_AT_ONCE = 1000  # characters
+N_JOINING = 2  # members of a mixture that adapts: counts of what is read, and the longest match
 HEAD = [
-    '| text | as it is | `"counts"`, no longest match | `"counts"` | `True`, no longest match | `True` | µs |',
-    "|---|---|---|---|---|---|---|",
+    '| text | as it is | counts alone learn | `"counts"`, no longest match | `"counts"` '
+    "| `True`, no longest match | `True` | µs |",
+    "|---|---|---|---|---|---|---|---|",
 ]
 
 
@@ -33,6 +40,7 @@ class Losses(NamedTuple):
     """Nats a character, and microseconds of processor time a character."""
 
     as_it_is: float
+    fixed_weights: float
     counts_without: float
     counts: float
     all_without: float
@@ -70,6 +78,22 @@ def read(mixture: Mixture, text: str, adapt: Any, *, longest_match: bool) -> tup
     return -float(log_p.mean()), time.process_time() - start
 
 
+def read_with_fixed_weights(mixture: Mixture, text: str) -> float:
+    """Return the loss of a text that the mixture's counts learn from, while its weights stay and no member joins."""
+    reading = mixture.start(adapt="counts")._reading
+    assert isinstance(reading, MixedReading)
+    readings = reading._readings[:-N_JOINING]
+    network = MixedNetwork([one.network for one in readings], mixture.weights_, reading._letters)
+    ids = ids_of(text, mixture.vocabulary_).astype(np.int32)
+    last = network.zero_state(1)[-1]
+    log_p = []
+    for i in range(0, len(ids), N_AT_ONCE):
+        piece = ids[i : i + N_AT_ONCE]
+        readings, rows = zip(*(one.read_rows(piece, learn=True) for one in readings), strict=True)
+        log_p.append(network.log_probabilities_of(rows, piece[:, None], last))
+    return -float(np.concatenate(log_p).mean())
+
+
 def losses(known: str, unseen: str, seed: int, n_steps: int) -> Losses:
     """Return the losses of one seed."""
     mixture = trained(known, seed, n_steps)
@@ -79,7 +103,10 @@ def losses(known: str, unseen: str, seed: int, n_steps: int) -> Losses:
     all_members, _ = read(mixture, unseen, True, longest_match=True)
     each = 1e6 / len(unseen)
     as_it_is = -mixture.score(unseen)
-    return Losses(as_it_is, counts_without, counts, all_without, all_members, seconds_without * each, seconds * each)
+    fixed = read_with_fixed_weights(mixture, unseen)
+    return Losses(
+        as_it_is, fixed, counts_without, counts, all_without, all_members, seconds_without * each, seconds * each
+    )
 
 
 def rows(texts: dict[str, str], n_seeds: int, n_steps: int) -> Iterator[str]:
@@ -92,7 +119,7 @@ def rows(texts: dict[str, str], n_seeds: int, n_steps: int) -> Iterator[str]:
         unseen = "".join(symbol for symbol in unseen if symbol in symbols)
         found = [losses(known, unseen, seed, n_steps) for seed in range(n_seeds)]
         means = Losses(*map(mean, zip(*found, strict=True)))
-        shown = " | ".join(f"{loss:.4f}" for loss in means[:5])
+        shown = " | ".join(f"{loss:.4f}" for loss in means[:6])
         yield f"| {name} | {shown} | {means.us_without:.1f}, {means.us:.1f} |"
 
 

@@ -1,5 +1,6 @@
 """The table of `benchmarks.adapting` on a small text that repeats itself."""
 
+import numpy as np
 import pytest
 
 from benchmarks import adapting
@@ -17,7 +18,15 @@ def test_losses_are_those_of_the_mixture():
         assert without != loss
 
 
+def test_fixed_weights_read_as_counts_that_learn():
+    known, unseen = TEXT[:2000], TEXT[2000:2300]
+    mixture = adapting.trained(known, 0, 20)
+    mixture.weights_ = np.array([0.0, 1.0])
+    found = adapting.read_with_fixed_weights(mixture, unseen * 7)
+    assert found == pytest.approx(-mixture.models_[1].score(unseen * 7, adapt=True))
+
+
 def test_the_table_has_a_row_for_each_text():
     lines = list(adapting.rows({"a": TEXT, "b": TEXT[::-1]}, 1, 5))
     assert len(lines) == 4
-    assert {line.count("|") for line in lines} == {8}
+    assert {line.count("|") for line in lines} == {9}
