@@ -1,9 +1,9 @@
 """What do the members gain that join a mixture while it adapts? `python -m benchmarks.adapting FILE [FILE ...]`.
 
 For each text, and for the source code of Python's standard library, a mixture of a small network, counts and words
-learns 800,000 characters before the last tenth and reads 60,000 characters of that: as it is; with counts that learn from
-what they read, while the weights stay and no member joins; with `adapt="counts"`; and with `adapt=True`, the last two
-also without the longest match. Steps are counted, not seconds, so the losses do not depend on the machine. They are
+learns 800,000 characters before the last tenth and reads 60,000 characters of that: as it is; with counts that learn
+from what they read, while the weights stay and no member joins; with `adapt="counts"`; and with `adapt=True`, the last
+two also without the longest match. Steps are counted, not seconds, so the losses do not depend on the machine. They are
 nats per character, means over the seeds. The last column has the processor time of a character with `adapt="counts"`,
 on one thread, without the longest match and with it.
 """
