@@ -3,8 +3,9 @@
 A model of each kind, made from nine tenths of a text (Tiny Shakespeare), of names or passwords (one a line), or of
 generated log lines, is written as C, JavaScript and a page. The first table has the sizes of the three files, the bytes
 of the C file compiled with -O2 (constants and code; no export has variables), the bytes of the state of a text, and the
-microseconds to score a character in C, in Node.js and in Python, the lowest of three rounds. The last column is the
-greatest difference of a log-probability of the held-out texts from Python's, in nats per character.
+microseconds to score a character in C, in Node.js and in Python, the lowest of three rounds. With emcc, these are also
+measured for the C file as WebAssembly in Node.js, compiled with -O2, and its size. The last column is the greatest
+difference of a log-probability of the held-out texts from Python's, in nats per character.
 
 The second table, which needs arm-none-eabi-gcc, is for a Cortex-M4F with -Os: flash, and the deepest stack that the
 compiler finds for a call of the function that scores, classifies or detects.
@@ -39,9 +40,11 @@ COLUMNS = (
     "compiled",
     "state",
     "JavaScript",
+    "WebAssembly",
     "page",
     "µs in C",
     "in Node.js",
+    "in WebAssembly",
     "in Python",
     "greatest difference",
 )
@@ -72,6 +75,7 @@ class Kind(NamedTuple):
 
     c_function: str
     javascript: tuple[str, str]  # the function, and the expression for a text
+    webassembly: str  # the expression for a text of `size` bytes at `text`, with room for numbers at `out`
     python: Callable[[Any, list[str]], NDArray[np.float64]]
 
 
@@ -87,16 +91,28 @@ class Verdict(ctypes.Structure):
 
 
 KINDS = {
-    "score": Kind("crnn_score", ("score", "score(text)"), lambda model, texts: model.score_samples(texts)),
+    "score": Kind(
+        "crnn_score",
+        ("score", "score(text)"),
+        "wasm.crnn_score(text, size)",
+        lambda model, texts: model.score_samples(texts),
+    ),
     "classify": Kind(
         "crnn_classify",
         ("classify", "Math.log(Math.max(...classify(text).probabilities.map((row) => row.probability)))"),
+        "(wasm.crnn_classify(text, size, out), Math.log(Math.max(...numbers(out))))",
         lambda model, texts: np.log(model.predict_proba(texts).max(axis=1)),
     ),
-    "detect": Kind("crnn_detect", ("detect", "detect(text).score"), lambda model, texts: model.score_samples(texts)),
+    "detect": Kind(
+        "crnn_detect",
+        ("detect", "detect(text).score"),
+        "(wasm.crnn_detect(out, text, size), numbers(out)[0])",
+        lambda model, texts: model.score_samples(texts),
+    ),
     "guess": Kind(
         "crnn_guess_number",
         ("guessNumber", "guessNumber(text) * Math.LN10"),
+        "wasm.crnn_guess_number(text, size) * Math.LN10",
         lambda model, texts: np.log(model.guess_number(texts, N_GUESS_SAMPLES, random_state=0).estimate),
     ),
 }
@@ -109,9 +125,12 @@ def models(text: str, names: Sequence[str], seconds: float) -> Iterator[Exported
     symbols = set(known)
     rest = "".join(character for character in rest if character in symbols)
     pieces = [rest[i : i + PIECE] for i in range(0, len(rest), PIECE)][:N_TEXTS]
-    options = {"hidden_size": UNITS, "random_state": 0, "verbose": 0}
-    network = CharRNN.recommended(known, seconds, **options).fit(known).quantize()
+    # No exported file rounds the operands of products, as Python does if recommended chooses bfloat16.
+    options = {"hidden_size": UNITS, "matmul_precision": "float32", "random_state": 0, "verbose": 0}
+    whole = CharRNN.recommended(known, seconds, **options).fit(known)
+    network = whole.quantize()
     counts = CharNGram().fit(known).prune(COUNTS_BYTES).quantize()
+    yield Exported(f"network, {UNITS} units, float32", whole, "score", pieces, {})
     yield Exported(f"network, {UNITS} units", network, "score", pieces, {})
     yield Exported("counts", counts, "score", pieces, {})
     yield Exported("mixture of both", Mixture.from_fitted([network, counts]), "score", pieces, {})
@@ -155,17 +174,29 @@ def row_of(exported: Exported, folder: Path) -> str:
     in_c, seconds_in_c = called_in_c(exported, folder)
     in_node, seconds_in_node = called_in_node(exported, folder)
     lengths = np.array([max(1, len(text)) for text in exported.texts])
-    differences = [float((np.abs(found - wanted) / lengths).max()) for found in (in_c, in_node)]
+    found = [in_c, in_node]
     n = int(lengths.sum())
+    times = [f"{1e6 * seconds / n:.2f}" for seconds in (seconds_in_c, seconds_in_node)]
+    wasm_size = "–"
+    if shutil.which("emcc"):
+        in_wasm, seconds_in_wasm = called_in_webassembly(exported, folder)
+        found.append(in_wasm)
+        wasm_size = kilobytes((folder / "model.wasm").stat().st_size)
+        times.append(f"{1e6 * seconds_in_wasm / n:.2f}")
+    else:
+        times.append("–")
+    difference = max(float((np.abs(each - wanted) / lengths).max()) for each in found)
     cells = [
         exported.name,
         kilobytes(sizes["c"]),
         kilobytes(sum(sections("size", folder / "model.o")[:2])),
         f"{state_size(folder)} B",
         kilobytes(sizes["mjs"]),
+        wasm_size,
         kilobytes(sizes["html"]),
-        *(f"{1e6 * seconds / n:.2f}" for seconds in (seconds_in_c, seconds_in_node, in_python)),
-        f"{max(differences):.0e}",
+        *times,
+        f"{1e6 * in_python / n:.2f}",
+        f"{difference:.0e}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -219,15 +250,45 @@ def called_in_c(exported: Exported, folder: Path) -> tuple[NDArray[np.float64], 
 def called_in_node(exported: Exported, folder: Path) -> tuple[NDArray[np.float64], float]:
     """Return what the JavaScript module says of the texts, and the seconds."""
     name, expression = KINDS[exported.kind].javascript
+    module = f'import {{ {name} }} from "./model.mjs";\nconst call = (text) => {expression};\n'
+    return run_in_node(module, exported.texts, folder)
+
+
+def run_in_node(module: str, texts: list[str], folder: Path) -> tuple[NDArray[np.float64], float]:
+    """Return what the function `call` of a JavaScript module returns for each text, and the seconds."""
     (folder / "run.mjs").write_text(
-        f'import {{ {name} }} from "./model.mjs";\nconst texts = {json.dumps(exported.texts)};\n'
-        f"const call = () => texts.map((text) => {expression});\nconst times = [];\nlet found;\n"
-        f"for (let i = 0; i < {ROUNDS}; i++) {{\n  const start = performance.now();\n  found = call();\n"
+        f"{module}const texts = {json.dumps(texts)};\nconst times = [];\nlet found;\n"
+        f"for (let i = 0; i < {ROUNDS}; i++) {{\n  const start = performance.now();\n  found = texts.map(call);\n"
         "  times.push(performance.now() - start);\n}\nconsole.log(JSON.stringify([found, Math.min(...times)]));\n"
     )
     done = subprocess.run(["node", folder / "run.mjs"], capture_output=True, check=True)
     found, milliseconds = json.loads(done.stdout)
     return np.array(found), milliseconds / 1000
+
+
+def called_in_webassembly(exported: Exported, folder: Path) -> tuple[NDArray[np.float64], float]:
+    """Return what the C file compiled to WebAssembly says of the texts in Node.js, and the seconds."""
+    kind = KINDS[exported.kind]
+    flags = ["-O2", "-DCRNN_NO_MAIN", "--no-entry", "-sSTANDALONE_WASM", "-sALLOW_MEMORY_GROWTH"]
+    functions = f"-sEXPORTED_FUNCTIONS=_{kind.c_function},_malloc"
+    subprocess.run(["emcc", *flags, functions, folder / "model.c", "-o", folder / "model.wasm"], check=True)
+    room = max(len(text.encode()) for text in exported.texts)
+    n_numbers = len(exported.model.classes_) if exported.kind == "classify" else 1
+    module = f"""import {{ readFileSync }} from "node:fs";
+const env = {{ emscripten_notify_memory_growth: () => {{}} }};
+const bytes = readFileSync(new URL("./model.wasm", import.meta.url));
+const {{ instance }} = await WebAssembly.instantiate(bytes, {{ env }});
+const wasm = instance.exports;
+wasm._initialize?.();
+const encoder = new TextEncoder();
+const text = wasm.malloc({room}), out = wasm.malloc({8 * max(n_numbers, 8)});
+const numbers = (place) => new Float64Array(wasm.memory.buffer, place, {n_numbers});
+const call = (string) => {{
+  const size = encoder.encodeInto(string, new Uint8Array(wasm.memory.buffer, text, {room})).written;
+  return {kind.webassembly};
+}};
+"""
+    return run_in_node(module, exported.texts, folder)
 
 
 def sections(command: str, path: Path) -> tuple[int, int, int]:

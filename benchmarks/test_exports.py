@@ -33,9 +33,13 @@ def test_each_kind_of_model_has_a_row_with_the_numbers_of_python(monkeypatch):
         assert {row.split("|")[3].strip() for row in device} == {"0 B"}
     cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
     assert {len(row) for row in cells} == {header.count("|") - 1}
-    assert len(cells) == 7
+    assert len(cells) == 8
     # With 8-bit weights, states are rounded, and a last digit can decide to which number.
     assert max(float(row[-1]) for row in cells) < 5e-3
+    names = [name.strip() for name in header.split("|")[1:-1]]
+    for column in ("WebAssembly", "in WebAssembly"):
+        assert {row[names.index(column)] == "–" for row in cells} == {shutil.which("emcc") is None}
+    assert float(cells[0][-1]) < 1e-5  # a float32 network
     assert all(int(row[1].removesuffix(" kB").replace(",", "")) > 5 for row in cells)
 
 
