@@ -31,3 +31,16 @@ def test_a_mixture_and_a_network_of_the_same_size(monkeypatch):
     sizes = [int(row[2].replace(",", "")) for row in cells]
     assert sizes[1] <= 30_000
     assert sizes[3] < sizes[1]
+
+
+def test_models_of_a_number_of_steps_are_the_same_again(monkeypatch):
+    monkeypatch.setattr(compact, "COMPACT", 30_000)
+    monkeypatch.setattr(compact, "BLOCK", 500)
+    monkeypatch.setattr(compact, "BLOCKS", 20)
+    tables = [
+        [row.split("|")[1:4] for row in compact.compact_models(TEXT, 9.0, steps=steps, hidden_size=8, n_bigrams=5)]
+        for steps in ([7], [7, 7], [7, 11])
+    ]
+    assert tables[0] == tables[1]
+    assert tables[0][:3] == tables[2][:3]
+    assert tables[0][4] != tables[2][4]
