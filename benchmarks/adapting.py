@@ -6,6 +6,9 @@ from what they read, while the weights stay and no member joins; with `adapt="co
 two also without the longest match. Steps are counted, not seconds, so the losses do not depend on the machine. They are
 nats per character, means over the seeds. The last column has the processor time of a character with `adapt="counts"`,
 on one thread, without the longest match and with it.
+
+``--states`` measures states of such mixtures instead, with and without words: the processor time of a character that is
+read alone and in pieces of 100, and of a copy after 3,000 characters.
 """
 
 from __future__ import annotations
@@ -21,18 +24,28 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.mixtures import ids_of, split, standard_library
+from benchmarks.timing import least_time
 from crnn import CharNGram, CharRNN, Mixture
 from crnn.adaptation.reading import MixedReading
 from crnn.inference.mixed_network import MixedNetwork
+from crnn.text_states.text_state import TextState
 
 N_LEARNED = 800_000  # characters
 N_READ = 60_000  # characters
 N_AT_ONCE = 1000  # characters
+N_OF_STATE = 3000  # characters
+TURNS = 7
 N_JOINING = 2  # members of a mixture that adapts: counts of what is read, and the longest match
 HEAD = [
     '| text | as it is | counts alone learn | `"counts"`, no longest match | `"counts"` '
     "| `True`, no longest match | `True` | µs |",
     "|---|---|---|---|---|---|---|---|",
+]
+
+
+HEAD_OF_STATES = [
+    f"| members | µs to read a character alone | in pieces of 100 | to copy a state of {N_OF_STATE:,} characters |",
+    "|---|---|---|---|",
 ]
 
 
@@ -109,6 +122,28 @@ def losses(known: str, unseen: str, seed: int, n_steps: int) -> Losses:
     )
 
 
+def costs_of_states(text: str, n_steps: int) -> Iterator[str]:
+    """Yield what it costs to read with a state that adapts, and to copy it, for a mixture with words and without."""
+    yield from HEAD_OF_STATES
+    known, unseen = split(text)
+    with_words = trained(known[-N_LEARNED:], 0, n_steps)
+    unseen = "".join(symbol for symbol in unseen if symbol in with_words.vocabulary_)[:N_OF_STATE]
+
+    def read_in_pieces(mixture: Mixture, length: int) -> TextState:
+        """Return a state that has read the text in pieces of a length."""
+        state = mixture.start(adapt="counts")
+        for i in range(0, len(unseen), length):
+            state.feed(unseen[i : i + length])
+        return state
+
+    for mixture in (with_words, with_words.without_words()):
+        alone, state = least_time(lambda mixture=mixture: read_in_pieces(mixture, 1), TURNS, time.process_time)
+        pieces, _ = least_time(lambda mixture=mixture: read_in_pieces(mixture, 100), TURNS, time.process_time)
+        copies, _ = least_time(lambda state=state: [state.copy() for _ in range(100)], TURNS, time.process_time)
+        microseconds = (1e6 * alone / len(unseen), 1e6 * pieces / len(unseen), 1e6 * copies / 100)
+        yield f"| {', '.join(mixture.members_)} | {' | '.join(f'{each:.0f}' for each in microseconds)} |"
+
+
 def rows(texts: dict[str, str], n_seeds: int, n_steps: int) -> Iterator[str]:
     """Yield the table."""
     yield from HEAD
@@ -129,10 +164,15 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+", help="UTF-8 files")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=400, help="of the network (default: 400)")
+    parser.add_argument("--states", action="store_true", help="the costs of states instead, for the first text")
     options = parser.parse_args()
     texts = read_texts(options.files, source=True)
     print("\n".join(machine()), flush=True)
-    for line in rows(texts, options.seeds, options.steps):
+    if options.states:
+        lines = costs_of_states(next(iter(texts.values())), options.steps)
+    else:
+        lines = rows(texts, options.seeds, options.steps)
+    for line in lines:
         print(line, flush=True)
 
 

@@ -30,3 +30,12 @@ def test_the_table_has_a_row_for_each_text():
     lines = list(adapting.rows({"a": TEXT, "b": TEXT[::-1]}, 1, 5))
     assert len(lines) == 4
     assert {line.count("|") for line in lines} == {9}
+
+
+def test_states_are_measured_with_and_without_words(monkeypatch):
+    monkeypatch.setattr(adapting, "N_OF_STATE", 97)
+    monkeypatch.setattr(adapting, "TURNS", 1)
+    *_, first, second = adapting.costs_of_states(TEXT, 5)
+    assert first.startswith("| network, counts")
+    assert second.startswith("| network, counts |")
+    assert all(float(cell) > 0 for line in (first, second) for cell in line.split("|")[2:5])
