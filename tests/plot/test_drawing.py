@@ -7,14 +7,16 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
-from crnn import plot
+from crnn import CharNGram, InvalidInputError, Mixture, plot
 from crnn.plot.drawing import (
     STYLES,
     axes_for,
+    check_model_and_text,
     contrasting_color,
     diverging_colors,
     line_color,
     luminance,
+    named_models,
     sequential_colors,
 )
 
@@ -104,3 +106,13 @@ def test_luminance_matches_wcag():
     for rgb, expected in {(1, 0, 0): 0.2126, (0, 1, 0): 0.7152, (0, 0, 1): 0.0722, (0.5, 0.5, 0.5): 0.21404}.items():
         assert luminance(rgb) == pytest.approx(expected, abs=1e-5)
     assert luminance((0.02, 0.02, 0.02)) == pytest.approx(0.02 / 12.92)
+
+
+@pytest.mark.parametrize("check", [lambda model: check_model_and_text(model, "ab"), named_models])
+def test_a_model_that_is_no_network_is_refused_in_a_short_sentence(check):
+    counts = CharNGram(2).fit("abba")
+    mixture = Mixture.from_fitted([counts])
+    with pytest.raises(InvalidInputError, match=r"^\w+ must be .*CharRNN.*, not a CharNGram, which is not a network\.$"):
+        check(counts)
+    with pytest.raises(InvalidInputError, match=r"not a Mixture\. Pass its network, such as mixture\.models_\[0\]\.$"):
+        check(mixture)

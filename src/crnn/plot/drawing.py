@@ -40,8 +40,18 @@ def check_model_and_text(model: Any, text: Any, name: str = "text", *, cls: type
     """
     if not isinstance(model, cls):
         wanted = "CharRNN" if cls is CharRNN else "CharRNN, CharNGram or Mixture"
-        raise InvalidInputError(f"model must be a fitted {wanted}, not {short_repr(model)}")
+        raise InvalidInputError(f"model must be a fitted {wanted}, not {_other_model(model)}")
     model.vocabulary_.check_kind(text, name)
+
+
+def _other_model(model: Any) -> str:
+    """Return the end of an error message about a model of the wrong kind."""
+    if isinstance(model, LanguageModel):
+        name = type(model).__name__
+        if hasattr(model, "models_"):
+            return f"a {name}. Pass its network, such as {name.lower()}.models_[0]."
+        return f"a {name}, which is not a network."
+    return short_repr(model)
 
 
 # Okabe and Ito's colors, starting with those that stand out on the background; dashes distinguish curves without color.
@@ -142,7 +152,7 @@ def named_models(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) ->
     if isinstance(models, CharRNN):
         return {"model": models}
     if not has_items(models):
-        raise InvalidInputError(f"models must be a CharRNN, or a list or dict of them, not {short_repr(models)}")
+        raise InvalidInputError(f"models must be a CharRNN, or a list or dict of them, not {_other_model(models)}")
     collection = dict(models) if isinstance(models, Mapping) else list(models)
     for model in collection.values() if isinstance(collection, dict) else collection:
         if not isinstance(model, CharRNN):
