@@ -209,3 +209,14 @@ def test_keys_of_pairs_are_as_wide_as_the_vocabulary_needs(n, bits, tmp_path):
     source = (tmp_path / "model.c").read_text()
     assert f"typedef uint{bits}_t crnn_net_key;" in source
     assert f"static const crnn_net_key crnn_net_pairs[{n - 1}]" in source
+
+
+def test_files_of_a_network_that_rounds_products_are_those_of_one_that_does_not(tmp_path):
+    network = CharRNN(13, cell="gru", max_steps=2, matmul_precision="bfloat16", random_state=0).fit("abcd " * 50)
+    network.export_c(tmp_path / "rounds.c")
+    network.export_js(tmp_path / "rounds.js")
+    network.set_params(matmul_precision="float32")
+    network.export_c(tmp_path / "exact.c")
+    network.export_js(tmp_path / "exact.js")
+    for suffix in ("c", "js"):
+        assert (tmp_path / f"rounds.{suffix}").read_bytes() == (tmp_path / f"exact.{suffix}").read_bytes()
