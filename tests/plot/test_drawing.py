@@ -112,7 +112,7 @@ def test_luminance_matches_wcag():
 def test_a_model_that_is_no_network_is_refused_in_a_short_sentence(check):
     counts = CharNGram(2).fit("abba")
     mixture = Mixture.from_fitted([counts])
-    with pytest.raises(InvalidInputError, match=r"^\w+ must be .*CharRNN.*, not a CharNGram, which is not a network\.$"):
+    with pytest.raises(InvalidInputError, match=r"^\w+ must be .*CharRNN.*, not a CharNGram, which is not a network"):
         check(counts)
     with pytest.raises(InvalidInputError, match=r"not a Mixture\. Pass its network, such as mixture\.models_\[0\]\.$"):
         check(mixture)
