@@ -88,12 +88,18 @@ def test_pages_of_counts_and_mixtures(model, tmp_path, monkeypatch, capsys):
         said = capsys.readouterr().err
         assert said == f"crnn: wrote {words[1]}: {(tmp_path / words[1]).stat().st_size:,} bytes; open it in a browser\n"
     sizes = []
-    monkeypatch.setattr("crnn.cli.export.LARGE_PAGE", 1000)
-    for words in (["big.html"], ["big.html", "--max-bytes", "3k"], ["big.js"], ["big.js", "--max-bytes", "3k"]):
+    monkeypatch.setattr("crnn.cli.export.LARGE_FILE", 1000)
+    for words in (
+        ["big.html"],
+        ["big.html", "--max-bytes", "3k"],
+        ["big.js"],
+        ["big.js", "--max-bytes", "3k"],
+        ["big.c"],
+    ):
         assert main(["export", "big.crnn", *words]) == 0
         sizes.append((tmp_path / words[0]).stat().st_size)
         hint = "--max-bytes 400k would prune the counts"
-        assert (hint in capsys.readouterr().err) == (words == ["big.html"])
+        assert (hint in capsys.readouterr().err) == (len(words) == 1)
     assert sizes[0] > sizes[1] + 1000
     assert sizes[2] > sizes[3] + 1000
     assert main(["export", "counts.crnn", "counts.html", "--float16"]) == 1

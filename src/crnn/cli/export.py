@@ -41,7 +41,7 @@ SUFFIXES_WITH = {  # by option
     "float16": (".html", ".js"),
 }
 OPEN_HINT = "; open it in a browser"  # said of a page
-LARGE_PAGE = 4_000_000  # bytes, which some phones load slowly
+LARGE_FILE = 4_000_000  # bytes, which some phones load slowly
 # What the cost is measured on: a sample of this many symbols, or this many documents.
 COST_SYMBOLS = 1000
 COST_DOCUMENTS = 50
@@ -215,10 +215,17 @@ def _export_page(model: CharRNN | CharNGram | Mixture, arguments: argparse.Names
         **_guesses(arguments),
     )
     _say_written(path, OPEN_HINT)
-    if os.path.getsize(path) > LARGE_PAGE and arguments.max_bytes is None and not isinstance(model, CharRNN):
-        say("crnn: --max-bytes 400k would prune the counts, and make the page load faster")
+    _hint_at_pruning(model, arguments, "make the page load faster")
     if arguments.int8 and isinstance(model, CharRNN):
         _say_int8_cost(model)
+
+
+def _hint_at_pruning(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace, gain: str) -> None:
+    """Say what --max-bytes would gain, if the written file is large and its counts are not pruned."""
+    members = model.models_ if isinstance(model, Mixture) else [model]
+    has_counts = any(isinstance(each, CharNGram) for each in members)
+    if has_counts and arguments.max_bytes is None and os.path.getsize(arguments.output) > LARGE_FILE:
+        say(f"crnn: --max-bytes 400k would prune the counts, and {gain}")
 
 
 def _prune_model(model: CharRNN | CharNGram | Mixture, arguments: argparse.Namespace) -> CharNGram | Mixture:
@@ -246,6 +253,7 @@ def _export_source(model: CharNGram | Mixture, arguments: argparse.Namespace, su
     else:
         model.export_c(path, int8=arguments.int8, **_guesses(arguments))
         _say_written(path, _compiling(path))
+    _hint_at_pruning(model, arguments, "make the file smaller")
 
 
 def _export_arpa(arguments: argparse.Namespace) -> None:
