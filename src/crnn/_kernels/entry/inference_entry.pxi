@@ -3,7 +3,7 @@ from libc.string cimport memcpy
 from ..common.interface cimport Controls as ControlNumbers
 from ..common.interface cimport DrawSettings, RowMixture, Strings, Texts, end_fork, fork_init, fork_join, join_work
 from ..common.interface cimport SharedStep as SharedStepData
-from ..common.row_source cimport RowSource
+from ..common.row_source cimport RowSource, row_source_in
 
 
 cdef class Controls:
@@ -129,7 +129,7 @@ cdef class MixedRows:
 
     def __cinit__(self, const double[:, ::1] weights not None, const unsigned char[::1] letters not None, source,
                   before not None):
-        cdef const RowSource* rows = <const RowSource*>PyCapsule_GetPointer(source, "crnn._kernels.RowSource")
+        cdef const RowSource* rows = row_source_in(source)
         cdef Py_ssize_t classes = weights.shape[0]
         cdef Py_ssize_t context = max(rows.context, classes - 1)
         if not (classes and weights.shape[1] == 2 and (np.asarray(weights) >= 0).all()):

@@ -5,14 +5,12 @@ the history. `slots` (K, 2**b) are hash tables of places, one table for each of 
 place after symbols with its hash, or -1. Symbols with the same hash are compared, so the place found does not depend
 on the tables' size. The reference implementation is `reference/longest_match.py`.
 """
-from cpython.object cimport PyObject
-from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
 import numpy as np
-from ..common.row_source cimport RowSource
+from ..common.row_source cimport RowSource, row_source_capsule
 from ..entry.core import require_size
+from .symbol_checks cimport check_symbols
 
 cdef enum:
     N_LENGTHS = 2
@@ -223,17 +221,6 @@ cdef int check_hits(const double[:, ::1] hits) except -1:
     return 0
 
 
-cdef int check_symbols(const int* ids, Py_ssize_t n, Py_ssize_t V, int least=0) except -1:
-    """Raise an error unless all ids are symbols, or possibly -1."""
-    cdef Py_ssize_t i
-    cdef bint good = True
-    for i in range(n):
-        good &= least <= ids[i] < V
-    if not good:
-        raise ValueError(f"ids must be from {least} to {V - 1}, below the vocabulary's size {V}")
-    return 0
-
-
 def rows_before(History history not None, const double[:, ::1] hits not None, const int[:, ::1] x not None,
                 const int[:, ::1] before not None, double[:, :, ::1] rows not None):
     """rows[t, b] (V,) = the row after before[b] and x[:t, b], for symbols x (n, B) and contexts (B, k).
@@ -311,16 +298,7 @@ cdef class MatchRows:
 
     def row_source(self):
         """Return a capsule with the function, which keeps this alive."""
-        capsule = PyCapsule_New(&self.source, "crnn._kernels.RowSource", _release)
-        Py_INCREF(self)
-        PyCapsule_SetContext(capsule, <void*>self)
-        return capsule
-
-
-cdef void _release(object capsule) noexcept:
-    cdef PyObject* owner = <PyObject*>PyCapsule_GetContext(capsule)
-    if owner != NULL:
-        Py_DECREF(<object>owner)
+        return row_source_capsule(&self.source, self)
 
 
 cdef void _fill(const void* source, const int* symbols, Py_ssize_t n, double* row) noexcept nogil:

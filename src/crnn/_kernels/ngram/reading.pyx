@@ -3,11 +3,10 @@
 Every argument is checked here, once. A class with another layout of its contexts has its own methods, which check
 nothing; a context that is -1 stands before the beginning of a text.
 """
-from cpython.object cimport PyObject
-from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.string cimport memcpy
+from ..common.row_source cimport row_source_capsule
 from ..entry.core import require_size
+from .symbol_checks cimport check_symbols
 
 cdef enum:
     STREAMS = 32  # strings whose contexts are looked up at a time
@@ -19,10 +18,7 @@ cdef class ContextReader:
 
     def row_source(self):
         """Return a capsule with a function that fills rows of logits, see `row_source.pxd`; it keeps this alive."""
-        capsule = PyCapsule_New(&self.source, "crnn._kernels.RowSource", release_reader)
-        Py_INCREF(self)
-        PyCapsule_SetContext(capsule, <void*>self)
-        return capsule
+        return row_source_capsule(&self.source, self)
 
     cdef Cursor context_after(self, const int* symbols, Py_ssize_t n) noexcept nogil:
         """The longest context at the end of n symbols; negative symbols stand for what comes before a text."""
@@ -48,25 +44,11 @@ cdef class ContextReader:
         return c
 
 
-cdef void release_reader(object capsule) noexcept:
-    """Give up the reader that a capsule has kept alive."""
-    cdef PyObject* reader = <PyObject*>PyCapsule_GetContext(capsule)
-    if reader != NULL:
-        Py_DECREF(<object>reader)
-
-
 cdef int check_ids(ContextReader reader, const int* ids, Py_ssize_t n, int least=0) except -1:
     """Raise an error unless there are contexts, and all ids are symbols, or possibly -1 in a context."""
-    cdef Py_ssize_t i
-    cdef bint good = True
     if reader.source.source == NULL:
         raise ValueError(reader.missing)
-    for i in range(n):
-        good &= least <= ids[i] < reader.source.symbols
-    if not good:
-        raise ValueError(f"ids must be from {least} to {reader.source.symbols - 1}, below the vocabulary's size "
-                         f"{reader.source.symbols}")
-    return 0
+    return check_symbols(ids, n, reader.source.symbols, least)
 
 
 cdef int check_string(ContextReader reader, const int[::1] ids, const Py_ssize_t[::1] starts,

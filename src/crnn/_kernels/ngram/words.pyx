@@ -4,14 +4,12 @@ A context is what `hash_contexts` reads backward from a place of the text. The t
 `crnn.ngram.word_counts` for their arrays. Their probabilities are of folded symbols: a letter's cases are one symbol.
 """
 # The same in Python: `reference/word_counts.py`.
-from cpython.object cimport PyObject
-from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetPointer, PyCapsule_New, PyCapsule_SetContext
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport exp, log
 from libc.stdint cimport uint32_t, uint64_t
 import numpy as np
-from ..common.row_source cimport RowSource
+from ..common.row_source cimport RowSource, row_source_capsule, row_source_in
 from ..entry.core import require_size
+from .symbol_checks cimport check_symbols
 
 cdef enum:
     MAX_LEVELS = 3  # the letters so far, then also the previous word, then also the one before
@@ -173,17 +171,6 @@ cdef class SymbolKinds:
         self.s.folds = &folds[0]
 
 
-cdef int _check(const Symbols* s, const int* ids, Py_ssize_t n, int least=0) except -1:
-    """Raise an error unless all ids are symbols, or possibly -1 in a context."""
-    cdef Py_ssize_t i
-    cdef bint good = True
-    for i in range(n):
-        good &= least <= ids[i] < s.count
-    if not good:
-        raise ValueError(f"ids must be from {least} to {s.count - 1}, below the vocabulary's size {s.count}")
-    return 0
-
-
 def hash_all(SymbolKinds symbols not None, const int[::1] ids not None, Py_ssize_t first,
              uint32_t[:, ::1] keys not None):
     """keys[i, k] = the key of the context of ids[first + i] with k previous words, for keys (n, 3)."""
@@ -193,7 +180,7 @@ def hash_all(SymbolKinds symbols not None, const int[::1] ids not None, Py_ssize
         raise ValueError(f"first must be from 0 to {ids.shape[0] - n}, not {first}")
     if not n:
         return
-    _check(&symbols.s, &ids[0], ids.shape[0])
+    check_symbols(&ids[0], ids.shape[0], symbols.s.count)
     with nogil:
         for i in range(n):
             hash_contexts(&symbols.s, &ids[0], first + i, &keys[i, 0])
@@ -307,8 +294,8 @@ def spread_rows(WordTables tables not None, const int[:, ::1] x not None, const 
         raise ValueError(f"expected {n} or {n + 1} rows, got {T}")
     if not T * B:
         return
-    _check(&tables.symbols.s, &x[0, 0] if n else NULL, n * B)
-    _check(&tables.symbols.s, &before[0, 0] if k else NULL, B * k, -1)
+    check_symbols(&x[0, 0] if n else NULL, n * B, tables.symbols.s.count)
+    check_symbols(&before[0, 0] if k else NULL, B * k, tables.symbols.s.count, -1)
     with nogil:
         for b in range(B):
             for i in range(k):
@@ -321,26 +308,6 @@ def spread_rows(WordTables tables not None, const int[:, ::1] x not None, const 
 
 
 # ------------------------------------------------------------------------------------------------- rows of a mixture
-
-
-cdef const RowSource* _source_of(capsule) except NULL:
-    """The row source in a capsule."""
-    return <const RowSource*>PyCapsule_GetPointer(capsule, "crnn._kernels.RowSource")
-
-
-cdef object _capsule(RowSource* source, object owner):
-    """A capsule with a row source that keeps its owner alive."""
-    capsule = PyCapsule_New(source, "crnn._kernels.RowSource", _release)
-    Py_INCREF(owner)
-    PyCapsule_SetContext(capsule, <void*>owner)
-    return capsule
-
-
-cdef void _release(object capsule) noexcept:
-    """Give up the owner that a capsule has kept alive."""
-    cdef PyObject* owner = <PyObject*>PyCapsule_GetContext(capsule)
-    if owner != NULL:
-        Py_DECREF(<object>owner)
 
 
 cdef class WordRows:
@@ -357,7 +324,7 @@ cdef class WordRows:
     def __cinit__(self, WordTables tables not None, other):
         self.tables = tables
         self.capsule = other
-        self.other = _source_of(other)
+        self.other = row_source_in(other)
         require_size("symbols of the other model", self.other.symbols, tables.t.of.count)
         self.room = np.empty(2 * tables.t.of.count)
 
@@ -367,7 +334,7 @@ cdef class WordRows:
         self.source.fill = _fill_words
         self.source.symbols = self.tables.t.of.count
         self.source.context = max(self.other.context, <Py_ssize_t>LONGEST)
-        return _capsule(&self.source, self)
+        return row_source_capsule(&self.source, self)
 
 
 cdef void _fill_words(const void* source, const int* symbols, Py_ssize_t n, double* row) noexcept nogil:
@@ -415,7 +382,7 @@ cdef class WeightedRows:
             raise ValueError("weights must be a row of numbers for each number of letters")
         self.source.context = weights.shape[0] - 1
         for k in range(K):
-            self.parts[k] = _source_of(sources[k])
+            self.parts[k] = row_source_in(sources[k])
             require_size("symbols of a source", self.parts[k].symbols, V)
             if contexts[k] < self.parts[k].context:
                 raise ValueError(f"contexts[{k}] is {contexts[k]}, but must be at least {self.parts[k].context}")
@@ -431,7 +398,7 @@ cdef class WeightedRows:
         """Return a capsule with a function that fills rows of logits, see `row_source.pxd`; it keeps this alive."""
         self.source.source = <const void*>self
         self.source.fill = _fill_weighted
-        return _capsule(&self.source, self)
+        return row_source_capsule(&self.source, self)
 
 
 cdef void _fill_weighted(const void* source, const int* symbols, Py_ssize_t n, double* row) noexcept nogil:
