@@ -93,6 +93,12 @@ def test_weights_go_to_char_rnn_and_back():
         assert (back.seq_length, back.dtype) == (7, model.dtype)
 
 
+def test_converted_weights_have_read_nothing_and_draw_as_after_the_first_symbol():
+    back = MinCharRNN.from_char_rnn(small().train(TEXT, 300).to_char_rnn())
+    first = back.chars[0]
+    assert back.sample(31, random_state=5) == back.sample(31, prime=first, random_state=5)
+
+
 def test_a_long_text_is_read_in_parts():
     model = small().train(TEXT, 100)
     text = TEXT * 3

@@ -138,5 +138,7 @@ def test_far_more_anomalies_than_chance_allows_have_a_message():
     assert change_message(found.interval, 30, 1000) == ""
     assert change_message(found.interval, 0, 1000) == ""
     assert change_message(found.interval, 60, 60) == ""
+    assert change_message(found.interval, 99, 99) == ""  # the user may have chosen so few by hand
+    assert change_message(found.interval, 100, 100) != ""
     assert "570 of 1,000 texts (57.0%) are anomalies" in change_message(found.interval, 570, 1000)
     assert "partial_fit" in change_message(found.interval, 60, 1000)
