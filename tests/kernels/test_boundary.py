@@ -15,7 +15,7 @@ from crnn.inference.network import Use
 from crnn.inference.packed_network import PackedNetwork
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
-from crnn.text.streams import DocumentStreams
+from crnn.text.streams import DocumentStreams, StreamLimits
 from crnn.training.trainer import StepSettings, Trainer
 
 V, H = 7, 5
@@ -97,19 +97,20 @@ def test_packed_documents_have_the_gradients_of_single_documents(kind, documents
 # ------------------------------------------------------------------- streams of documents
 
 
-def documents_trainer(kind, *, B, T, seed=0, n_threads=1):
+def documents_trainer(kind, *, B, T, seed=0, n_threads=1, max_block=40, **settings):
     layout, params = network(V, H, **kind)
     rng = np.random.default_rng(5)
     packed = [BOUNDARY]
     for n in rng.integers(9, size=23):
         packed += [*rng.integers(V - 1, size=n), BOUNDARY]
-    streams = DocumentStreams(np.array(packed, np.uint8), BOUNDARY, B, T, rng=np.random.default_rng(seed))
+    limits = StreamLimits(max_block=max_block)
+    rng = np.random.default_rng(seed)
+    streams = DocumentStreams(np.array(packed, np.uint8), BOUNDARY, B, T, rng=rng, limits=limits)
     state = model_state(layout, params, memory(layout), states(B, H, **kind), T=T, boundary=BOUNDARY)
-    return Trainer(state, streams, StepSettings(T, clip=5.0), n_threads=n_threads)
+    return Trainer(state, streams, StepSettings(T, clip=5.0, **settings), n_threads=n_threads)
 
 
-def test_training_on_document_streams_matches_reference(kind, monkeypatch):
-    monkeypatch.setattr("crnn.text.streams.MAX_BLOCK", 40)
+def test_training_on_document_streams_matches_reference(kind):
     B, T = 3, 4
     trainer = documents_trainer(kind, B=B, T=T, n_threads=2)
     layout, params = trainer.layout, trainer.params.copy()
@@ -135,6 +136,16 @@ def test_training_on_document_streams_matches_reference(kind, monkeypatch):
     np.testing.assert_allclose(trainer.params, params, rtol=1e-9, atol=1e-9)
     for actual, expected in zip(trainer.hidden, state, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_the_size_of_the_blocks_of_documents_does_not_change_the_bits():
+    bits = []
+    for max_block in (70, 1 << 20):
+        settings = {"max_block": max_block, "dropout": 0.3, "state_reset": 0.2}
+        with documents_trainer({"cell": "lstm"}, B=5, T=4, n_threads=2, **settings) as trainer:
+            trainer.advance(np.full(300, 0.03))
+            bits.append([trainer.params.tobytes(), *(part.tobytes() for part in trainer.hidden)])
+    assert bits[0] == bits[1]
 
 
 # ------------------------------------------------------------------------- inference

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
-from crnn.text import streams as module
 from crnn.text.documents import pack
-from crnn.text.streams import Backlog, DocumentStreams, TextStreams, symbols_for_epoch
+from crnn.text.streams import Backlog, DocumentStreams, Parts, StreamLimits, TextStreams, symbols_for_epoch
 
 # --- a text: contiguous parts, min-char-rnn's rule for its end, blocks that are views
 
@@ -108,8 +107,9 @@ def test_blocks_are_read_only_views():
 DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=20)
 
 
-def streams_of(documents, B, T, seed=0):
-    return DocumentStreams(packed_documents(documents), 9, B, T, rng=np.random.default_rng(seed))
+def streams_of(documents, B, T, seed=0, **limits):
+    rng = np.random.default_rng(seed)
+    return DocumentStreams(packed_documents(documents), 9, B, T, rng=rng, limits=StreamLimits(**limits))
 
 
 def blocks_read(streams, n):
@@ -134,11 +134,8 @@ def complete(row):
 
 @given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(1, 6), st.sampled_from([1, 1 << 12]))
 def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_blocks, shuffled):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MIN_SHUFFLED", shuffled)
-        patch.setattr(module, "MAX_BLOCK", 50)
-        streams = streams_of(documents, B, T, seed=1)
-        read = blocks_read(streams, n_blocks)
+    streams = streams_of(documents, B, T, seed=1, min_shuffled=shuffled, max_block=50)
+    read = blocks_read(streams, n_blocks)
     assert (read[:, 0] == 9).all()
     found = Counter()
     for row in read:
@@ -172,26 +169,24 @@ def test_each_epoch_has_another_order_and_a_seed_the_same():
 
 @given(st.sampled_from([1, 1 << 12]), DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(0, 12))
 def test_other_streams_continue_from_a_position(shuffled, documents, B, T, n_blocks):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MIN_SHUFFLED", shuffled)
-        patch.setattr(module, "MAX_BLOCK", 50)
-        streams = streams_of(documents, B, T)
-        for _ in range(n_blocks):
-            streams.next_block()
-        position = streams.position
-        expected = blocks_read(streams, 9)
-        after = streams.position.order, streams.position.read
-        for other in (streams, streams_of(documents, B, T, seed=7)):
-            other.position = position
-            np.testing.assert_array_equal(blocks_read(other, 9), expected)
-            assert (other.position.order, other.position.read) == after
+    limits = {"min_shuffled": shuffled, "max_block": 50}
+    streams = streams_of(documents, B, T, **limits)
+    for _ in range(n_blocks):
+        streams.next_block()
+    position = streams.position
+    expected = blocks_read(streams, 9)
+    after = streams.position.order, streams.position.read
+    for other in (streams, streams_of(documents, B, T, seed=7, **limits)):
+        other.position = position
+        np.testing.assert_array_equal(blocks_read(other, 9), expected)
+        assert (other.position.order, other.position.read) == after
 
 
-def test_a_position_is_small(monkeypatch):
-    monkeypatch.setattr(module, "MAX_BLOCK", 1000)
+def test_a_position_is_small():
     lengths = np.random.default_rng(0).integers(1, 11, size=5011)
     packed = pack(np.zeros(lengths.sum(), np.uint8), lengths, 9)
-    streams = DocumentStreams(packed, 9, 13, 5, rng=np.random.default_rng(0))
+    limits = StreamLimits(max_block=1000)
+    streams = DocumentStreams(packed, 9, 13, 5, rng=np.random.default_rng(0), limits=limits)
     most = 0
     for _ in range(75):  # more than two epochs
         streams.next_block()
@@ -200,26 +195,24 @@ def test_a_position_is_small(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 1 << 20])
-def test_the_size_of_the_blocks_does_not_matter(monkeypatch, size):
+def test_the_size_of_the_blocks_does_not_matter(size):
     rng = np.random.default_rng(0)
     documents = [rng.integers(4, size=n).tolist() for n in rng.integers(40, size=30)]
     expected = blocks_read(streams_of(documents, 3, 5), 3)
-    monkeypatch.setattr(module, "MAX_BLOCK", size)
-    streams = streams_of(documents, 3, 5)
+    streams = streams_of(documents, 3, 5, max_block=size)
     largest = streams.next_block().ids[:, 1:].size
     assert largest <= max(size, 3 * 5)
-    read = blocks_read(streams_of(documents, 3, 5), 300)
+    read = blocks_read(streams_of(documents, 3, 5, max_block=size), 300)
     n = min(read.shape[1], expected.shape[1])
     assert n > 2 * sum(map(len, documents)) // 3
     np.testing.assert_array_equal(read[:, :n], expected[:, :n])
 
 
-def test_a_document_longer_than_an_epoch_of_a_stream_is_read_in_parts(monkeypatch):
-    monkeypatch.setattr(module, "MIN_PART", 10)
+def test_a_document_longer_than_an_epoch_of_a_stream_is_read_in_parts():
     document = np.arange(97, dtype=np.uint8) % 7
-    streams = streams_of([document.tolist(), [3], []], 4, 5)
+    streams = streams_of([document.tolist(), [3], []], 4, 5, min_part=10)
     assert streams._parts.longest <= -(-100 // 4) + 1
-    parts = [streams._ids[start + 1 : stop] for start, stop, _ in zip(*streams._parts, strict=True)]
+    parts = [streams._ids[start + 1 : stop] for start, stop, _ in zip(*streams._parts[:3], strict=True)]
     np.testing.assert_array_equal(np.concatenate(parts), np.append(document, 3))
     for row in blocks_read(streams, 3):
         for part in complete(row):
@@ -234,7 +227,7 @@ def test_documents_of_64_kb_are_not_cut():
 
 
 def test_one_long_document_and_many_short_ones_are_distributed_with_little_work(monkeypatch):
-    short, long, lengths, looked_up, read = 50_000, 1_000_000, module.Parts.lengths, [], []
+    short, long, lengths, looked_up, read = 50_000, 1_000_000, Parts.lengths, [], []
     packed = pack(np.zeros(short + long, np.uint8), np.append(np.ones(short, int), long), 1)
     streams = DocumentStreams(packed, 1, 32, 64, rng=np.random.default_rng(0))
 
@@ -242,7 +235,7 @@ def test_one_long_document_and_many_short_ones_are_distributed_with_little_work(
         looked_up.append(len(found := lengths(parts, numbers)))
         return found
 
-    monkeypatch.setattr(module.Parts, "lengths", counted)
+    monkeypatch.setattr(Parts, "lengths", counted)
     while sum(read) < len(packed):
         read.append(streams.next_block().ids.size)
     assert len(read) <= 5  # blocks of an epoch
@@ -287,18 +280,16 @@ def test_each_transition_has_the_weight_of_its_document(documents, B, T, n_block
     lengths = np.array([len(document) for document in documents])
     packed = pack(np.repeat(np.arange(len(documents), dtype=np.uint8), lengths), lengths, 255)  # symbols name documents
     weights = np.arange(3.0, 3.0 + len(documents))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MIN_PART", 12)
-        patch.setattr(module, "FIRST_PARTS", 1)
-        streams = DocumentStreams(packed, 255, B, T, rng=np.random.default_rng(0), weights=weights)
-        for _ in range(n_blocks):
-            block = streams.next_block()
-            for ids, of_row in zip(block.ids, block.loss_weights, strict=True):
-                named = np.where(ids[1:] < 255, ids[1:], ids[:-1])  # a boundary ends the document before it
-                known = named < 255  # an empty document has no symbol that names it
-                np.testing.assert_array_equal(of_row[known], weights[named[known]])
-                empty = {3.0 + i for i, document in enumerate(documents) if not document}
-                assert set(of_row[~known]) <= empty
+    limits = StreamLimits(min_part=12)
+    streams = DocumentStreams(packed, 255, B, T, rng=np.random.default_rng(0), weights=weights, limits=limits)
+    for _ in range(n_blocks):
+        block = streams.next_block()
+        for ids, of_row in zip(block.ids, block.loss_weights, strict=True):
+            named = np.where(ids[1:] < 255, ids[1:], ids[:-1])  # a boundary ends the document before it
+            known = named < 255  # an empty document has no symbol that names it
+            np.testing.assert_array_equal(of_row[known], weights[named[known]])
+            empty = {3.0 + i for i, document in enumerate(documents) if not document}
+            assert set(of_row[~known]) <= empty
 
 
 def test_ids_mapped_from_a_file_are_read_as_in_memory(tmp_path):
@@ -310,9 +301,7 @@ def test_ids_mapped_from_a_file_are_read_as_in_memory(tmp_path):
     np.testing.assert_array_equal(*(blocks_read(streams, 5) for streams in both))
 
 
-def test_parts_are_distributed_alike_whatever_is_added_at_once(monkeypatch):
+def test_parts_are_distributed_alike_whatever_is_added_at_once():
     documents = [[1] * n for n in np.random.default_rng(0).integers(40, size=99)]
     expected = blocks_read(streams_of(documents, 7, 5), 4)
-    monkeypatch.setattr(module, "PARTS_AT_A_TIME", 3)
-    monkeypatch.setattr(module, "FIRST_PARTS", 1)
-    np.testing.assert_array_equal(blocks_read(streams_of(documents, 7, 5), 4), expected)
+    np.testing.assert_array_equal(blocks_read(streams_of(documents, 7, 5, parts_at_a_time=3), 4), expected)

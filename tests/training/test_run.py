@@ -14,7 +14,6 @@ from texts import SOLILOQUY as TEXT
 from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.parameters.schedules import WarmUp, learning_rates
 from crnn.reference import network as reference
-from crnn.text import streams
 from crnn.training import run as training
 from crnn.training import validation
 from crnn.training.trainer import Trainer
@@ -88,14 +87,6 @@ def test_fit_matches_reference(cell, optimizer):
     )  # fmt: skip
     model = small(7, **parameters).fit(TEXT)
     check_model(model, wanted, rtol=1e-7, atol=1e-10)
-
-
-def test_the_size_of_the_blocks_of_documents_does_not_change_the_bits(monkeypatch):
-    parameters = {"cell": "lstm", "batch_size": 5, "dropout": 0.3, "state_reset": 0.2, "n_threads": 2}
-    documents = TEXT.split() * 3
-    expected = bits(small(300, **parameters).fit(documents))
-    monkeypatch.setattr(streams, "MAX_BLOCK", 70)
-    assert bits(small(300, **parameters).fit(documents)) == expected
 
 
 # ------------------------------------------------------------------- schedules

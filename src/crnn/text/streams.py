@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +13,15 @@ from ..errors import InvalidInputError
 from .documents import boundaries
 from .vocabulary import Ids
 
-MAX_BLOCK = 1 << 20  # maximum symbols of a copied block, over all streams
+
+@dataclass(frozen=True)
+class StreamLimits:
+    """Sizes that bound the memory and the work of reading documents; smaller ones give the same symbols."""
+
+    max_block: int = 1 << 20  # maximum symbols of a copied block, over all streams
+    min_part: int = 1 << 16  # symbols: shorter documents are never cut
+    min_shuffled: int = 1 << 12  # symbols; with fewer, several epochs are shuffled together, which takes less time
+    parts_at_a_time: int = 1 << 20  # lengths added at once: temporaries of all parts would take much memory
 
 
 class Block(NamedTuple):
@@ -30,8 +40,6 @@ class Block(NamedTuple):
         return int(self.ids.shape[1]) - 1
 
 
-MIN_PART = 1 << 16  # symbols: shorter documents are never cut
-PARTS_AT_A_TIME = 1 << 20  # parts whose lengths are added at once: temporaries of all parts would take much memory
 FIRST_PARTS = 16  # looked up first when a stream reads on; more if it needs them
 
 Numbers = NDArray[Any]  # unsigned integers of 4 bytes, or of 8 if there are too many parts
@@ -43,6 +51,7 @@ class Parts(NamedTuple):
     starts: NDArray[Any]  # the position of each part's leading boundary or, within a cut document, where it would be
     stops: NDArray[Any]  # the position after each part
     documents: NDArray[np.int64] | None = None  # the document of each part; None: its number
+    at_a_time: int = StreamLimits.parts_at_a_time
 
     def lengths(self, numbers: Numbers | slice) -> NDArray[np.int64]:
         """Return the symbols of some parts, including the leading boundary."""
@@ -56,16 +65,17 @@ class Parts(NamedTuple):
     @property
     def longest(self) -> int:
         """The symbols of the longest part."""
-        return max(
-            int(self.lengths(slice(i, i + PARTS_AT_A_TIME)).max()) for i in range(0, len(self.starts), PARTS_AT_A_TIME)
-        )
+        return max(int(lengths.max()) for lengths in self._pieces_of_lengths())
 
     @property
     def symbols(self) -> int:
         """The symbols of all parts."""
-        return sum(
-            int(self.lengths(slice(i, i + PARTS_AT_A_TIME)).sum()) for i in range(0, len(self.starts), PARTS_AT_A_TIME)
-        )
+        return sum(int(lengths.sum()) for lengths in self._pieces_of_lengths())
+
+    def _pieces_of_lengths(self) -> Iterator[NDArray[np.int64]]:
+        """Yield the symbols of all parts, `at_a_time` parts together."""
+        for i in range(0, len(self.starts), self.at_a_time):
+            yield self.lengths(slice(i, i + self.at_a_time))
 
     def cut(self, max_length: int) -> Parts:
         """Return the parts of documents, with parts of more than `max_length` symbols cut into similar lengths."""
@@ -88,7 +98,7 @@ class Parts(NamedTuple):
         all_starts = np.concatenate([self.starts[whole].astype(np.int64), *starts])
         all_stops = np.concatenate([self.stops[whole].astype(np.int64), *stops])
         order = np.argsort(all_starts, kind="stable")
-        return Parts(all_starts[order], all_stops[order], np.concatenate([whole, *numbers])[order])
+        return Parts(all_starts[order], all_stops[order], np.concatenate([whole, *numbers])[order], self.at_a_time)
 
 
 class Backlog(NamedTuple):
@@ -126,8 +136,8 @@ def distribute(backlogs: tuple[Backlog, ...], order: Numbers, total: int, parts:
     bounds = np.zeros(len(levels), np.int64)
     symbols = np.zeros(len(levels), np.int64)
     before = 0
-    for i in range(0, len(order), PARTS_AT_A_TIME):
-        length = parts.lengths(order[i : i + PARTS_AT_A_TIME])
+    for i in range(0, len(order), parts.at_a_time):
+        length = parts.lengths(order[i : i + parts.at_a_time])
         ends = before + np.cumsum(length)
         n = np.searchsorted(ends - length / 2, levels)
         bounds += n
@@ -148,9 +158,9 @@ def shortest(backlogs: tuple[Backlog, ...]) -> int:
     return min((backlog.symbols for backlog in backlogs), default=0)
 
 
-def block_length(backlogs: tuple[Backlog, ...], seq_length: int) -> int:
-    """Return the transitions of the next block: whole chunks available in all streams, up to `MAX_BLOCK` symbols."""
-    most = max(1, MAX_BLOCK // (len(backlogs) * seq_length))
+def block_length(backlogs: tuple[Backlog, ...], seq_length: int, max_symbols: int) -> int:
+    """Return the transitions of the next block: whole chunks available in all streams, up to `max_symbols`."""
+    most = max(1, max_symbols // (len(backlogs) * seq_length))
     return min(shortest(backlogs) // seq_length, most) * seq_length
 
 
@@ -271,9 +281,6 @@ class TextStreams:
         return np.ndarray((self.batch_size, n), self.ids.dtype, self.ids.data, p * size, strides)
 
 
-MIN_SHUFFLED = 1 << 12  # symbols; with fewer, several epochs are shuffled together, which takes less time
-
-
 class DocumentsPosition(NamedTuple):
     """The position of `DocumentStreams`: the streams before the last shuffle, which is repeatable, and the progress."""
 
@@ -303,6 +310,7 @@ class DocumentStreams:
         *,
         rng: np.random.Generator,
         weights: NDArray[np.float64] | None = None,
+        limits: StreamLimits = StreamLimits(),
     ) -> None:
         B = int(batch_size)
         places = boundaries(packed, boundary)
@@ -310,14 +318,15 @@ class DocumentStreams:
         self._boundary = boundary
         self._rng = rng
         self._weights = weights
+        self._limits = limits
         transitions = len(packed) - 1
-        documents = Parts(places[:-1], places[1:])
+        documents = Parts(places[:-1], places[1:], at_a_time=limits.parts_at_a_time)
         self.batch_size = B
         self.seq_length = min(int(seq_length), max(transitions // B, documents.longest))
         self.steps_per_epoch = -(-transitions // (B * self.seq_length))
-        self._parts = documents.cut(max(MIN_PART, -(-transitions // B)))
+        self._parts = documents.cut(max(limits.min_part, -(-transitions // B)))
         self._symbols = self._parts.symbols
-        self._epochs = -(-max(MIN_SHUFFLED, 4 * B * self.seq_length) // transitions)  # shuffled together
+        self._epochs = -(-max(limits.min_shuffled, 4 * B * self.seq_length) // transitions)  # shuffled together
         self._backlogs: tuple[Backlog, ...] = ()
         self._position: DocumentsPosition | None = None  # computed when needed: with many streams it takes much memory
 
@@ -346,10 +355,10 @@ class DocumentStreams:
         self._backlogs = backlogs
 
     def next_block(self) -> Block:
-        """Return the next block, a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
+        """Return the next block, a new array of at most `max_block` symbols, or of one chunk."""
         if shortest(self._backlogs) < self.seq_length:
             self._shuffle()
-        n = block_length(self._backlogs, self.seq_length)
+        n = block_length(self._backlogs, self.seq_length, self._limits.max_block)
         ids, weights, self._backlogs = block_of(
             self._backlogs, n, self._ids, self._parts, self._boundary, self._weights
         )
