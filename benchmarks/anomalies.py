@@ -267,7 +267,7 @@ def domains(n: int, n_of_each: int, network: float, n_words: tuple[int, ...] | N
 # ------------------------------------------------------------------- in place
 
 LOCALES = ("en_US", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL")
-IDS = ("postcode", "phone_number", "iban")  # of which only the shape is learned
+IDS = ("postcode", "phone_number", "iban")  # only their shape is learned
 COLUMNS = ("name", "street_address", "city", "email", *IDS)
 TEST_DATA = ("Test Test", "test", "asdf", "xxx", "n/a", "12345")
 
@@ -313,7 +313,7 @@ def shape(text: str) -> str:
 
 
 def tables(n: int, n_dirty: int, rate: float = 0.002) -> Iterator[str]:
-    """Yield precision and recall by column, and those of the cells whose shapes, letters masked as well, are rarest."""
+    """Yield precision and recall by column, and of flagging the rarest shapes, letters masked as well."""
     table = customers(n)
     dirty = soil(table, n_dirty)
     yield f"| {n:,} customers, {n_dirty} dirty cells | seconds | found | flagged | precision | recall | rarest shapes |"

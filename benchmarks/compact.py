@@ -4,7 +4,7 @@
     python -m benchmarks.compact --text TEXT (--mixture SECONDS | --steps N [N ...]) [--seed SEED]
 
 Counts, pruned to several sizes, on the held-out tenth of a text, of names, of passwords (both one a line), of generated
-domain names and of generated log lines. With `zxcvbn` in place of FILE, the passwords are those of that package. The
+domain names and of generated log lines. With `zxcvbn` in place of FILE, the passwords come from that package. The
 columns are the bytes of the saved file before and after `quantize`, the nats lost by pruning and by both, the size of
 the exported C and JavaScript files with 8 bits, and the microseconds to score a character in Python and, where gcc and
 node exist, in C and JavaScript.

@@ -2,9 +2,9 @@
 
 A table of 8 columns (name, e-mail, city, ID, amount, phone number, status, birth date) is made with Faker for each of
 the locales and seeds. Three in a hundred values are missing, and some names and cities are in capitals or small
-letters, which is no error. 600 cells are damaged in one of eight ways: a letter transposed, replaced, missing, doubled;
-cut; a stray character; test data; a value of another column. Damage that only changes which digits a code has is no
-damage.
+letters, which is not an error. 600 cells are damaged in one of eight ways: a letter transposed, replaced, missing,
+doubled; cut; a stray character; test data; a value of another column. Damage that only changes which digits a code has
+is no damage.
 
 Each row flags as many cells as are damaged, so precision and recall are the same: 75 in each column for the peers,
 which have no score that can be compared between columns, and 600 in the table for `dirty_cells`. In the second table,

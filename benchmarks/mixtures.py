@@ -216,7 +216,7 @@ def costs_of_words(mixture: Mixture, known: Text, held_out: Text) -> Iterator[st
     ratios.append(median([after / before for before, after in zip(scoring["without"], scoring["with"], strict=True)]))
     yield f"| ratio | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |"
     units = mixture.models_[0].get_params().get("hidden_size")
-    yield f"\nThe network has {units} units; scored in {TURNS} turns, of which the medians are shown"
+    yield f"\nThe network has {units} units; scored in {TURNS} turns; the medians are shown"
 
 
 def ids_of(text: Text, vocabulary: Vocabulary) -> Ids:

@@ -146,7 +146,7 @@ def zxcvbn_ts_without(held_out: list[str], folder: Path) -> Meter:
 
 
 def unlisted_words(passwords: list[str]) -> list[str]:
-    """Return English words of zxcvbn of 8 letters or more that are no password of the list."""
+    """Return zxcvbn's English words of 8 letters or more that are not on the list of passwords."""
     from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
     known = set(passwords)

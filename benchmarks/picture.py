@@ -133,14 +133,14 @@ def figures_in_float32(tables: Sequence[Table], task: Task) -> dict[str, float]:
 
 
 def speed_rows(tables: Sequence[Table]) -> list[Row]:
-    """Return the six tasks with the figures of the pages; a peer's time is that of its fastest program."""
+    """Return the six tasks with the figures of the pages; a peer's time is its fastest program's."""
     rows = []
     for task in TASKS:
         page = table(tables, LAYOUTS[task.tables[0]].head)
         start = (LABELS["crnn"], "float32") if "dtype" in page.header else (LABELS["crnn"],)
         cell = page.row(*start)[task.columns[0]]
         own = number(cell)
-        assert own is not None, f"{task.name}: {cell!r} is no time"
+        assert own is not None, f"{task.name}: {cell!r} is not a time"
         found = figures_in_float32(tables, task)
         times = {}
         for peer in PEERS:
@@ -166,7 +166,7 @@ def quality_rows(tables: Sequence[Table]) -> dict[str, dict[str, float]]:
 
 def _nats(cell: str) -> float:
     found = number(cell.strip("*"))
-    assert found is not None, f"{cell!r} is no loss"
+    assert found is not None, f"{cell!r} is not a loss"
     return found
 
 

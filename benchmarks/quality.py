@@ -168,7 +168,7 @@ def mixed_nats(
 ) -> float:
     """Fit two models' weights for each place in a word, and return the mean loss of the tail.
 
-    `held_out` and `tail` are log P of each model, `targets` and `places` those of the held-out part and of the tail.
+    `held_out` and `tail` are log P of each model, `targets` and `places` belong to the held-out part and to the tail.
     """
     n = len(held_out[0])
     total = 0.0

@@ -7,7 +7,7 @@ population, which is all that a prefix index returns.
 
 Then one or two letters of each query are substituted, left out, inserted or swapped, all equally often, and the city
 must come back, out of the 3,000 largest and out of all. RapidFuzz and SymSpell know the populations, too: of several
-names at the same distance, the largest city wins. SymSpell has distance 3, with which it finds most.
+names at the same distance, the largest city wins. SymSpell has distance 3, its best.
 """
 
 from __future__ import annotations

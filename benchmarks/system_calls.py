@@ -1,9 +1,9 @@
 """Can a detector of texts judge sequences of events? `python -m benchmarks.system_calls ADFA-LD.zip [--runs 25]`.
 
 ADFA-LD (Creech and Hu 2013) has the system calls of programs on a Linux server: 5,205 normal runs and 746 attacks.
-Each call becomes one character. The protocol is that of Landauer, Skopik and Wurzenberger, "A critical review of common
+Each call becomes one character. The protocol follows Landauer, Skopik and Wurzenberger, "A critical review of common
 log data sets used for evaluation of sequence-based anomaly detection techniques" (2024, arXiv 2309.02854): 1 % of the
-normal sequences are learned, all others are judged, and the F1 is that of the best threshold, as a mean over random
+normal sequences are learned, all others are judged, and the F1 belongs to the best threshold, as a mean over random
 choices of the 1 %. Nothing is downloaded; the file is in verazuo/a-labelled-version-of-the-ADFA-LD-dataset on GitHub.
 """
 

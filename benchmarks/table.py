@@ -24,7 +24,7 @@ from benchmarks.layouts import LABELS, LAYOUTS
 from benchmarks.pages import DOCS, replace_between
 
 PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
-SOFTWARE = "software"  # the name of the block that says what was installed
+SOFTWARE = "software"  # the name of the block that lists the installed versions
 SINGLE = re.compile(r"[\d.,]+(\**)<!-- speed: ([^>]*?) -->")
 
 
@@ -97,14 +97,14 @@ def table(name: str, figures: Sequence[Measured]) -> list[str]:
 
 
 def cell(own: float, base: float | None) -> str:
-    """Return a time, with how many times as long as the base it is; the base itself has none."""
+    """Return a time with its ratio to the base; the base itself has no ratio."""
     if base is None:
         return shown(own)
     return f"{shown(own)} ({own / base:.1f}×)"
 
 
 def tables(figures: Sequence[Measured]) -> dict[str, list[str]]:
-    """Return the tables of which something was measured, by their names, and the lines about software."""
+    """Return the tables with a measured figure, by their names, and the lines about software."""
     found = {SOFTWARE: list(dict.fromkeys(figure.software for figure in figures))}
     for name in LAYOUTS:
         of_table = [figure for figure in figures if figure.table == name]

@@ -55,7 +55,7 @@ def test_the_costs_of_words(mixture):
     assert mixtures.last_models(with_words) == (
         "The last mixture: network, counts, words; its network has 7 units and products in float32."
     )
-    assert sizes == "The network has 7 units; scored in 9 turns, of which the medians are shown"
+    assert sizes == "The network has 7 units; scored in 9 turns; the medians are shown"
     assert [line.count("|") for line in table] == [6] * 5
     before, after, ratios = ([float(cell) for cell in line.split("|")[2:6]] for line in table[2:])
     assert all(ratio >= 1 for ratio in ratios[1:3])

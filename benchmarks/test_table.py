@@ -1,4 +1,4 @@
-"""Files of pytest-benchmark become tables, which replace those of the pages, and single figures within sentences."""
+"""Files of pytest-benchmark become tables, which replace the pages' tables, and single figures within sentences."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from benchmarks.work import SGEMM_SIZE
 from benchmarks.workers import Workers
 
 SMALL_STEPS = 5  # where nothing is timed
-SLOW = ("numpy", "torch")  # with one stream they take so many times as long as others
+SLOW = ("numpy", "torch")  # far slower than the others with one stream
 SLOWNESS = 20
 # steps that take crnn 20 to 40 ms
 ONE_STREAM = [Case(100, 25, 1, 500), Case(256, 25, 1, 100), Case(512, 25, 1, 40)]
@@ -95,7 +95,7 @@ def test_step_of_min_char_rnn(timed, workers, sized, case, contender):
     if contender.startswith("numpy") and case.batch_size > 1:
         pytest.skip("the script has one stream")
     if contender == "torch-compiled" and case.hidden_size == 256:
-        pytest.skip("compiling takes long: the other sizes tell what it gains")
+        pytest.skip("compiling takes long: the other sizes show its gain")
     case = sized(of_min_char_rnn(case, contender), replace(case, steps=SMALL_STEPS))
     column = f"H = {case.hidden_size}" + f", {case.batch_size} streams" * (case.batch_size > 1)
     time_steps(timed, workers, contender, case, 1, table="step", column=column)

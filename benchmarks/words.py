@@ -189,7 +189,7 @@ def row_of_trigrams(name: str, found: Sequence[Losses]) -> str:
 
 
 def tables(texts: dict[str, str], n_seeds: int, seconds: float) -> Iterator[str]:
-    """Yield the table of words, and then that of trigrams."""
+    """Yield the table of words, and then the table of trigrams."""
     yield from HEAD
     rows = []
     for name, text in texts.items():

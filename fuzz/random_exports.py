@@ -195,7 +195,7 @@ class Draw(random.Random):
             small = fitted.prune(self.choice([1500, 3000]))
         except InvalidInputError:  # a symbol alone needs more
             small = fitted
-        # Counts that are not pruned have exact numbers, of which exported files have 16 bits.
+        # Counts without pruning have exact numbers; exported files have 16 bits of each.
         return small.quantize() if small is fitted or self.random() < 0.5 else small._compact(int8=False)
 
     def network(self, X):
@@ -420,7 +420,7 @@ def fault_in_c(model, text, line, samples, n_guess_samples):
 
 
 def is_guess_number(found, score, model, n_samples, n):
-    """Return whether a guess number is that of a text of length n with about this score, or -1 without a score."""
+    """Return whether a guess number fits a text of length n with about this score; -1 fits a text without a score."""
     if score == 1:
         return found == -1
     _, (inverse, numbers) = model._for_export("is_guess_number", False, n_samples, SEED)
@@ -453,7 +453,7 @@ def fault_of_answer(model, text, found):
     has_ends = model.vocabulary_.boundary is not None
     score = score_of(model, text)
     if score is None:
-        return None if found is None else f"JavaScript's score of {text!r} is {found}, which is none in Python"
+        return None if found is None else f"JavaScript's score of {text!r} is {found}, but Python gives none"
     if found is None or isinstance(found, str):
         return f"JavaScript scores {text!r} as {found}, not {score}"
     if not is_near(float(found[0]), score, len(text)):

@@ -1,4 +1,4 @@
-"""Random patterns: probabilities, samples, lists and beams of texts that match are those of all short texts, tried."""
+"""Random patterns: probabilities, samples, lists and beams of matching texts are right, by trying all short texts."""
 
 import functools
 import itertools
@@ -84,7 +84,7 @@ def fault_of(rng, model, pattern, texts, log_p, longest):
     if not total * (1 - ROUNDED) <= whole.upper:
         return f"{name}: texts of {total} match, but the bound is {whole.upper}"
     if not whole.lower * (1 - ROUNDED) <= whole.estimate <= whole.upper * (1 + ROUNDED) <= 1 + ROUNDED:
-        return f"{name}: {whole} is no estimate within bounds"
+        return f"{name}: {whole} is not an estimate within bounds"
     exact = isinstance(model, CharNGram)
     if exact and not math.isclose(within.estimate, total, rel_tol=1e-6, abs_tol=1e-12):
         return f"{name}: the probability of a short match is {within.estimate}, not {total}"

@@ -241,7 +241,7 @@ def fault_of(model, text, prime, options):
     what = f"{text!r} after {prime!r}, {options}, {model!r}"
     best, found = model.restore(text, n_beams=BEAMS, prime=prime, **options), originals(rules, text)
     if best not in found:
-        return f"{best!r} is no original of {what}"
+        return f"{best!r} is not an original of {what}"
     states = model.start_many([prime]).copy()[np.zeros(len(found), np.intp)]
     total = states.feed([rules.read(original) for original in found]) + np.array([*found.values()])
     if vocabulary.boundary is not None:

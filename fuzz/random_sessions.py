@@ -84,7 +84,7 @@ def step(states, single, rng):
     elif action == "sample":
         n, seed = int(rng.integers(9)), int(rng.integers(99))
         drawn = states.sample(n, which, random_state=seed)
-        if 0 in which:  # the session whose random numbers are those of a single state
+        if 0 in which:  # the session that draws the same random numbers as a single state
             assert drawn[list(which).index(0)] == single[0].sample(n, random_state=seed)
         for i in which[which != 0]:
             single[i] = states[i]

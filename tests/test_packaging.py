@@ -1,4 +1,4 @@
-"""The recipe in packaging/ and the citation say what pyproject.toml says."""
+"""The recipe in packaging/ and the citation agree with pyproject.toml."""
 
 import re
 import tomllib

@@ -379,7 +379,7 @@ def test_cython_files_are_translated_again_if_they_changed(tmp_path):
         """Return the C file, and whether it is a new one."""
         process.stdin.write(f"{boundscheck}\n")
         process.stdin.flush()
-        while not (line := process.stdout.readline()).endswith(".c\n"):  # Cython may tell what it does
+        while not (line := process.stdout.readline()).endswith(".c\n"):  # Cython may report its progress
             assert line
         path = tmp_path / line.rstrip()
         new = path.stat().st_mtime > 2000

@@ -2,7 +2,7 @@
 
     python tests/test_stored_models.py
 
-writes `data/models/` anew, after a change to the format. Files of a later crnn must go on to load these.
+writes `data/models/` anew, after a change to the format. Every later crnn must load these files.
 """
 
 import json

@@ -97,7 +97,7 @@ def members_rows(model, text):
 
 
 def log_p_of(model, text):
-    """Return the mixture's log-probabilities (n + 1, V), from those of its members."""
+    """Return the mixture's log-probabilities (n + 1, V), from its members' log-probabilities."""
     rows = members_rows(model, text)
     n_letters = [min(3, len(re.search(r"\w*$", text[:i])[0])) for i in range(len(text) + 1)]
     y = np.einsum("nk,knv->nv", model.weights_[n_letters], rows)

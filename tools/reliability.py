@@ -28,7 +28,7 @@ HEADER = "| trials | number | failures | failure rate, 95 % | date |\n|---|---|-
 
 
 def write_trials(page: Path, tried: dict[str, str], names: list[str]) -> None:
-    """Replace the rows of a page's table of trials; those of other promises stay, in the order of `names`."""
+    """Replace the rows of a page's table of trials; the rows of other promises stay, in the order of `names`."""
     text, _, table = page.read_text(encoding="utf-8").partition(HEADER)
     rows = {row.split("`")[1]: row for row in table.splitlines()} | tried
     lines = [rows.get(name, f"| `{name}` | not tried | | | |") for name in names]

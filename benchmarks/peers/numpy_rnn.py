@@ -33,7 +33,7 @@ def hoisted_gradients(
     h : array (H,)
         The state before the chunk.
     carries : bool, default True
-        Whether a state's gradient includes that of later losses, the gist's ``dhnext``.
+        Whether a state's gradient includes the part from later losses, the gist's ``dhnext``.
     """
     Whh, Why = weights["Whh"], weights["Why"]
     steps = range(np.size(inputs))

@@ -83,7 +83,7 @@ def train(text: str, seconds: float, threads: int, seed: int, recipe: Recipe | N
 
 
 def ids_of(text: str, cut: int) -> Any:
-    """Return the ids of a text's symbols, in the order of those of its first `cut` symbols."""
+    """Return the ids of a text's symbols, numbered in the order of the first `cut` symbols' alphabet."""
     import torch
 
     symbols = {c: i for i, c in enumerate(sorted(set(text[:cut])))}

@@ -69,7 +69,7 @@ def test_samples():
     assert model.sample(20, random_state=3) == model.sample(20, random_state=3)
     assert len(model.sample()) == 200
     assert model.sample(30, prime="sea ", temperature=1e-3) == model.sample(30, prime="sea ", temperature=1e-3)
-    # As in the gist, a sample goes on from the state of training with the character that training reads next.
+    # As in the gist, a sample continues from the state of training with the character that training reads next.
     with_text = small().train(TEXT[:40] * 3, 3)
     state = with_text._state[0]
     assert with_text.chars[with_text._next] == TEXT[with_text.p]

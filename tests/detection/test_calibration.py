@@ -131,7 +131,7 @@ def test_the_automatic_rate_is_one_that_the_texts_support():
 
 
 def test_far_more_anomalies_than_chance_allows_have_a_message():
-    """The exact test: as many as the upper bound of the rate are no reason, and a few more of few texts neither."""
+    """The exact test: as many as the upper bound of the rate is no alarm, nor are a few more of few texts."""
     found = calibrate(np.arange(-10_000, 0.0), 0.01)
     _, high = found.interval
     assert change_message(found.interval, round(1000 * high), 1000) == ""

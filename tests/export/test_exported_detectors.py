@@ -201,7 +201,7 @@ def test_c_of_a_detector_of_bytes(compiler, tmp_path):
 @pytest.mark.parametrize("compiler", available("gcc"))
 @pytest.mark.parametrize("mask", [[name] for name in BUILT_IN] + [list(BUILT_IN), ["hex", "time"]])
 def test_c_masks_like_python(mask, compiler, tmp_path):
-    """The model tells each character of a masked text from the others: a score is that of one masked text."""
+    """The model tells each character of a masked text from the others: a score belongs to one masked text."""
     draw = random.Random(str(mask))
     texts = ["".join(draw.choices(PIECES, k=draw.randrange(1, 9))) for _ in range(700)]
     detector = calibrated(counts(texts, order=2, min_count=1), texts, mask=mask, reduce="sum")

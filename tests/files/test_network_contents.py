@@ -512,7 +512,7 @@ def test_values_of_tensors_are_checked():
     for value, fault in ((-128, "-128, which is not a valid 8-bit weight"), (-127, None), (0, None), (127, None)):
         with raises(fault and f"its tensor 'a' contains {fault}"):
             check_values({"a": np.array([[1, value]], np.int8), "a.scale": np.ones(1, np.float32)})
-        check_values({"a": np.array([[1, value]], np.int8)})  # without scales they are no weights
+        check_values({"a": np.array([[1, value]], np.int8)})  # without scales they are not weights
 
 
 def test_record_names_are_checked():

@@ -78,7 +78,7 @@ def test_another_optimizer_continues(path):
     model.set_params(optimizer="adam").partial_fit(TEXT).set_params(optimizer="rmsprop")
     again = reloaded(model, path)
     assert bits(again) == bits(model)
-    state = learned_state(again)  # the memory is that of the optimizer that trained
+    state = learned_state(again)  # the memory belongs to the optimizer that trained
     assert (again.optimizer, state.optimizer, state.optimizer_start) == ("rmsprop", "adam", 20)
     for optimizer in ("adam", "rmsprop"):
         model.set_params(optimizer=optimizer), again.set_params(optimizer=optimizer)

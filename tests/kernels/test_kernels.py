@@ -504,7 +504,7 @@ STEPS = [
     *((attribute("shard", name, value), 0, words) for name, value, words in (
         ("barrier", None, "a shard has no barrier"),
         ("barrier", core.Barrier(2), "threads at a shard's barrier: size is 2, but must be 1"),
-        ("threads", [], "needs the arrays of 1 threads, but has those of 0"),
+        ("threads", [], "needs arrays for 1 threads, but has arrays for 0"),
         ("gradient", None, "gradient must be an array, not None"), ("losses", None,
          "losses must be an array, not None"))),
     *((attribute("thread", name, value), 0, words) for name, value, words in (

@@ -162,7 +162,7 @@ def test_invalid_contexts_of_several_tries(name, place, value):
     arrays[name] = value if place is None else arrays[name].copy()
     if place is not None:
         arrays[name][place] = value
-    with pytest.raises(ValueError, match="the arrays are no contexts of n-grams"):
+    with pytest.raises(ValueError, match="the arrays do not hold contexts of n-grams"):
         ngrams.ClassCounts(**arrays)
 
 

@@ -43,7 +43,7 @@ def test_refuses_tables_that_are_not_sound(other):
         name: value if name == "lengths" else np.array(value, types.get(name, np.float64))
         for name, value in other.items()
     }
-    with pytest.raises(ValueError, match=r"arrays are no counts of words|levels|firsts|escapes|shares|probabilities"):
+    with pytest.raises(ValueError, match=r"do not hold counts of words|levels|firsts|escapes|shares|probabilities"):
         tables(**arrays)
 
 

@@ -73,7 +73,7 @@ REPEATED = [word for word, n in zip(WORDS, TIMES.tolist(), strict=True) for _ in
 
 @pytest.mark.parametrize("choice", [1, 307, 1499, 1 << 20])
 def test_documents_may_occur_several_times(choice):
-    """The order is that of the repeated documents, whose last ones choose it."""
+    """The repeated documents choose the order, by the last ones."""
     (ids, symbols, boundary), (repeated, _, _) = of_text(WORDS), of_text(REPEATED)
     last = building.last_symbols(repeated, choice, boundary)
     assert building._last_copies(ids, TIMES, choice, boundary).tolist() == last.tolist()
@@ -221,7 +221,7 @@ def test_progress_is_told_and_an_error_in_it_ends_the_building():
 
 @pytest.mark.parametrize("order", [1, 3, 12])
 def test_counts_without_documents_are_those_of_the_others(order, monkeypatch):
-    """Whatever is subtracted, in blocks of any size: the bits are those of counting the others."""
+    """Whatever is subtracted, in blocks of any size: the bits equal counting only the others."""
     monkeypatch.setattr(counts_module, "CALL_SYMBOLS", 97)
     rng, words = np.random.default_rng(order), [*dict.fromkeys(WORDS), "", "tobe" * 5]
     times = rng.integers(1, 7, len(words)).astype(np.int32)

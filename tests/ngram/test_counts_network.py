@@ -72,7 +72,7 @@ def test_rows_at_a_time_are_limited_by_memory():
 def test_equal_counts_with_other_discounts_are_not_the_same(keeps_text):
     ids = np.random.default_rng(0).integers(0, V, 2000)
     nets = []
-    for cut in (1000, 2000):  # the discounts are those of the text before the cut
+    for cut in (1000, 2000):  # the discounts come from the text before the cut
         counts = Counts(6, V, BOUNDARY, keeps_text=keeps_text)
         counts.add(ids[:cut], [BOUNDARY])
         counts.update_discounts()

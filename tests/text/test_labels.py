@@ -58,7 +58,7 @@ def test_the_fingerprint_is_of_texts_and_labels(tmp_path):
     assert whole not in (fingerprint(["a", "b"], [1, 0]), fingerprint(["a", "c"], [0, 1]))
 
 
-# --- documents that occur several times: their symbols and ids are those of the repeated documents
+# --- documents that occur several times: the same symbols and ids as if the documents were repeated
 
 
 COUNTED = st.lists(st.tuples(st.text("abc\0é", max_size=5), st.integers(0, 4)), min_size=1, max_size=7)

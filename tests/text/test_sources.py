@@ -80,7 +80,7 @@ def test_length_and_kind_are_known(path):
         assert found.holds_documents == (source is DocumentsSource)
         assert found.n_documents == (len(found.lengths) if source is DocumentsSource else 1)
         assert not max_length or len(found.ids(found.vocabulary())) == max_length
-    path.write_bytes(b"\xff" * 7)  # which is not read for its length
+    path.write_bytes(b"\xff" * 7)  # nothing reads it just for its length
     found = text_source(path)
     assert (type(found), found.kind, found.max_length) == (FileSource, "characters", 7)
 

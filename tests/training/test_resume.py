@@ -189,7 +189,7 @@ def test_a_checkpoint_is_a_snapshot_though_training_continues(tmp_path, monkeypa
 
 
 class StopError(RuntimeError):
-    """What a handler raises; it is no lack of threads."""
+    """What a handler raises; it does not mean that threads are missing."""
 
 
 @POSIX

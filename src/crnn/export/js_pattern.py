@@ -2,7 +2,7 @@
 
 The result is for the flag "u". Python's classes of characters are written out, since JavaScript's words and white space
 differ. A repetition of what may be empty is refused, and so is a pattern that may match an empty text, because the two
-languages go on differently after an empty match. A character that a newer version of Unicode calls a letter may match
+languages differ after an empty match. A character that a newer version of Unicode calls a letter may match
 in one language alone.
 """
 

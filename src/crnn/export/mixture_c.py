@@ -1,4 +1,4 @@
-"""Write a mixture as C source: its state, and functions that call those of the networks and counts in it."""
+"""Write a mixture as C source: its state, and functions that call the functions of its networks and counts."""
 
 from __future__ import annotations
 

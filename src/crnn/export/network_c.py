@@ -44,7 +44,7 @@ def cell_numbers() -> dict[str, object]:
 
 
 def renamed_for_network(number: int, source: str) -> str:
-    """Return code with the names of the network with this number; those of the first are as in the source."""
+    """Return code with the names of the network with this number; the first network keeps the source's names."""
     if number > 1:
         for prefix in PREFIXES:
             source = source.replace(prefix, f"{prefix[:-1]}{number}_")

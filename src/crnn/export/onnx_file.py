@@ -14,7 +14,7 @@ from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
 from .weights import FittedModel, LayerWeights, Weights, require_package, vocabulary_data
 
-# Both are those of ONNX 1.12 (2022), which later runtimes read as well.
+# ONNX 1.12 (2022) has both, and later runtimes read them as well.
 OPSET = 17
 IR_VERSION = 8
 

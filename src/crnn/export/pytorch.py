@@ -73,7 +73,7 @@ def model_from_torch(
     if cell in COUPLED and all(map(is_coupled, params.values())) and any(array[:H].any() for array in params.values()):
         cell = COUPLED[cell]
         params = {name: without_input_gate(array) for name, array in params.items()}
-    joined = params["Wxh_l0"]  # the columns of the symbols, then those of the pairs
+    joined = params["Wxh_l0"]  # the columns of the symbols, then the columns of the pairs
     params["Wxh_l0"] = joined[:, :first]
     params["bigrams"] = joined[:, first:].T
     if E is None:

@@ -33,7 +33,7 @@ from .weights import Weights, vocabulary_data
 STORED = "stored.js"  # the file that every other one uses
 LABELED = "labeled.js"
 MAX_SAFE_INTEGER = 2**53 - 1  # of JavaScript's numbers
-OF_WORDS = ("keys", "sizes", "symbols", "escapes", "shares")  # those of counts of words
+OF_WORDS = ("keys", "sizes", "symbols", "escapes", "shares")  # the arrays of counts of words
 OF_COUNTS = ("extended", "sizes", "symbols", "escapes", "shares")  # the arrays of counts, in the order of the numbers
 
 

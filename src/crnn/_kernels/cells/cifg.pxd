@@ -43,7 +43,7 @@ cdef inline void cifg_units(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real
 
 cdef inline void cifg_units_backward(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real* gates, real* dh,
                                      real* dc) noexcept nogil:
-    """The backward of `cifg_units`; dc is the next step's gradient of c, replaced by that of c_prev.
+    """The backward of `cifg_units`; dc is the next step's gradient of c, replaced by the gradient of c_prev.
 
     d = dc + dh o (1 - tanh(c)^2); df = d (c_prev - g) f (1 - f); dg = d (1 - f) (1 - g^2);
     do = dh tanh(c) o (1 - o); dc_prev = d f

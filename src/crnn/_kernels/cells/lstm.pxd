@@ -48,7 +48,7 @@ cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real
 
 cdef inline void lstm_units_backward(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real* gates, real* dh,
                                      real* dc) noexcept nogil:
-    """The backward of `lstm_units`; dc is the next step's gradient of c, replaced by that of c_prev.
+    """The backward of `lstm_units`; dc is the next step's gradient of c, replaced by the gradient of c_prev.
 
     d = dc + dh o (1 - tanh(c)^2); di = d g i (1 - i); df = d c_prev f (1 - f); dg = d i (1 - g^2);
     do = dh tanh(c) o (1 - o); dc_prev = d f

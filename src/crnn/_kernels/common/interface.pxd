@@ -41,7 +41,7 @@ cdef enum:
 ctypedef void (*Gemm)(char*, char*, int*, int*, int*, void*, void*, int*, void*, int*, void*, void*,
                       int*) noexcept nogil
 
-ctypedef struct Dims:  # the sizes of a network; the letters are those of docs/mathematics.md
+ctypedef struct Dims:  # the sizes of a network; docs/mathematics.md explains the letters
     Py_ssize_t L  # layers
     Py_ssize_t H  # columns for a layer's hidden units, with the padding
     Py_ssize_t V  # columns for the symbols, with the padding
@@ -214,7 +214,7 @@ ctypedef struct EmbeddingArrays:  # of a chunk's distinct symbols, with an embed
     int* numbers  # (V,): the number of each symbol that occurs; per thread
 
 ctypedef struct DecoderArrays:  # of the logits and the loss
-    real* y  # (T, B, V): the logits, or just those of the candidates; then their gradients
+    real* y  # (T, B, V): the logits, of all symbols or just of the candidates; then their gradients
     double* losses  # (T, B): the loss of each position
     const real* loss_weights  # (T, B): a factor for each position's loss; NULL: 1
 
@@ -283,7 +283,7 @@ ctypedef struct Team:  # a thread's view of all threads: its rank, and what they
     double state_reset
     # Each thread has its own copy of the keys and computes the same values from the seed and the step.
     uint32_t step_key  # of the masks of this step
-    uint32_t next_key  # of the masks of the next step, for which the update packs the weights
+    uint32_t next_key  # of the next step's masks; the update packs the masked weights
 
 ctypedef struct Block:  # symbols of all streams, from which chunks are read
     const unsigned char* ids  # of the first stream

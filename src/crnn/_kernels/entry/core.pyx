@@ -29,7 +29,7 @@ from ..common.interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, P
 from ..common.interface cimport Network as NetworkLayout
 
 MANY_ROWS = 64
-"""The minimum rows of a chunk for which packing a matrix pays off; for the backward pass it always does."""
+"""The fewest rows of a chunk that make packing a matrix pay off; in the backward pass it always does."""
 SMOOTHING = 0.001
 """The share of a step's loss in the smoothed loss, which forgets as much of the earlier ones."""
 
@@ -279,7 +279,7 @@ cdef class Network:
         return 0
 
     cdef int place_tables(self, layout, list offsets) except -1:
-        """Set the input tables, and take the offsets of pairs and an embedding from those of all weights."""
+        """Set the input tables, and copy the offsets of pairs and an embedding from the offsets of all weights."""
         cdef Inputs* inputs = &self.net.inputs
         cdef Py_ssize_t N = self.net.dims.G * self.net.dims.H
         cdef Py_ssize_t E = self.net.dims.E

@@ -72,7 +72,7 @@ cdef class Cursor:
 
 
 def reduced_size(Network network not None) -> int:
-    """Return the number of elements of the first shard's gradient if a reducer sums those of several processes."""
+    """Return the size of the first shard's gradient if a reducer sums the gradients of several processes."""
     network.require_mode(training=True)
     return network.net.n_weights + network.net.inputs.table_rows + 2
 
@@ -210,7 +210,7 @@ cdef void fill_gradients(Training* run, Network network, list shards) except *:
             size = reduced_size(network)
         run.team.d[s] = address("gradient", shards[s].gradient, network.itemsize, (size,))
         if len(shards[s].threads) < group_size:
-            raise ValueError(f"a shard needs the arrays of {group_size} threads, but has those of "
+            raise ValueError(f"a shard needs arrays for {group_size} threads, but has arrays for "
                              f"{len(shards[s].threads)}")
         x = shards[s].threads[0].x
         occurs = shards[s].threads[0].occurs
@@ -414,9 +414,9 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
 
 
 def loss_and_gradients(Network network not None, params, panels, team, ids) -> float:
-    """Return the loss of one chunk, and add its gradient to that of the team's only shard; nothing is updated.
+    """Return the loss of one chunk, and add its gradient to the team's only shard; nothing is updated.
 
-    The arguments are those of `train`; the gradient must come in as zeros. The states of the shard, h[:, 0] and the
+    The arguments are as for `train`; the gradient must come in as zeros. The states of the shard, h[:, 0] and the
     others, are those before the chunk. Nothing is dropped or reset.
     """
     cdef Training run

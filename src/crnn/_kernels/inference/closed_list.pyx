@@ -24,7 +24,7 @@ cdef class TextTrie:
     cdef readonly double best_log_p
     cdef int[::1] symbols       # of each node
     cdef int[::1] depths
-    cdef Py_ssize_t[::1] after  # the first node that is no descendant
+    cdef Py_ssize_t[::1] after  # the first node that is not a descendant
     cdef Py_ssize_t[::1] texts  # the number of the text that ends here, or -1
     cdef double[::1] log_p      # of this text
     cdef double[::1] best       # of the texts that begin like this: the largest log-probability,
@@ -65,7 +65,7 @@ cdef class TextTrie:
 
 cdef bint _build(TextTrie trie, const int[::1] ids, const Py_ssize_t[::1] lengths, const double[::1] log_p,
                  const Py_ssize_t[::1] numbers, Py_ssize_t[::1] open_nodes) noexcept nogil:
-    """Append the nodes of each text; `open_nodes` are those of the last text by depth. Return whether texts ascend."""
+    """Append the nodes of each text; `open_nodes` are the last text's nodes by depth. Return whether texts ascend."""
     cdef Py_ssize_t start = 0
     cdef Py_ssize_t depth = 0
     cdef Py_ssize_t i, d, node, shared
@@ -124,8 +124,8 @@ cdef inline void _close(TextTrie trie, const Py_ssize_t[::1] open_nodes, Py_ssiz
 cdef class ListSearch:
     """The search for the `count` best originals of one damaged text of n symbols.
 
-    `reads` (V, n) are log-probabilities of each original symbol at each place, `skips` (n,) those of symbols in excess,
-    `inserts` (V,) those of symbols that are missing. `swap` is added to two `plain` costs (V, n) if two symbols were
+    `reads` (V, n) are log-probabilities of each original symbol at each place, `skips` (n,) of symbols in excess,
+    `inserts` (V,) of missing symbols. `swap` is added to two `plain` costs (V, n) if two symbols were
     swapped. A replacement (place, taken, first, stop) lets `taken` symbols from its place on stand for
     `replacing[first:stop]`. The replacements are sorted by place.
     """
@@ -300,7 +300,7 @@ cdef void _advance(ListSearch s, TextTrie trie, Py_ssize_t cells) noexcept nogil
 
 
 cdef void _fill_row(ListSearch s, Py_ssize_t d) noexcept nogil:
-    """Fill the row of a node at depth d from those of the nodes above it."""
+    """Fill the row of a node at depth d from the rows of the nodes above it."""
     cdef Py_ssize_t n = s.n
     cdef Py_ssize_t first = 0
     cdef Py_ssize_t last = n
@@ -425,5 +425,5 @@ cdef inline void _offer(ListSearch s, Py_ssize_t number, double score) noexcept 
 
 
 cdef inline bint _is_before(Py_ssize_t number, double score, Py_ssize_t other, double other_score) noexcept nogil:
-    """Return whether a text comes before another: by its score, then by its number; -1 is no text."""
+    """Return whether a text comes before another: by its score, then by its number; -1 stands for no text."""
     return score > other_score or (score == other_score and (other < 0 or number < other))

@@ -29,7 +29,7 @@ cdef class CopyFinder:
     cdef int states
     cdef int edge_count
     cdef int state    # after the symbols of the text read so far,
-    cdef int matched  # of which so many end in this state
+    cdef int matched  # how many of them end in this state
     cdef int64_t document
     cdef int64_t position
     cdef bint suffixes_marked  # `_mark_suffixes` has seen all symbols read
@@ -170,7 +170,7 @@ cdef int _extend(CopyFinder f, int last, uint32_t code) noexcept nogil:
 
 
 cdef inline void _follow(CopyFinder f, uint32_t code) noexcept nogil:
-    """Read a symbol of the text: the state is that of its longest suffix that the samples have."""
+    """Read a symbol of the text: the state stands for its longest suffix that occurs in the samples."""
     cdef int target
     f.position += 1
     while True:

@@ -5,7 +5,7 @@ from .sampler cimport argmax, filter_logits, pick, unnormalized_softmax
 
 
 cdef inline bint is_letter(const RowMixture* mixture, int symbol) noexcept nogil:
-    """Return whether a symbol is a letter; -1, before the beginning, is none."""
+    """Return whether a symbol is a letter; -1, before the beginning, is not."""
     return 0 <= symbol < mixture.source.symbols and mixture.letters[symbol]
 
 

@@ -11,9 +11,10 @@ A hypothesis's obligation is what its last step leaves to the next one: a swap's
 replacement; after any other step, the next one is free to be whatever suits that step.
 
 Of a text's hypotheses with the same obligation and the same symbols, as far as the network looks back at them, only the
-best stays. The search keeps those of the highest rank, which is the score. A network that looks far back may still
-predict nearly the same after the same last `RECENT` symbols: all such hypotheses but the best rank lower by a penalty,
-so that they do not displace different ones. Ties go to the earlier parent, then to the earlier candidate.
+best stays. The search keeps the hypotheses of the highest rank, and a hypothesis's rank is its score. A network that
+looks far back may still predict nearly the same after the same last `RECENT` symbols: all such hypotheses but the best
+rank lower by a penalty, so that they do not displace different ones. Ties go to the earlier parent, then to the earlier
+candidate.
 
 `reference/restoring.py` does the same for one text with Python's lists.
 """
@@ -61,7 +62,7 @@ cdef class Selection:
 
     `x` are the texts' symbols as numbers of kinds, joined; `lengths` their lengths. `channel` has the tables of the
     damage by name. Kind k has the candidates
-    `symbols[first[k]:first[k + 1]]`; the first `plain[k]` are no substitutions. A cost is a pair: the log-probability
+    `symbols[first[k]:first[k + 1]]`; the first `plain[k]` are not substitutions. A cost is a pair: the log-probability
     of the damage, and a toll that is subtracted from the score: `costs` of each candidate, `skip[k]` of an excess
     symbol, `swap` of two swapped `letters`, whose plain candidates otherwise cost `kept` too, `insert_costs` of the
     missing symbols `inserted`: `near_letters`, only next to a letter, or else anywhere within a text. The replacements
@@ -294,7 +295,7 @@ cdef class Selection:
         """Return the rows and the symbols, (n,) each, of hypotheses that insert a symbol, for `logits` (rows, V).
 
         A replacement may insert further symbols: call again with the logits of the insertions returned last, until none
-        are returned. Rows are those of the current hypotheses, then of all insertions.
+        are returned. Rows belong to the current hypotheses first, then to all insertions.
         """
         cdef const double[:, ::1] y = np.ascontiguousarray(logits, np.float64)
         self._require_rows(y.shape[0], y.shape[1], self.rounds > 0)
@@ -314,7 +315,7 @@ cdef class Selection:
     def advance(self, logits, inserted):
         """Go on by a position; return the rows and the symbols, (n,) each, of the hypotheses that stay.
 
-        `logits` are those of the current hypotheses, `inserted` those of all insertions. A negative symbol means that
+        `logits` belong to the current hypotheses, `inserted` to all insertions. A negative symbol means that
         the network reads nothing. Texts that have ended are left out from now on.
         """
         cdef const double[:, ::1] y = np.ascontiguousarray(logits, np.float64)
@@ -506,7 +507,7 @@ cdef int _settle(Selection s, Hypothesis* kept, int count) noexcept nogil:
 
 cdef inline int _offer(Selection s, Hypothesis* kept, int count, double log_p, double cost, double toll,
                        const Hypothesis* parent, int row, int symbol, int obligation) noexcept nogil:
-    """Add a hypothesis to those of its text unless it is not among the best; return how many there are.
+    """Add a hypothesis to its text's list if it is among the best; return the length of the list.
 
     It continues its parent by a step with log P and damage of this cost and toll.
     """
@@ -562,7 +563,7 @@ cdef inline int _open(Selection s, Hypothesis* kept, int count, const Hypothesis
 
 
 cdef inline bint _follows(Selection s, int replacement, const int* x, Py_ssize_t left) noexcept nogil:
-    """Return whether the symbols after x[0], of which `left` are left, are those that a replacement takes."""
+    """Return whether the `left` symbols after x[0] begin with those that a replacement takes."""
     cdef int second = s.replacements[replacement, 0]
     cdef int third = s.replacements[replacement, 1]
     if second >= 0 and (left < 2 or second != x[1]):
@@ -572,7 +573,7 @@ cdef inline bint _follows(Selection s, int replacement, const int* x, Py_ssize_t
 
 cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const double* y,
                       double total, const int* x, Py_ssize_t p, Py_ssize_t length) noexcept nogil:
-    """Offer every way in which a hypothesis can read the damaged symbol x[p]."""
+    """Offer every way for a hypothesis to read the damaged symbol x[p]."""
     cdef bint free = h.obligation == FREE or h.obligation == SKIPPED
     cdef int kind = x[p]
     cdef double kept_cost = 0
@@ -775,7 +776,7 @@ cdef void _advance_text(Selection s, Py_ssize_t b, const double[:, ::1] z, int f
 
 
 cdef void _end_text(Selection s, Py_ssize_t b, const double[:, ::1] y, const double[:, ::1] z, int row) noexcept nogil:
-    """Set the last node of text b, all of whose symbols are read: that of the best hypothesis or insertion.
+    """Set the last node of text b, all of whose symbols are read, to the node of its best hypothesis or insertion.
 
     The logits of its hypotheses start at this row of y.
     """

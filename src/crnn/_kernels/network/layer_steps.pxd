@@ -280,7 +280,7 @@ cdef inline void multiply_share(const SharedStep* step, int rank, bint of_input)
     """z = below @ Wx + bh, `of_input`, or z += h_prev @ Wh: the thread's panels; in the first layer z = bh + ...
 
     One panel of units of all gates at a time, so that the thread's cells find z in its own cache; the recurrent product
-    goes from first to last and back, like that of a single thread.
+    goes from first to last and back, as in a single thread.
     """
     cdef const Network* net = step.w.net
     cdef const LayerPlaces* places = &net.layer[step.layer]

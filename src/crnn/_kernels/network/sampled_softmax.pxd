@@ -40,7 +40,7 @@ cdef inline void choose_candidates(const Network* net, Workspace* work) noexcept
 
 
 cdef inline uint32_t candidates_key(const Workspace* work) noexcept nogil:
-    """Return the key from which a chunk's candidates are drawn."""
+    """Return the key for drawing a chunk's candidates."""
     return mix(mix(work.dropout.step_key ^ <uint32_t>SAMPLE_PLACE) ^ <uint32_t>work.dropout.first_stream)
 
 

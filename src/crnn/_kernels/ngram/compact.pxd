@@ -9,7 +9,7 @@ count that does not fit is in a sorted list of large counts. A context with more
 `HEADER_BYTES` bytes of `Totals`. Where an n-gram leads to a context, a bit is set; the number of bits set before it
 gives the context's number.
 
-The probabilities are those of `probabilities.pxd`, with the same bits.
+The probabilities have the same bits as in `probabilities.pxd`.
 """
 from libc.math cimport log
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t

@@ -287,7 +287,7 @@ cdef class CompactCounts(ContextReader):
         return 0
 
     def pack(self) -> tuple:
-        """Return the bytes from which these counts were made: arrays of sizes, symbols and counts."""
+        """Return the bytes that these counts were made from: arrays of sizes, symbols and counts."""
         cdef Py_ssize_t[3] lengths
         cdef unsigned char[::1] sizes, steps, counts
         cdef Bytes[3] runs

@@ -57,7 +57,7 @@ cdef class FrozenContexts(ContextReader):
         for i in range(firsts[1] if good else 0):
             good &= symbols[i] == i
         if not good:
-            raise ValueError("the arrays are no contexts of n-grams")
+            raise ValueError("the arrays do not hold contexts of n-grams")
         self.suffixes = suffixes
         self.scales = scales
         self.firsts = firsts

@@ -79,7 +79,7 @@ cdef inline void put_place(const Places* h, Py_ssize_t place) noexcept nogil:
 
 
 cdef inline void append(Places* h, int symbol) noexcept nogil:
-    """Add a symbol, for which there is room, or -1 between parts."""
+    """Add a symbol, or -1 between parts. The caller has made room."""
     h.symbols[h.size] = symbol
     put_place(h, h.size)
     h.size += 1

@@ -60,7 +60,7 @@ cdef class Contexts:
             good &= 0 <= symbols[i] < self.V and 0 <= nexts[i] < N and 0 <= shorter[i] <= i
             good &= i >= self.V or symbols[i] == i
         if not good:
-            raise ValueError("the arrays are no contexts of n-grams")
+            raise ValueError("the arrays do not hold contexts of n-grams")
         self.suffixes = suffixes
         self.scales = scales
         self.firsts = firsts

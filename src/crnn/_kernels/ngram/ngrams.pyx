@@ -268,7 +268,7 @@ cdef bint _arrive(Trie trie, const int[::1] context, Cursor* c) noexcept nogil:
 def count(Trie trie not None, const int[::1] ids not None, const int[::1] context, const int[::1] times=None) -> int:
     """Count symbols after their context, already counted; return how many, fewer if the arrays have no room.
 
-    The context None is the end of the symbols counted last: a kept text goes on there. `times` (n,) counts each symbol
+    The context None is the end of the symbols counted last: kept text continues there. `times` (n,) counts each symbol
     so often, as if its text were read so often from the beginning; None: once.
     """
     return _count(trie, ids, context, times, None, None)
@@ -456,7 +456,7 @@ cdef class ClassCounts:
             for i in range(self.V):
                 good &= symbols[firsts[root] + i] == i
         if not good:
-            raise ValueError("the arrays are no contexts of n-grams")
+            raise ValueError("the arrays do not hold contexts of n-grams")
         self.roots = roots
         self.boundary = boundary
         self.suffixes = suffixes
@@ -508,7 +508,7 @@ cdef class ClassCounts:
             end = self.roots[k + 1] if k + 1 < K else <int>self.suffixes.shape[0]
             good &= contexts[k] == -1 or self.roots[k] <= contexts[k] < end
         if not good:
-            raise ValueError(f"ids must be below {self.V}, and contexts those of the tries")
+            raise ValueError(f"ids must be below {self.V}, and contexts must belong to the tries")
         with nogil:
             for k in range(K):
                 if contexts[k] == -1:

@@ -208,7 +208,7 @@ cdef inline Py_ssize_t capacity_for(Py_ssize_t edges) noexcept nogil:
 
 
 cdef inline int class_of(Py_ssize_t capacity) noexcept nogil:
-    """The place of a capacity in the series, by which free blocks are found."""
+    """The place of a capacity in the series; free blocks are found by it."""
     cdef int found = 0
     cdef Py_ssize_t c = 2
     while c < capacity:

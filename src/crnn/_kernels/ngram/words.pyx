@@ -254,7 +254,7 @@ cdef class WordTables:
             self.t.levels[level].size = lengths[level]
             start += lengths[level]
         if not good:
-            raise ValueError("the arrays are no counts of words")
+            raise ValueError("the arrays do not hold counts of words")
         alone = np.ones(V, np.uint8)
         for w in range(V):
             if symbols.s.folds[w] != w:

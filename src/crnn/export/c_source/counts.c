@@ -49,7 +49,7 @@ static int32_t crnn_child(const crnn_counts *counts, int32_t context, int id) {
     return counts->extended[first >> 3] >> (first & 7) & 1 ? 1 + crnn_formed(counts, first) : -1;
 }
 
-/* Read a symbol: `contexts` are those of the last 0, 1, ... symbols, or -1. */
+/* Read a symbol: `contexts` stand for the last 0, 1, ... symbols; -1 if there is none. */
 static void crnn_counts_feed(const crnn_counts *counts, int32_t *contexts, int id) {
     for (int k = counts->order - 1; k > 0; k--)
         contexts[k] = contexts[k - 1] < 0 ? -1 : crnn_child(counts, contexts[k - 1], id);

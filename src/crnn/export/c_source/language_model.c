@@ -1,6 +1,6 @@
 /* ------------------------------------------------------------------------------------------------ probabilities */
 
-/* The logarithm of the sum of the exponentials of logits, the largest of which is 0. */
+/* The logarithm of the sum of the exponentials of logits whose maximum is 0. */
 static double crnn_log_total(const crnn_logit y[CRNN_SYMBOLS]) {
     double total = 0;
     for (int i = 0; i < CRNN_SYMBOLS; i++) total += crnn_exp((float)y[i]);

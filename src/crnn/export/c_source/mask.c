@@ -64,7 +64,7 @@ static size_t crnn_take_many(crnn_cursor *cursor, int rules, char kind, size_t m
     return count;
 }
 
-/* Whether a word cannot go on here. */
+/* Whether a word must end here. */
 static int crnn_ends_word(const crnn_cursor *cursor, int rules) {
     crnn_cursor ahead = *cursor;
     crnn_character next;
@@ -183,7 +183,7 @@ static int crnn_next(crnn_cursor *cursor, int rules, crnn_character *out) {
     if (rules == 0)
         return crnn_read_character(cursor, out);
     if (crnn_match(&after, rules)) {
-        crnn_next(cursor, rules - 1, out); /* its place is that of the match */
+        crnn_next(cursor, rules - 1, out); /* its place is the match's */
         *cursor = after;
         out->code = '0';
         cursor->before[rules] = '0'; /* like the last character of a match, part of a word */

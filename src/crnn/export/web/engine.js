@@ -99,7 +99,7 @@ class Engine {
     }
   }
 
-  // `filter` is the list of texts that a draw can exclude, or null; `codes` are those of the symbols.
+  // `filter` is the list of texts that a draw can exclude, or null; `codes` are the symbols' code points.
   load({ model, weights, filter = null, codes = [] }) {
     this.network = createModel(model, new StoredNumbers(weights));
     this.filter = filter && new TextFilter(filter);

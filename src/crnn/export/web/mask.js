@@ -6,7 +6,7 @@ class Mask {
     this.rules = rules.map(({ pattern, replacement }) => ({ pattern: new RegExp(pattern, "gu"), replacement }));
   }
 
-  // The masked text. `places` are those of each of the text's units and of its end, and become those of the result.
+  // The masked text. `places` holds the place of each of the text's units and of its end; the result's places replace them.
   apply(text, places) {
     let masked = { text, places };
     for (const rule of this.rules) masked = replaced(masked, rule);

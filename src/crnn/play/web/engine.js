@@ -59,7 +59,7 @@ class Engine {
     this.work();
   }
 
-  // Train for as long as the engine is running.
+  // Train while the engine is running.
   async work() {
     if (this.working) return;
     this.working = true;

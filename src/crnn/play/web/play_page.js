@@ -295,7 +295,7 @@ class Page {
     byId("chosen").textContent = "Point at a character, tap it, or use the arrow keys.";
   }
 
-  // Whether there is no network that could be trained.
+  // Whether the page has no network to train.
   setBroken(isBroken) {
     for (const id of ["run", "one-step", "save"]) byId(id).disabled = isBroken;
   }
@@ -349,7 +349,7 @@ class Page {
     const start = await file.slice(0, 4 * MAX_TEXT).text(); // a character of UTF-8 has at most 4 bytes
     this.takeLongText(start);
     if (start.includes("\ufffd")) {
-      this.say("The file is not a text in UTF-8: bytes that are no characters became \ufffd. Save it as UTF-8, and open it again.", true);
+      this.say("The file is not a text in UTF-8: bytes that are not characters became \ufffd. Save it as UTF-8, and open it again.", true);
     }
   }
 
