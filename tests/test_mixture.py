@@ -19,6 +19,7 @@ from crnn import mixture as module
 from crnn.inference import mixed_network, mixture_weights
 from crnn.inference.mixed_network import letters_before
 from crnn.inference.network import Use, log_softmax
+from crnn.mixing import shared_time
 from crnn.ngram.counts_network import AdaptiveCounts
 from crnn.reference import longest_match
 from crnn.reference.mixing import move_weights
@@ -739,7 +740,7 @@ def test_network_trains_for_the_time_left(monkeypatch, of_counts, of_network):
         limits.append(network.max_seconds)
         return fit(network, X)
 
-    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(shared_time, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(CharNGram, "_fit", count)
     monkeypatch.setattr(CharRNN, "_recommended", recommended)
     monkeypatch.setattr(CharRNN, "fit", fit_network)
@@ -754,7 +755,7 @@ def test_network_trains_for_the_time_left(monkeypatch, of_counts, of_network):
 
 @pytest.mark.parametrize("X", ["zz" + TEXT, ["zz", *NAMES * 30]])
 def test_counts_read_only_the_end_of_a_long_text(monkeypatch, X):
-    monkeypatch.setattr(module, "COUNTED_PER_SECOND", 1000)
+    monkeypatch.setattr(shared_time, "COUNTED_PER_SECOND", 1000)
     mixture = Mixture.recommended(X, 0.2, verbose=0, random_state=0, hidden_size=4).fit(X)
     end = X[-200:] if isinstance(X, str) else X[-49:]  # the fewest names with 200 symbols and ends of names
     expected = CharNGram(24 if isinstance(X, str) else None, vocabulary=sorted(set("".join(X)))).fit(end)
@@ -929,7 +930,7 @@ def test_no_shorter_order_is_tried_when_the_time_is_over(long_enough, monkeypatc
         now[0] += 2
         return fit(*arguments, **options)
 
-    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(shared_time, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(mixture_weights.HeldOutText, "fit", slow_fit)
     text = NAMES * 99
     orders = []

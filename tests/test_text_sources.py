@@ -10,7 +10,7 @@ import pytest
 from examples import saved
 
 from crnn import CharNGram, CharRNN, Lines, Mixture, TextFile, train
-from crnn import mixture as module
+from crnn.mixing import shared_time
 
 NAMES = ["anna", "bob", "nana", "abba", "nan", "o"] * 7
 TEXT = "".join(name + "\n" for name in NAMES)
@@ -99,7 +99,7 @@ def test_scores_and_weights_of_all_sources_agree(source):
 
 
 def test_mixtures_recommended_for_all_sources_agree(source, monkeypatch):
-    monkeypatch.setattr(module, "COUNTED_PER_SECOND", 100)
+    monkeypatch.setattr(shared_time, "COUNTED_PER_SECOND", 100)
     new, same = source
     options = {"order": 3, "hidden_size": 4, "max_steps": 2, "random_state": 0, "verbose": 0}
     found, expected = (train(X, 0.3, **options).models_ for X in (new(), same))

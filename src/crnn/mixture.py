@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Self
@@ -23,24 +22,32 @@ from .files.entries import MAX_MODELS
 from .files.run_file import run_bytes, unfinished_run
 from .files.sealed_file import NamedBytes, path_name, write_path
 from .inference.mixed_network import MixedNetwork, letters_of
-from .inference.mixture_weights import CLASSES, HeldOutText, import_minimizer
+from .inference.mixture_weights import HeldOutText, import_minimizer
 from .inference.network import InferenceNetwork, LabelNetworks, Use
 from .inference.packed_network import PackedNetwork
 from .language_model import LanguageModel
+from .mixing.members import (
+    check_members,
+    checked_models,
+    checked_rows,
+    checked_weights,
+    member_names,
+    quantized,
+    shared_vocabulary,
+    unfitted_copy,
+)
+from .mixing.shared_time import COUNTED_PER_SECOND, MIN_SHARE, SharedTime, checked_seconds, now
 from .model.state import ModelState
 from .ngram.counts_network import AdaptiveCounts, CountsNetwork
 from .ngram.longest_match import AdaptiveMatch
 from .ngram.word_counts import WordCounts, has_words
 from .ngram.words_network import MixedWords, WordsNetwork
 from .parameters.checks import (
-    MAX_SIZE,
     FilePath,
     checked_float,
-    checked_floats,
     checked_int,
     checked_path,
     checked_threads,
-    has_items,
     is_int,
 )
 from .parameters.intervals import Interval
@@ -57,7 +64,6 @@ from .training.fit import FitArguments
 if TYPE_CHECKING:
     from .export.models import ExportedMixture
 
-COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 COUNTING_SPEED = 1e6  # symbols counted per second, as `recommended` assumes
 OF_MIXTURE = ("weights", "words", "max_seconds")  # overrides that apply to the mixture
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
@@ -69,65 +75,8 @@ LONGEST = 24
 SHORTER = (10, 8, 7, 6, 5, 4, 3, 2)  # tried in turn
 CHOICE = 2.0  # times as long as counting: the choice of the order, for which time is reserved
 TOLERANCE = 0.0005  # nats by which shorter counts, in a smaller file, may be worse
-WEIGHTS_SHARE = 0.03  # of the time, for the first weights
-LOGITS_PER_SECOND = 1 << 19  # of each member on the held-out text, per second of the budget
 MIN_HELD_OUT_OF_WORDS = 8000  # held-out symbols; fewer tell too little about the weights of a third member
 MIN_GAIN_OF_WORDS = 0.001  # nats by which words must lower the held-out loss
-WORDS = "words"  # the name of the last member
-MIN_SHARE = 0.1  # minimum fraction of the time for the networks, however long counting takes
-
-
-class SharedTime:
-    """The time budget of a mixture's members, since the `start`; None for no limit."""
-
-    def __init__(self, seconds: float | None, start: float) -> None:
-        self._seconds = _checked_seconds(seconds)
-        self._start = start
-        self._reserved = 0.0 if self._seconds is None else WEIGHTS_SHARE * self._seconds
-        self._last_order = 0.0  # when an order was last tried
-        self.has_limit = self._seconds is not None
-
-    def networks_end(self) -> None:
-        """Note that the networks are trained."""
-        self._last_order = self.elapsed
-
-    @property
-    def elapsed(self) -> float:
-        """The seconds since the start."""
-        return time.perf_counter() - self._start
-
-    @property
-    def max_counted(self) -> int | None:
-        """How many symbols at the end of a long text are counted; None for all."""
-        if self._seconds is None:
-            return None
-        return max(1, int(min(COUNTED_PER_SECOND * self._seconds, MAX_SIZE)))
-
-    @property
-    def max_logits(self) -> float:
-        """The limit of the logits that each member computes for the weights."""
-        return math.inf if self._seconds is None else LOGITS_PER_SECOND * self._seconds
-
-    def reserve(self, seconds: float) -> None:
-        """Set time aside for what follows the networks."""
-        self._reserved += seconds
-
-    def allows_another_order(self) -> bool:
-        """Return whether there is time to try shorter counts, if that takes as long as since the last call."""
-        now = self.elapsed
-        since = now - self._last_order
-        self._last_order = now
-        return self._seconds is None or not self.has_limit or now + since < self._seconds
-
-    def left(self) -> float | None:
-        """Return the seconds left for the networks; None for no limit."""
-        if self._seconds is None:
-            return None
-        return max(self._seconds - self.elapsed - self._reserved, MIN_SHARE * self._seconds)
-
-
-def _checked_seconds(seconds: Any) -> float | None:
-    return None if seconds is None else checked_float("max_seconds", seconds, above=0.0)
 
 
 class Mixture(LanguageModel):
@@ -254,11 +203,11 @@ class Mixture(LanguageModel):
         >>> Mixture.from_fitted(models, weights=[0.2, 0.8]).sample(6, prime="to be", temperature=0)
         ' or no'
         """
-        members = _checked_models(models)
-        _check_members(members)
+        members = checked_models(models)
+        check_members(members)
         mixture = cls(members, weights, max_seconds=max_seconds, n_threads=n_threads, verbose=verbose)
         mixture._checked_parameters()
-        mixture._keep([*members], _checked_weights(weights, len(members)), words=None)
+        mixture._keep([*members], checked_weights(weights, len(members)), words=None)
         return mixture
 
     def fit(
@@ -316,7 +265,7 @@ class Mixture(LanguageModel):
         ['network', 'counts']
         """
         return self._fit_since(
-            time.perf_counter(),
+            now(),
             X,
             y,
             validation=validation,
@@ -348,9 +297,9 @@ class Mixture(LanguageModel):
             split = split_held_out(X, validation, y=y, sample_weight=sample_weight)
         else:
             split = Split(X, y, sample_weight, held_out=None)
-        members = [_unfitted(model) for model in models]
+        members = [unfitted_copy(model) for model in models]
         wanted_words = self._wanted_words(members, weights, y, sample_weight)
-        start_weights = _checked_weights(weights, len(members))
+        start_weights = checked_weights(weights, len(members))
         saving = _Saving.of(
             checkpoint,
             checkpoint_interval(checkpoint_every, checkpoint_seconds),
@@ -430,7 +379,7 @@ class Mixture(LanguageModel):
                 checkpoint_every=checkpoint_every,
                 checkpoint_seconds=checkpoint_seconds,
             )
-        shared_time = SharedTime(self.max_seconds, time.perf_counter())
+        shared_time = SharedTime(self.max_seconds)
         self._checked_parameters()
         X = rereadable(X)
         held_out = None if validation is None else split_held_out(X, validation, y=y).held_out
@@ -537,7 +486,7 @@ class Mixture(LanguageModel):
             split = Split(X, y, sample_weight=None, held_out=None)
         members = models_of(stored.parts, path)
         mixture = cls(
-            [_unfitted(member) for member in members],
+            [unfitted_copy(member) for member in members],
             words=document.get("words", False),
             max_seconds=document["max_seconds"],
             n_threads=n_threads,
@@ -549,7 +498,7 @@ class Mixture(LanguageModel):
         mixture.verbose = verbose
         saving = _Saving.of(path, Interval(), [*members], stored.weights, words, document)
         assert saving is not None
-        shared_time = SharedTime(document["max_seconds"], time.perf_counter())
+        shared_time = SharedTime(document["max_seconds"])
         shared_time.has_limit = False  # the orders are tried without a limit
         fitting = _Fitting(mixture, [*members], split, shared_time, saving)
         if words is not None:
@@ -569,9 +518,9 @@ class Mixture(LanguageModel):
 
     def _checked_parameters(self) -> tuple[list[LanguageModel], NDArray[np.float64] | None]:
         """Return the models to copy and the given weights, after all parameters are checked."""
-        models = _checked_models(self.models)
-        weights = None if self.weights is None else _checked_weights(self.weights, len(models))
-        _checked_seconds(self.max_seconds)
+        models = checked_models(self.models)
+        weights = None if self.weights is None else checked_weights(self.weights, len(models))
+        checked_seconds(self.max_seconds)
         checked_threads(self.n_threads)
         checked_int("verbose", self.verbose, 0)
         if not isinstance(self.words, bool) and self.words != "auto":
@@ -634,7 +583,7 @@ class Mixture(LanguageModel):
         np.int64(1)
         """
         models = self._fitted("fit_weights")
-        _check_members(models)
+        check_members(models)
         held_out = held_out_documents(X, y, models[0].vocabulary_)
         words = None if self._words is None else TriedWords(self._words.counts, required=True)
         found = fit_to_held_out(models, held_out, sum_to_one=False, words=words)
@@ -737,7 +686,7 @@ class Mixture(LanguageModel):
     @property
     def members_(self) -> list[str]:
         """The names of the columns of `weights_`: network, counts, mixture or words, numbered if there are several."""
-        return _member_names(self._fitted("reading members_"), has_words=self._words is not None)
+        return member_names(self._fitted("reading members_"), has_words=self._words is not None)
 
     def _without_text(self) -> Self:
         return self._with_attributes(models_=[model._without_text() for model in self._fitted("_without_text")])
@@ -748,9 +697,9 @@ class Mixture(LanguageModel):
     def _file_parts(self) -> list[memoryview]:
         """Return the bytes of a file with all members, which are checked: they may have been fitted again."""
         models = self._fitted("save")
-        _check_members(models)  # which may have been changed or fitted again
+        check_members(models)  # which may have been changed or fitted again
         words = self._words
-        weights = _checked_rows("weights_", self.weights_, len(models) + (words is not None))
+        weights = checked_rows("weights_", self.weights_, len(models) + (words is not None))
         parts = [file_of(model, i) for i, model in enumerate(models)]
         return model_file.mixture_parts(_stored(parts, weights, words))
 
@@ -878,7 +827,7 @@ class Mixture(LanguageModel):
 
     def _label_networks(self, what: str, use: Use = Use.MANY_STREAMS) -> tuple[LabelNetworks | None, Vocabulary]:
         found = [model._label_networks(what, use) for model in self._fitted(what)]
-        vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in found])
+        vocabulary = shared_vocabulary([vocabulary for _, vocabulary in found])
         members = [networks for networks, _ in found if networks is not None]
         if len(members) < len(found):
             return None, vocabulary
@@ -896,7 +845,7 @@ class Mixture(LanguageModel):
         models = self._fitted(what)
         self._require_no_labels(what)
         members = [self._member(model, what, use) for model in models]
-        vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
+        vocabulary = shared_vocabulary([vocabulary for _, vocabulary in members])
         networks = [network for network, _ in members]
         if self._words is not None:
             networks.append(_words_network(self._words, networks, vocabulary))
@@ -941,7 +890,7 @@ class Mixture(LanguageModel):
         >>> mixture.quantize().sample(6, prime="to be", temperature=0)
         ' or no'
         """
-        models = [_quantized(model) for model in self._fitted("quantize")]
+        models = [quantized(model) for model in self._fitted("quantize")]
         return self._with_attributes(models_=models, weights_=self.weights_.copy())
 
     def _exported_expression(self, *, int8: bool) -> str:
@@ -957,7 +906,7 @@ class Mixture(LanguageModel):
         self._vocabulary(what)
         self._require_no_labels(what)
         models = self._fitted(what)
-        _check_members(models)
+        check_members(models)
         exported = [model._exported(what, int8=int8) for model in models]
         words = self._words
         if words is None:
@@ -979,7 +928,7 @@ class Mixture(LanguageModel):
             else:
                 of_counts = True if isinstance(model, CharNGram) else adapt
                 members.append(model._adaptive_reading(what, of_counts, scoring=scoring))
-        vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
+        vocabulary = shared_vocabulary([vocabulary for _, vocabulary in members])
         readings = [reading for reading, _ in members]
         if self._words is not None:
             fixed = [self._member(model, what, Use.ONE_TEXT)[0] for model in self._fitted(what)]
@@ -1041,7 +990,7 @@ def train(
     >>> model.sample(10, prime="to be or", temperature=0)
     ' not to be'
     """
-    start = time.perf_counter()
+    start = now()
     X = rereadable(X)
     mixture = Mixture.recommended(X, seconds, verbose=verbose, **overrides)
     try:
@@ -1211,16 +1160,16 @@ class _Fitting:
 
     def weights(self, given: NDArray[np.float64] | None, *, sum_to_one: bool) -> FittedWeights:
         """Return the weights, and the words if they help; the counts in `members` become shorter if that is as good."""
-        _check_members(self._members)
+        check_members(self._members)
         n = len(self._members)
         if given is not None:
             return FittedWeights(self._members, given, self._words_before)
         if self._held_out is None:
-            equal = _checked_weights(None, n)
+            equal = checked_weights(None, n)
             if self._words is None:
                 return FittedWeights(self._members, equal, words=None)
             words = MixedWords(self._words.counts, self._members[0].vocabulary_, equal)
-            return FittedWeights(self._members, _checked_weights(None, n + 1), words)
+            return FittedWeights(self._members, checked_weights(None, n + 1), words)
         fitted = fit_to_held_out(
             self._members,
             self._held_out,
@@ -1368,7 +1317,7 @@ def held_out_documents(X: TextLike, y: ArrayLike | None, vocabulary: Vocabulary)
 
 def _print_losses(fitted: FittedWeights) -> None:
     """Print the loss of each model and of the mixture on the held-out text."""
-    names = _member_names(fitted.models, has_words=fitted.words is not None)
+    names = member_names(fitted.models, has_words=fitted.words is not None)
     parts = [f"{name} {loss:.3f}" for name, loss in zip(names, fitted.losses, strict=True)]
     print(f"held-out loss in nats per symbol: {', '.join(parts)}, mixture {fitted.loss:.3f}", file=sys.stderr)
 
@@ -1421,7 +1370,7 @@ def fit_to_held_out(
     the training text: it is more like the rest of that text than a new text is, and larger weights, which make the
     predictions surer, would fit it alone.
     """
-    shared_time = SharedTime(None, 0.0) if shared_time is None else shared_time
+    shared_time = SharedTime(None) if shared_time is None else shared_time
     text = _held_out_text(len(models), held_out, shared_time.max_logits)
     rows = text.all_rows([_part_networks(model, held_out) for model in models])
     losses = [text.loss(of_model) for of_model in rows]
@@ -1483,15 +1432,6 @@ def _with_words(
     if not words.required and not loss <= fitted.loss - MIN_GAIN_OF_WORDS:
         return fitted
     return FittedWeights(fitted.models, weights, mixed, loss, [*fitted.losses, text.loss(of_words)])
-
-
-def _quantized(model: LanguageModel) -> LanguageModel:
-    """Return a model with 8-bit numbers, which may be the model itself."""
-    if isinstance(model, CharRNN) and model.scales_ is not None:
-        return model
-    if isinstance(model, CharRNN | CharNGram | Mixture):
-        return model.quantize()
-    raise InvalidInputError(f"a {type(model).__name__} has no 8-bit form. Quantize its networks and counts.")
 
 
 def _words_network(words: MixedWords, networks: Sequence[InferenceNetwork], vocabulary: Vocabulary) -> InferenceNetwork:
@@ -1579,23 +1519,6 @@ def models_of(parts: model_file.Parts, path: FilePath | BinaryIO) -> list[CharRN
     return models
 
 
-def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
-    """Return the checked weights of n models."""
-    if weights is None:
-        return np.full(n, 1 / n)
-    checked = _checked_rows("weights", weights, n)
-    if not checked.any(axis=-1).all():
-        raise InvalidInputError("weights are all 0. Pass at least one positive weight.")
-    return checked
-
-
-def _checked_rows(name: str, weights: Any, n: int) -> NDArray[np.float64]:
-    """Return checked weights of n models, or a row of them for each class."""
-    if isinstance(weights, (list, tuple, np.ndarray)) and len(weights) == CLASSES and np.ndim(weights[0]):
-        return np.array([checked_floats(f"{name}[{c}]", row, n, "model") for c, row in enumerate(weights)])
-    return np.array(checked_floats(name, weights, n, "model"))
-
-
 def shown_weights(mixture: Mixture) -> list[str]:
     """Return each model's weight as text, or its weights for the classes."""
     return ["/".join(f"{weight:.3f}" for weight in of_model) for of_model in np.atleast_2d(mixture.weights_).T]
@@ -1605,73 +1528,3 @@ def shown_words(mixture: Mixture) -> str | None:
     """Return a description of a mixture's counts of words, if it has some."""
     words = mixture._words
     return None if words is None else f"counts of words, {words.counts.n_grams:,} n-grams"
-
-
-def _kind_of(model: LanguageModel) -> str:
-    """Return what a model is called among the members of a mixture."""
-    if isinstance(model, CharRNN):
-        return "network"
-    return "counts" if isinstance(model, CharNGram) else "mixture"
-
-
-def _member_names(models: Sequence[LanguageModel], *, has_words: bool) -> list[str]:
-    """Return the names of the columns of a mixture's weights."""
-    kinds = [_kind_of(model) for model in models]
-    names = []
-    for i, kind in enumerate(kinds):
-        number = kinds[: i + 1].count(kind)
-        names.append(kind if kinds.count(kind) == 1 else f"{kind} {number}")
-    return [*names, WORDS] if has_words else names
-
-
-def _unfitted(model: LanguageModel) -> LanguageModel:
-    """Return a model with the same parameters that has learned nothing."""
-    return type(model)(**model.get_params(deep=False))
-
-
-def _checked_models(models: Any) -> list[LanguageModel]:
-    """Return the parameter `models` as a list of models, fitted or not."""
-    if isinstance(models, LanguageModel) or not has_items(models):
-        raise InvalidInputError(f"models is of type {type(models).__name__}. Pass a list of models.")
-    checked: list[LanguageModel] = models if isinstance(models, list) else list(models)
-    if not checked:
-        raise InvalidInputError("models is an empty list. Pass at least 1 model.")
-    if len(checked) > MAX_MODELS:
-        raise InvalidInputError(f"models contains {len(checked)} models. Pass at most {MAX_MODELS}.")
-    for i, model in enumerate(checked):
-        if not isinstance(model, LanguageModel):
-            raise InvalidInputError(f"models[{i}] is of type {type(model).__name__}. Pass a language model.")
-    return checked
-
-
-def _check_members(models: list[LanguageModel]) -> None:
-    """Raise an error unless a mixture can have these fitted models."""
-    _checked_models(models)
-    _shared_vocabulary([model.vocabulary_ for model in models])
-
-
-def _shared_vocabulary(vocabularies: list[Vocabulary]) -> Vocabulary:
-    """Return the symbols of all models; they are checked at each call, since a model may have been fitted again."""
-    first = vocabularies[0]
-    for i, vocabulary in enumerate(vocabularies):
-        if vocabulary.labels != first.labels:
-            labels = [list(each.labels) for each in (vocabulary, first)]
-            raise InvalidInputError(
-                f"models[{i}] has the labels {labels[0]!r}, but models[0] has {labels[1]!r}. Fit all models with the "
-                f"same labels, or choose one: models[{i}].for_label(label)."
-            )
-        if vocabulary != first:
-            raise InvalidInputError(_difference(i, vocabulary, first))
-    return first
-
-
-def _difference(i: int, found: Vocabulary, wanted: Vocabulary) -> str:
-    """Return an error message with the difference between two vocabularies."""
-    more = [symbol for symbol in found if symbol not in set(wanted)]
-    less = [symbol for symbol in wanted if symbol not in set(found)]
-    parts = [f"it has {more[:5]!r}" if more else "", f"it lacks {less[:5]!r}" if less else ""]
-    differs = " and ".join(part for part in parts if part) or f"{found}, not {wanted}"
-    return (
-        f"models[{i}] has different symbols from models[0]: {differs}. Fit all models on the same symbols: construct "
-        "each with the same vocabulary=, a string of the characters of all texts."
-    )
