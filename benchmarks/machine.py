@@ -27,12 +27,19 @@ def build() -> str:
         return "unknown"
 
 
-def processor() -> str:
-    """Return the name of this machine's processor."""
-    names = {}
-    if os.path.exists("/proc/cpuinfo"):
-        names = dict(re.findall(r"^(model name|flags)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M))
-    return names.get("model name", platform.processor())
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the name of this machine's processor, with its family and model.
+
+    Virtual machines often name only the brand, and processors of two generations then have the same name.
+    """
+    if not cpuinfo.exists():
+        return platform.processor()
+    names = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", cpuinfo.read_text(), re.M))
+    if "model name" not in names:
+        return platform.processor()
+    if "cpu family" not in names or "model" not in names:
+        return names["model name"]
+    return f"{names['model name']} (family {names['cpu family']}, model {names['model']})"
 
 
 def blas() -> str:
