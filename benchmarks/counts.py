@@ -1,17 +1,23 @@
-"""How good are counts, and what do they cost? `python -m benchmarks.counts TEXT [NAMES] [--repeats 5]`.
+"""How good are counts, and what do they cost? `python -m benchmarks.counts TEXT [NAMES] [--repeats 5] [--orders N …]`.
 
 Models of n-grams by crnn and PPMd by pyppmd, on the last tenth of TEXT after the rest, and on 1,000 of NAMES, one a
 line, after the others. Nats are per symbol, the end of a name included. PPMd learns as it reads, and so does the row
 "adaptive"; PPMd's loss is the difference of two compressed sizes. Both choose their order by the last twentieth of
 what they learn from. PPMd stores no model: its file size is that text's compressed size, because loading would compress
 the text again.
+
+``--orders 6 8 10 14`` prints what counts of these orders cost instead: processor time of one thread to count TEXT's
+first nine tenths, to score a character, to score and learn one, to copy a state that has read and learned 3,000
+characters, to draw the first ten matches of a pattern, and to fill two gaps of a line: the least of the repeats.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import machine
+from benchmarks.pages import print_tables
 from benchmarks.timing import least_time
+from crnn import CharNGram
 from crnn.ngram.building import Builder
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
@@ -28,6 +36,25 @@ from crnn.text.sources import text_source
 
 ORDERS = (3, 4, 5, 6, 7, 8, 10, 12, 16)  # PPMd's contexts
 PPMD_MEMORY = 1 << 26
+PATTERN = "The [a-z]+ of .{10,20}"
+N_MATCHING = 10
+LINE_WITH_GAPS = "Where is thy br_ther, and where is thy si_ter?"
+READ_BY_STATE = 3000  # characters
+N_COPIES = 100
+COSTS = (
+    "order",
+    "n-grams, millions",
+    "MB in memory",
+    "MB in a file",
+    "s to count",
+    "µs to score",
+    "µs to score and learn",
+    "µs to copy a state",
+    f"s for {N_MATCHING} matches",
+    "ms to fill two gaps",
+    "nats",
+    "nats, learning",
+)
 
 
 class Row(NamedTuple):
@@ -116,6 +143,47 @@ def of_ppmd(known: str | list[str], held_out: str | list[str], repeats: int) -> 
     return Row("PPMd, adaptive", order, seconds, PPMD_MEMORY, size, nats, microseconds)
 
 
+def costs(known: str, held_out: str, orders: Sequence[int], repeats: int) -> Iterator[str]:
+    """Yield the table of what counts of some orders cost, in processor time of one thread."""
+    yield f"| {' | '.join(COSTS)} |"
+    yield "|" + "---|" * len(COSTS)
+    for order in orders:
+        times = np.min([times_of(model_of(known, order), known, held_out) for _ in range(repeats)], axis=0)
+        model = model_of(known, order)
+        model.save(file := io.BytesIO())
+        sizes = (
+            f"{sum(model.n_grams_) / 1e6:.2f}",
+            f"{model._learned.counts.nbytes / 1e6:.0f}",
+            f"{len(file.getvalue()) / 1e6:.1f}",
+        )
+        nats = (-model.score(held_out), -model.score(held_out, adapt=True))
+        cells = [order, *sizes, *map("{:.3g}".format, times), *map("{:.4f}".format, nats)]
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def model_of(known: str, order: int) -> CharNGram:
+    """Return counts that compute on one thread."""
+    return CharNGram(order=order, n_threads=1).fit(known)
+
+
+def times_of(model: CharNGram, known: str, held_out: str) -> tuple[float, ...]:
+    """Return what a newly fitted model takes, in the order and the units of COSTS."""
+
+    def seconds(action: Callable[[], object]) -> float:
+        return least_time(action, clock=time.process_time)[0]
+
+    symbols = len(held_out)
+    state = model.start(adapt=True).feed(held_out[:READ_BY_STATE])
+    return (
+        seconds(lambda: model_of(known, model.order_)),
+        1e6 * seconds(lambda: model.score(held_out)) / symbols,
+        1e6 * seconds(lambda: model.score(held_out, adapt=True)) / symbols,
+        1e6 * seconds(lambda: [state.copy() for _ in range(N_COPIES)]) / N_COPIES,
+        seconds(lambda: model.sample(n_samples=N_MATCHING, matching=PATTERN, random_state=0)),
+        1e3 * seconds(lambda: model.restore(LINE_WITH_GAPS, gaps="_")),
+    )
+
+
 def table(known: str | list[str], held_out: str | list[str], repeats: int) -> list[str]:
     """Return the table of a text."""
     rows = of_counts(known, held_out, repeats)
@@ -131,10 +199,16 @@ def main() -> None:
     parser.add_argument("text", type=Path)
     parser.add_argument("names", type=Path, nargs="?")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--orders", type=int, nargs="+", metavar="N", help="the costs of counts of these orders instead"
+    )
     arguments = parser.parse_args()
     print("\n".join(machine()))
     text = arguments.text.read_text(encoding="utf-8")
     cut = len(text) * 9 // 10
+    if arguments.orders:
+        print_tables([costs(text[:cut], text[cut:], arguments.orders, arguments.repeats)])
+        return
     print("\n".join(["", *table(text[:cut], text[cut:], arguments.repeats)]))
     if arguments.names is not None:
         known, held_out = split(arguments.names.read_text(encoding="utf-8").splitlines())

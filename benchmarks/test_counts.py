@@ -32,3 +32,12 @@ def test_the_table_has_a_row_for_each():
     assert (len(known), len(held_out)) == (3000, 1000)
     lines = counts.table(known, held_out, 1)
     assert {line.count("|") for line in lines} == {8}
+
+
+def test_the_table_of_costs_has_a_row_for_each_order():
+    text = "The sun of the morning is red.\nWhere is thy brother, and where is thy sister?\n" * 200
+    head, _, *rows = counts.costs(text, text[:4000], [3, 6], 1)
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[0] for row in cells] == ["3", "6"]
+    assert {len(row) for row in cells} == {head.count("|") - 1}
+    assert float(cells[0][-2]) > float(cells[1][-2])
