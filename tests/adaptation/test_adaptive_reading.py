@@ -11,8 +11,7 @@ from small_models import bits, learned_state
 from texts import FOUR_LETTERS as TEXT
 
 from crnn import BOUNDARY, CharRNN
-from crnn.adaptation import reading
-from crnn.adaptation.reading import AdaptationOptions
+from crnn.adaptation.reading import AdaptationOptions, adaptive_reading, read_all
 from crnn.parameters.kinds import OPTIMIZERS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
@@ -99,12 +98,21 @@ def test_the_last_block_may_be_short():
         np.testing.assert_allclose(model.surprisal(text, adapt=OPTIONS), nats, rtol=1e-9)
 
 
-def test_long_texts_are_read_in_pieces(monkeypatch):
+def test_long_texts_are_read_in_pieces():
     model = adaptable("gru", "float64")
-    score, adapted = model.score(TEXT, adapt=OPTIONS), bits(model.adapt(TEXT, **OPTIONS))
-    monkeypatch.setattr(reading, "CALL_SYMBOLS", 5)
-    assert model.score(TEXT, adapt=OPTIONS) == pytest.approx(score, rel=1e-14)
-    assert bits(model.adapt(TEXT, **OPTIONS)) == adapted
+    ids = model.vocabulary_.encode(TEXT)
+
+    def read(n_at_a_time):
+        options = AdaptationOptions(**OPTIONS)
+        start = adaptive_reading(learned_state(model), model.beta_2, options, scoring=True, bfloat16=False)
+        readings, log_p = zip(*read_all(start, ids, n_at_a_time), strict=True)
+        return len(readings), np.concatenate(log_p).tobytes(), readings[-1].learn_rest().params.tobytes()
+
+    n, *expected = read(len(ids))
+    assert n == 1
+    n, *found = read(5)
+    assert n == -(-len(ids) // 5)
+    assert found == expected
 
 
 def test_adaptation_improves_on_a_different_text():

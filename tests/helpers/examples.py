@@ -14,8 +14,8 @@ from small_models import learned_state
 from crnn import CharRNN, TextClassifier, _kernels
 from crnn.files.network_contents import expected_tensors, network_contents
 from crnn.files.sealed_file import open_model
-from crnn.inference.network import Context
-from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.network import Context, Use
+from crnn.inference.packed_network import CallLimits, PackedNetwork
 from crnn.model.layout import Layout, SymbolPairs
 from crnn.model.state import ModelState, gradient_rms, spread_rms
 from crnn.parameters.kinds import CELLS, OPTIMIZERS
@@ -23,7 +23,8 @@ from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.network import adaptive_surprisal, zero_state
 from crnn.sampling.controls import OFF, CheckedControls, Uniforms, root
-from crnn.sampling.symbol_draws import ROWS
+from crnn.sampling.limits import LIMITS, SamplingLimits
+from crnn.sampling.samples import SampleRequest, TextSamples
 from crnn.sampling.text_sampler import text_sampler
 from crnn.text.documents import boundaries, n_unpredicted, pack
 from crnn.text.sources import text_source
@@ -373,11 +374,11 @@ def adapted_by_reference(model, text, *, learning_rate, decay, block_length):
     return nats[n_unpredicted(boundary) :], layout.named(flat)
 
 
-def packed(model, use):
+def packed(model, use, **limits):
     """Return the network of a model as inference uses it."""
     state = learned_state(model)
     boundary = state.vocabulary.boundary
-    return PackedNetwork.pack(state.layout, state.params, use=use, boundary=boundary)
+    return PackedNetwork.pack(state.layout, state.params, use=use, boundary=boundary, limits=CallLimits(**limits))
 
 
 def repeated(state, streams):
@@ -395,7 +396,7 @@ def drawn(packed, state, samples, n, *, temperature=1.0, calls=None):
     numbers, uniforms.states = uniforms.states[list(samples)], uniforms.states[list(samples)]
     context = Context(state, np.zeros(packed.symbols, np.bool_))
     controls = CheckedControls(numbers={**OFF, "temperature": temperature})
-    assert len(samples) <= ROWS  # else a text waits until another one ends
+    assert len(samples) <= LIMITS.rows  # else a text waits until another one ends
     sampler = text_sampler(packed, context, n + 1, uniforms, controls)  # no text ends: it may have one symbol more
     for steps in [n] if calls is None else calls:
         sampler.advance(steps)
@@ -403,6 +404,14 @@ def drawn(packed, state, samples, n, *, temperature=1.0, calls=None):
     after = sampler.draws.states()
     uniforms.states = numbers
     return sampler.symbols(n).T.copy(), after, uniforms.draw(n)
+
+
+def limited_samples(model, length, *, n_samples, random_state, prime="", n_threads=1, limits=None, **controls):
+    """Return `model.sample(length, …)` of a network, drawn with other limits."""
+    request = SampleRequest(length, prime, None, controls)
+    network = packed(model, use=Use.MANY_STREAMS)
+    options = {"n_threads": n_threads, "limits": SamplingLimits(**limits or {})}
+    return TextSamples.of(network, model.vocabulary_, request, random_state, **options).texts(range(n_samples))
 
 
 def reference_state(model, prime=""):

@@ -12,18 +12,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from examples import drawn, in_turns, network, random_language_model, states, symbols
+from examples import drawn, in_turns, network, packed, random_language_model, states, symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.inference import packed_network as inference
 from crnn.inference import packing
-from crnn.inference.network import Use
+from crnn.inference.network import Context, Use
 from crnn.inference.packed_network import SCORE_ROWS, PackedNetwork
 from crnn.inference.packing import folded_network, folded_weights
 from crnn.parameters.kinds import CELLS
 from crnn.reference.products import operands_in_bfloat16, product
 from crnn.runtime.signals import Canceled, Cancellation
+from crnn.sampling.controls import CheckedControls, root
+from crnn.sampling.limits import SamplingLimits
+from crnn.sampling.samples import IdSamples
+from crnn.scoring.string_scores import TextScorer
+from crnn.scoring.text_scores import mean_log_likelihood, ranks
 
 B = 19  # more than two blocks of rows of any register tile
 SIZES = [(5, 1), (13, 16), (67, 61), (101, 131)]  # V, H
@@ -239,37 +244,45 @@ def large():
     return random_language_model("".join(map(chr, range(0x100, 0x100 + 30_011))), hidden_size=3, dtype="float32")
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda model, text: model.score(text),
-        lambda model, text: model.score(text * 40, exact=False),
-        lambda model, text: model.score_samples([text[:40]] * 150),
-        lambda model, text: model.rank(text),
-        lambda model, text: model.sample(1, n_samples=1500, repetition_penalty=1.5, random_state=0),
-    ],
-    ids=["score", "score in parts", "score_samples", "rank", "sample"],
-)
-def test_memory_does_not_grow_with_the_vocabulary(large, monkeypatch, call):
-    monkeypatch.setattr(inference, "LOGIT_BYTES", 1 << 20)
-    monkeypatch.setattr("crnn.sampling.samples.MAX_SEEN_BYTES", 1 << 20)
-    large.set_params(n_threads=1)
-    text = "".join(map(chr, range(0x200, 0x200 + 600)))
+MANY_CHARACTERS = "".join(map(chr, range(0x200, 0x200 + 600)))
+
+
+def large_call(name, model, network, text):
+    """Do with this network what the model's method does."""
+    vocabulary = model.vocabulary_
+    if name == "score":
+        return mean_log_likelihood(network, vocabulary, text, exact=True, n_threads=1)
+    if name == "score in parts":
+        return mean_log_likelihood(network, vocabulary, text * 40, exact=False, n_threads=1)
+    if name == "score_samples":
+        return TextScorer(network, vocabulary, 1).scores([text[:40]] * 150)
+    if name == "rank":
+        return ranks(network, vocabulary.encode(text), network.start())
+    controls = CheckedControls.check(vocabulary, {"repetition_penalty": 1.5})
+    limits = SamplingLimits(seen_bytes=1 << 20)
+    return IdSamples(network, Context.empty(network), 1, controls, root(0), 1, limits).strings(range(1500))
+
+
+@pytest.mark.parametrize("name", ["score", "score in parts", "score_samples", "rank", "sample"])
+def test_memory_does_not_grow_with_the_vocabulary(large, name):
+    network = packed(large, use=Use.MANY_STREAMS, logit_bytes=1 << 20)
     tracemalloc.start()
     try:
-        call(large, text)
+        large_call(name, large, network, MANY_CHARACTERS)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 12e6
 
 
-def test_the_rows_of_logits_at_a_time_change_no_bit(large, monkeypatch):
-    text = "".join(map(chr, range(0x200, 0x200 + 600)))
+def test_the_rows_of_logits_at_a_time_change_no_bit(large):
+    text, vocabulary = MANY_CHARACTERS, large.vocabulary_
     results = []
     for size in (1 << 25, 1 << 20, 1):
-        monkeypatch.setattr(inference, "LOGIT_BYTES", size)
-        results.append([large.score(text), *large.score_samples([text, text[:7]]), *large.rank(text[:40])])
+        network = packed(large, use=Use.MANY_STREAMS, logit_bytes=size)
+        score = large_call("score", large, network, text)
+        scores = TextScorer(network, vocabulary, 1).scores([text, text[:7]])
+        results.append([score, *scores, *large_call("rank", large, network, text[:40])])
     assert results[0] == results[1] == results[2]
 
 

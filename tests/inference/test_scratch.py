@@ -7,8 +7,10 @@ from examples import packed, random_language_model
 from crnn.inference.network import Use
 from crnn.inference.scratch import Scratch, ScratchPool
 from crnn.parameters.kinds import CELLS
-from crnn.scoring import string_scores, text_scores
+from crnn.scoring.limits import ScoringLimits
+from crnn.scoring.string_scores import log_likelihoods
 from crnn.scoring.strings import Strings
+from crnn.scoring.text_scores import parallel_log_likelihood
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -66,23 +68,20 @@ def network_of(cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_strings_in_groups_share_a_scratch_a_thread(made, monkeypatch, cell, n_threads):
+def test_strings_in_groups_share_a_scratch_a_thread(made, cell, n_threads):
     network, arrays = network_of(cell), random_ids(5 * 16 + 3)
     start = some_start(network)
-    alone = [string_scores.log_likelihoods(network, Strings.join([ids]), start, 1)[0] for ids in arrays]
-    monkeypatch.setattr(string_scores, "ROWS", 16)
+    alone = [log_likelihoods(network, Strings.join([ids]), start, 1)[0] for ids in arrays]
     made.clear()
-    found = string_scores.log_likelihoods(network, Strings.join(arrays), start, n_threads)
+    found = log_likelihoods(network, Strings.join(arrays), start, n_threads, limits=ScoringLimits(rows=16))
     np.testing.assert_array_equal(found, alone)
     assert 1 <= len(made) <= n_threads
 
 
-def test_parts_of_a_text_share_a_scratch(made, monkeypatch):
-    monkeypatch.setattr(text_scores, "MIN_PART_SYMBOLS", 5)
-    monkeypatch.setattr(text_scores, "PARTS_AT_A_TIME", 7)
-    monkeypatch.setattr(text_scores, "CALL_SYMBOLS", 21)
+def test_parts_of_a_text_share_a_scratch(made):
+    limits = ScoringLimits(min_part_symbols=5, parts_at_a_time=7, call_symbols=21, max_parts=11, warm_up=3)
     network, ids = network_of("lstm"), np.concatenate(random_ids(31))
-    expected = text_scores.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3)
+    expected = parallel_log_likelihood(network, ids, 1, limits=limits)
     made.clear()
-    assert text_scores.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3) == expected
+    assert parallel_log_likelihood(network, ids, 1, limits=limits) == expected
     assert len(made) == 2  # one for each group of up to 7 parts

@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 from examples import packed, random_language_model
-from small_models import learned_state
 
 from crnn.inference import packed_network
 from crnn.inference.network import Context, Use
@@ -14,9 +13,11 @@ from crnn.runtime.signals import Canceled, Cancellation, check_canceled
 from crnn.runtime.threads import Helpers, run_tasks
 from crnn.sampling import text_sampler as sampling
 from crnn.sampling.controls import CheckedControls, Uniforms, root
+from crnn.sampling.guess_numbers import sampled_log_likelihoods
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws
 from crnn.sampling.text_sampler import TextSampler
-from crnn.training.validation import evaluate
+from crnn.scoring.string_states import features
+from crnn.scoring.text_scores import mean_log_likelihood
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -133,12 +134,13 @@ def test_a_call_has_a_bounded_number_of_products():
         assert calls[-1].stop == 10**5
         most = max(map(len, calls))
         assert most % T == 0
-        assert most == T or most * streams * network.layout.size <= packed_network.CALL_PRODUCTS
+        assert most == T or most * streams * network.layout.size <= packed_network.CallLimits.products
 
 
-@pytest.mark.parametrize("what", ["guess_number", "score", "transform", "validation"])
+@pytest.mark.parametrize("what", ["guess_number", "score", "transform"])
 def test_tasks_end_soon_after_ctrl_c(monkeypatch, what):
-    model = random_language_model("abcdefg", n_threads=2)
+    model = random_language_model("abcdefg")
+    network, vocabulary = packed(model, use=Use.MANY_STREAMS, products=100_000), model.vocabulary_
     text = "abcdefg" * 5000
     calls, interrupting = [], [False]
 
@@ -150,20 +152,17 @@ def test_tasks_end_soon_after_ctrl_c(monkeypatch, what):
             wait_for_cancellation()  # a helper thread must not end its task before the main thread has begun
         check_canceled()
 
-    monkeypatch.setattr(packed_network, "CALL_PRODUCTS", 100_000)
     monkeypatch.setattr(packed_network, "check_canceled", counted)
     monkeypatch.setattr(sampling, "check_canceled", counted)
 
     def run():
         calls.clear()
         if what == "guess_number":
-            model.guess_number(["abcdefg" * 9], n_samples=3000, length=63, random_state=0)
+            sampled_log_likelihoods(network, 3000, end=None, length=63, bits=root(0), n_threads=2)
         elif what == "score":
-            model.score(text, exact=False)
-        elif what == "validation":
-            evaluate(learned_state(model).layout, learned_state(model).params, model.vocabulary_.encode(text), 2)
+            mean_log_likelihood(network, vocabulary, text, exact=False, n_threads=2)
         else:
-            getattr(model, what)([text[:2000]] * 200)
+            features(network, vocabulary, [text[:2000]] * 200, 2, pooling="last")
 
     run()
     whole = len(calls)

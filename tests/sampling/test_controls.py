@@ -6,13 +6,19 @@ import math
 
 import numpy as np
 import pytest
-from examples import in_turns, random_language_model, reference_controls, reference_sample, reference_state
+from examples import (
+    in_turns,
+    limited_samples,
+    random_language_model,
+    reference_controls,
+    reference_sample,
+    reference_state,
+)
 from scipy import stats
 
 from crnn import CharRNN, InvalidInputError
 from crnn.parameters.kinds import CELLS
 from crnn.reference import sampling as reference_sampling
-from crnn.sampling import samples, symbol_draws
 from crnn.sampling.controls import CONTROLS, CheckedControls
 from crnn.text.vocabulary import Vocabulary
 from crnn.text_states.text_state import TextState
@@ -71,20 +77,15 @@ def test_controls_that_leave_one_symbol(dtype, given):
 
 
 @in_turns("given", [(given,) for given in [*OPTIONS, {"stop": ["ab", "cb", "d"], "repetition_penalty": 1.2}]])
-def test_sample_does_not_depend_on_batch(kernels, dtype, monkeypatch, given):
+def test_sample_does_not_depend_on_batch(kernels, dtype, given):
     model = random_language_model(SYMBOLS, dtype=dtype)
     texts = model.sample(97, n_samples=61, random_state=0, **given)
     assert texts[0] == model.sample(97, random_state=0, **given)
     assert model.sample(97, n_samples=13, random_state=0, **given) == texts[:13]
-    monkeypatch.setattr("crnn.sampling.symbol_draws.ROWS", 5)
-    monkeypatch.setattr("crnn.sampling.samples.ROWS", 5)
-    monkeypatch.setattr(samples, "MAX_SAMPLES_PER_TASK", 17)
-    monkeypatch.setattr(symbol_draws, "CALL_WEIGHTS", 1)
-    monkeypatch.setattr("crnn.sampling.text_sampler.INITIAL_ROOM", 3)
-    monkeypatch.setattr("crnn.sampling.samples.INITIAL_ROOM", 3)
+    limits = {"rows": 5, "samples_per_task": 17, "call_weights": 1, "initial_room": 3}
     for n_threads in (1, 3):
-        monkeypatch.setattr(model, "n_threads", n_threads)
-        assert model.sample(97, n_samples=61, random_state=0, **given) == texts
+        options = {"n_threads": n_threads, "limits": limits, **given}
+        assert limited_samples(model, 97, n_samples=61, random_state=0, **options) == texts
 
 
 def test_draws_follow_the_controlled_distribution(dtype):

@@ -69,9 +69,8 @@ def test_guess_numbers_of_documents_match_enumeration(ending):
 
 
 @pytest.mark.parametrize("block", [1 << 14, 7])
-def test_the_strings_drawn_are_the_samples_of_the_same_seed(model, ending, monkeypatch, block):
-    monkeypatch.setattr(module, "BLOCK_STRINGS", block)
-    options = {"bits": root(5), "n_threads": 2}
+def test_the_strings_drawn_are_the_samples_of_the_same_seed(model, ending, block):
+    options = {"bits": root(5), "n_threads": 2, "n_at_a_time": block}
     documents = module.sampled_log_likelihoods(packed(ending, use=Use.MANY_STREAMS), 50, end=3, length=10**6, **options)
     expected = ending.score_samples(ending.sample(n_samples=50, random_state=5))
     np.testing.assert_array_equal(documents, expected)
@@ -200,15 +199,10 @@ def test_refuses_strings_that_cannot_be_guessed(model, strings, options, message
         model.guess_number(strings, **options)
 
 
-def test_documents_have_no_length(ending, monkeypatch):
+def test_documents_have_no_length(ending):
     with pytest.raises(InvalidInputError, match=r"^length is given, but the model's documents have ends"):
         ending.guess_number(["abc"], length=3)
-    monkeypatch.setattr(module, "MAX_LENGTH", 30)
-    never = random_language_model("abc\U0010ffff")
-    with never.editing():
-        never.params_["by"][3] = -50
-    with pytest.raises(InvalidInputError, match=r"has no end within 30 symbols\. Train the model longer"):
-        bounded(never).guess_number(["abc"])
+    assert module.checked_length(None, end=3) == module.MAX_LENGTH
 
 
 def test_guess_numbers_of_no_strings_are_empty(model):

@@ -4,14 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
-from examples import in_turns, packed, random_language_model
+from examples import in_turns, limited_samples, packed, random_language_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN
 from crnn.inference.network import Context, Use
 from crnn.sampling.controls import CheckedControls, Uniforms, root
-from crnn.sampling.samples import IdSamples
+from crnn.sampling.limits import SamplingLimits
+from crnn.sampling.samples import IdSamples, symbol_stream
 from crnn.sampling.text_sampler import text_sampler
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
@@ -38,16 +39,14 @@ def cut(text, stops):
 )
 @settings(max_examples=15, deadline=None)
 def test_text_ends_before_the_first_stop(room, stops, n, seed):
-    model = TWO_SYMBOLS
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("crnn.sampling.text_sampler.INITIAL_ROOM", room)
-        patch.setattr("crnn.sampling.samples.INITIAL_ROOM", room)
-        patch.setattr("crnn.sampling.symbol_draws.ROWS", 2)
-        patch.setattr("crnn.sampling.samples.ROWS", 2)
-        whole = model.sample(n, prime="ab", n_samples=3, random_state=seed)
-        expected = [cut(text, stops) for text in whole]
-        assert model.sample(n, prime="ab", n_samples=3, random_state=seed, stop=stops) == expected
-        assert "".join(model.stream(n, prime="ab", random_state=seed, stop=stops)) == expected[0]
+    model, limits = TWO_SYMBOLS, {"initial_room": room, "rows": 2}
+    whole = model.sample(n, prime="ab", n_samples=3, random_state=seed)
+    expected = [cut(text, stops) for text in whole]
+    options = {"n_samples": 3, "random_state": seed, "limits": limits}
+    assert limited_samples(model, n, prime="ab", stop=stops, **options) == expected
+    network, vocabulary = packed(model, use=Use.ONE_STREAM), model.vocabulary_
+    stream = symbol_stream(network, vocabulary, n, "ab", {"stop": stops}, seed, SamplingLimits(**limits))
+    assert "".join(stream) == expected[0]
 
 
 TWO_SYMBOLS = random_language_model("ab")
@@ -64,14 +63,13 @@ STOPS = [["ab"], ["a"], ["abc", "d"], ["zz"]]
 
 
 @in_turns("stops, count", itertools.product(STOPS, [1, 31]), "kernels")
-def test_nothing_is_drawn_after_a_stop(kernels, model, monkeypatch, count, stops):
-    monkeypatch.setattr("crnn.sampling.symbol_draws.ROWS", 5)
-    monkeypatch.setattr("crnn.sampling.samples.ROWS", 5)
+def test_nothing_is_drawn_after_a_stop(kernels, model, count, stops):
     network = packed(model, use=Use.ONE_STREAM if count == 1 else Use.MANY_STREAMS)
     uniforms, n = Uniforms(root(3), range(count)), 53
     context = Context.after(network, model.vocabulary_.encode("ab"))
     controls = CheckedControls.check(model.vocabulary_, {"stop": stops})
-    texts = text_sampler(network, context, n, uniforms, controls).run().decode(model.vocabulary_)
+    sampler = text_sampler(network, context, n, uniforms, controls, limits=SamplingLimits(rows=5))
+    texts = sampler.run().decode(model.vocabulary_)
     samples = model.sample(n, prime="ab", n_samples=count, random_state=3)
     for i, text in enumerate([samples] if count == 1 else samples):
         shorter = cut(text, stops)

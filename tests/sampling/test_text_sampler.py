@@ -3,7 +3,7 @@ import types
 
 import numpy as np
 import pytest
-from examples import random_language_model
+from examples import limited_samples, random_language_model
 from small_models import learned_state
 
 from crnn import CharRNN, InvalidInputError
@@ -42,13 +42,13 @@ def test_samples_depend_on_seed_and_number_alone(model, kind):
     assert (few, one) == (many[:13], many[0])
 
 
-def test_ended_texts_change_no_other_ones(monkeypatch):
+def test_ended_texts_change_no_other_ones():
     model = random_language_model("abcdefgacegbdfadgcfbe", cell="lstm", num_layers=2, n_bigrams=19)
     texts = model.sample(23, n_samples=31, stop=["a"], random_state=3)
     assert len(set(map(len, texts))) > 5
-    monkeypatch.setattr("crnn.sampling.symbol_draws.ROWS", 1)  # one after another
-    monkeypatch.setattr("crnn.sampling.samples.ROWS", 1)
-    assert model.sample(23, n_samples=31, stop=["a"], random_state=3) == texts
+    one_after_another = {"rows": 1}
+    found = limited_samples(model, 23, n_samples=31, stop=["a"], random_state=3, limits=one_after_another)
+    assert found == texts
 
 
 # --- random_state

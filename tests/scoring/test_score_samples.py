@@ -13,7 +13,7 @@ from crnn.inference.network import Use
 from crnn.inference.packed_network import PackedNetwork
 from crnn.parameters.kinds import CELLS
 from crnn.reference.network import string_score
-from crnn.scoring import string_scores
+from crnn.scoring.limits import ScoringLimits
 from crnn.scoring.string_scores import RecentScores, TextScorer
 from crnn.scoring.strings import text_blocks
 from crnn.text import file_reader, lines
@@ -27,6 +27,13 @@ strings = st.lists(st.text(SYMBOLS, max_size=40), max_size=40)
 def random_strings(n, longest=30, seed=0, symbols=SYMBOLS):
     rng = np.random.default_rng(seed)
     return ["".join(rng.choice(list(symbols), k)) for k in rng.integers(0, longest + 1, n)]
+
+
+def scored(model, texts, *, n_threads=1, call_symbols=1 << 15, reduce="sum", errors="strict", **limits):
+    """Return `model.score_samples(texts)` with other limits."""
+    network = packed(model, use=Use.MANY_STREAMS, symbols=call_symbols)
+    options = {"reduce": reduce, "errors": errors, "limits": ScoringLimits(**limits)}
+    return TextScorer(network, model.vocabulary_, n_threads, **options).scores(texts)
 
 
 def reference_score(model, text, reduce="sum"):
@@ -62,17 +69,14 @@ def test_scores_match_reference(kernels, dtype, cell, reduce):
 
 
 @pytest.mark.parametrize(("rows", "n_threads"), [(1, 1), (7, 3), (128, 1)])
-def test_scores_have_the_bits_of_surprisals_and_states(dtype, n_threads, rows, monkeypatch):
-    model = bounded(random_language_model(SYMBOLS, dtype=dtype)).set_params(n_threads=n_threads)
-    monkeypatch.setattr(string_scores, "ROWS", rows)
-    monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
-    monkeypatch.setattr("crnn.scoring.strings.MIN_ROWS", min(rows, 2))
-    monkeypatch.setattr("crnn.inference.packed_network.CALL_SYMBOLS", 40)
+def test_scores_have_the_bits_of_surprisals_and_states(dtype, n_threads, rows):
+    model = bounded(random_language_model(SYMBOLS, dtype=dtype))
+    options = {"n_threads": n_threads, "call_symbols": 40, "rows": rows, "min_rows": min(rows, 2)}
     texts = random_strings(50, symbols=SYMBOLS[:-1])
     surprisals = [model.surprisal(text, end=True) for text in texts]
     least, sums = zip(*((-part.max(), -np.cumsum(part)[-1]) for part in surprisals), strict=True)
-    np.testing.assert_array_equal(model.score_samples(texts, reduce="min"), least)
-    np.testing.assert_array_equal(model.score_samples(texts), sums)  # `sum` rounds otherwise from Python 3.12 on
+    np.testing.assert_array_equal(scored(model, texts, reduce="min", **options), least)
+    np.testing.assert_array_equal(scored(model, texts, **options), sums)  # `sum` rounds otherwise from Python 3.12 on
     states = [model.start().feed(text[:3]).feed(text[3:]).end() for text in texts]
     assert tuple(state.min_log_prob for state in states) == least
     assert tuple(state.log_prob for state in states) == sums
@@ -103,14 +107,10 @@ def test_a_single_string_is_read_by_a_network_for_one_stream_to_the_same_bits(dt
 @given(texts=strings, order=st.randoms(use_true_random=False))
 @settings(max_examples=25)
 def test_scores_do_not_depend_on_order_blocks_or_threads(model, texts, order):
-    expected = dict(zip(texts, model.set_params(n_threads=1).score_samples(texts), strict=True))
+    expected = dict(zip(texts, model.score_samples(texts), strict=True))
     shuffled = order.sample(texts, len(texts)) + order.sample(texts, len(texts) // 2)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("BLOCK_STRINGS", 7), ("BLOCK_SYMBOLS", 50), ("MIN_ROWS", 2)):
-            patch.setattr(f"crnn.scoring.strings.{name}", value)
-        for name, value in (("ROWS", 3), ("MIN_ROWS", 2)):
-            patch.setattr(string_scores, name, value)
-        scores = model.set_params(n_threads=3).score_samples(iter(shuffled))
+    limits = {"block_strings": 7, "block_symbols": 50, "rows": 3, "min_rows": 2}
+    scores = scored(model, iter(shuffled), n_threads=3, **limits)
     np.testing.assert_array_equal(scores, [expected[text] for text in shuffled])
 
 
@@ -122,10 +122,10 @@ def test_one_long_string_among_short_ones():
     np.testing.assert_array_equal(scores[[0, 1, 3, 4]], model.score_samples(["a", "bc", "", "def"]))
 
 
-def test_a_generator_is_read_block_by_block(model, monkeypatch):
-    monkeypatch.setattr("crnn.scoring.strings.BLOCK_STRINGS", 10)
+def test_a_generator_is_read_block_by_block(model):
     read = []
-    blocks = text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
+    texts = (read.append(i) or "a" for i in range(100))
+    blocks = text_blocks(texts, model.vocabulary_, name="texts", limits=ScoringLimits(block_strings=10))
     network = packed(model, use=Use.MANY_STREAMS)
     scores = TextScorer(network, model.vocabulary_, 1).blocks(blocks, RecentScores())
     next(scores)
@@ -184,34 +184,34 @@ def test_bytes_like_texts_have_the_same_score():
     assert len(set(model.score_samples([text, bytearray(text), memoryview(text[::-1])[::-1]]))) == 1
 
 
-def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
-    def fail(*arguments, **options):
-        raise ZeroDivisionError
+def test_an_error_on_a_helper_thread_is_raised(model):
+    class Failing(PackedNetwork):
+        def string_log_likelihoods(self, *arguments, **options):
+            raise ZeroDivisionError
 
-    monkeypatch.setattr(PackedNetwork, "string_log_likelihoods", fail)
-    model = random_language_model(SYMBOLS).set_params(n_threads=2)
+    network = Failing(*packed(model, use=Use.MANY_STREAMS))
     with pytest.raises(ZeroDivisionError):
-        model.score_samples(random_strings(1000))
+        TextScorer(network, model.vocabulary_, 2).scores(random_strings(1000))
 
 
 # --- equal strings, and strings that cannot be scored
 
 
-def test_equal_strings_are_scored_once(model, monkeypatch):
+def test_equal_strings_are_scored_once(model):
     texts = random_strings(30)
     expected = model.score_samples(texts)
     asked = []
 
-    def counted(network, strings, *arguments, **options):
-        asked.append(len(strings.lengths))
-        return log_likelihoods(network, strings, *arguments, **options)
+    class Counting(PackedNetwork):
+        def string_log_likelihoods(self, ids, starts, lengths, *arguments, **options):
+            asked.append(len(lengths))
+            return super().string_log_likelihoods(ids, starts, lengths, *arguments, **options)
 
-    log_likelihoods = string_scores.log_likelihoods
-    monkeypatch.setattr(string_scores, "log_likelihoods", counted)
-    monkeypatch.setattr("crnn.scoring.strings.BLOCK_STRINGS", 41)
-    np.testing.assert_array_equal(model.score_samples(texts * 5), np.tile(expected, 5))
+    network = Counting(*packed(model, use=Use.MANY_STREAMS))
+    scorer = TextScorer(network, model.vocabulary_, 1, limits=ScoringLimits(block_strings=41))
+    np.testing.assert_array_equal(scorer.scores(texts * 5), np.tile(expected, 5))
     assert sum(asked) == len(set(texts))
-    again = [scores.tolist() for scores in model.score_batches([texts, texts[::-1]])]
+    again = [scores.tolist() for scores in scorer.batches([texts, texts[::-1]])]
     assert again == [expected.tolist(), expected[::-1].tolist()]
     assert sum(asked) == 2 * len(set(texts))  # nothing is kept from call to call
 
@@ -231,13 +231,12 @@ def test_missing_values_have_no_score(model, errors):
         model.score_samples(["ab", 3], errors=errors)
 
 
-def test_unseen_symbols_are_impossible_or_skipped(model, monkeypatch):
-    monkeypatch.setattr("crnn.scoring.strings.BLOCK_STRINGS", 3)
+def test_unseen_symbols_are_impossible_or_skipped(model):
     texts = ["ab", "az", "", "zz", "", "c", "bc\ufffd"]
     for reduce in ("sum", "mean", "min"):
-        scores = model.score_samples(texts, errors="replace", reduce=reduce)
+        scores = scored(model, texts, errors="replace", reduce=reduce, block_strings=3)
         np.testing.assert_array_equal(np.isneginf(scores), [False, True, False, True, False, False, True])
-        skipped = model.score_samples(texts, errors="skip", reduce=reduce)
+        skipped = scored(model, texts, errors="skip", reduce=reduce, block_strings=3)
         np.testing.assert_array_equal(skipped, np.where(np.isneginf(scores), np.nan, scores))
         known = [text for text in texts if set(text) <= set(SYMBOLS)]
         np.testing.assert_array_equal(scores[np.isfinite(scores)], model.score_samples(known, reduce=reduce))

@@ -5,15 +5,17 @@ import math
 
 import numpy as np
 import pytest
-from examples import in_turns, random_language_model, reference_state
+from examples import in_turns, packed, random_language_model, reference_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN
+from crnn.inference.network import Use
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
-from crnn.scoring import string_scores, text_scores
-from crnn.scoring.string_scores import RecentScores
+from crnn.scoring.limits import ScoringLimits
+from crnn.scoring.string_scores import RecentScores, next_probabilities
+from crnn.scoring.text_scores import log_likelihood, log_probabilities, ranks
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -75,14 +77,14 @@ def test_rank_of_equals_is_the_best_one():
 
 
 @pytest.mark.parametrize("n", [6, 7, 14, 15])
-def test_long_texts_are_read_in_pieces(model, monkeypatch, n):
+def test_long_texts_are_read_in_pieces(model, n):
     text = random_text(n)
-    expected = model.surprisal(text), model.rank(text), model.score(text)
-    monkeypatch.setattr(text_scores, "CALL_SYMBOLS", 7)
-    monkeypatch.setattr(text_scores, "SCORE_ROWS", 7)
-    np.testing.assert_array_equal(model.surprisal(text), expected[0])
-    np.testing.assert_array_equal(model.rank(text), expected[1])
-    assert model.score(text) == pytest.approx(expected[2], rel=1e-14)
+    ids, limits = model.vocabulary_.encode(text), ScoringLimits(call_symbols=7)
+    network = packed(model, use=Use.ONE_TEXT)
+    log_p = log_probabilities(network, ids, network.start(), limits)
+    np.testing.assert_array_equal(-log_p, model.surprisal(text))
+    np.testing.assert_array_equal(ranks(network, ids, network.start(), 7), model.rank(text))
+    assert log_likelihood(network, ids, limits=limits) / n == pytest.approx(model.score(text), rel=1e-14)
 
 
 # --- next_proba
@@ -103,22 +105,22 @@ def test_rows_sum_to_one_closely_enough_to_draw_from(dtype):
 )
 @settings(max_examples=25)
 def test_predictions_do_not_depend_on_other_prefixes_or_threads(prefixes, rows, block, n_threads):
-    model = random_language_model(SYMBOLS, cell="lstm", dtype="float32", n_threads=n_threads)
+    model = random_language_model(SYMBOLS, cell="lstm", dtype="float32")
     alone = [model.next_proba([prefix])[0] for prefix in prefixes]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(string_scores, "ROWS", rows)
-        for name, value in (("BLOCK_STRINGS", block), ("MIN_ROWS", 1)):
-            patch.setattr(f"crnn.scoring.strings.{name}", value)
-        together = model.next_proba(iter(prefixes))
+    network = packed(model, use=Use.MANY_STREAMS)
+    limits = ScoringLimits(rows=rows, block_strings=block, min_rows=1)
+    together = next_probabilities(network, model.vocabulary_, iter(prefixes), n_threads, limits=limits)
     assert together.shape == (len(prefixes), len(SYMBOLS))
     np.testing.assert_array_equal(together, np.reshape(alone, together.shape))
 
 
-def test_long_prefixes_are_read_in_pieces(model, monkeypatch):
+def test_long_prefixes_are_read_in_pieces(model):
     prefixes = [random_text(n, n) for n in (500, 480, 3)]
     expected = model.next_proba(prefixes)
-    monkeypatch.setattr("crnn.scoring.strings.BLOCK_SYMBOLS", 64 * 21)
-    np.testing.assert_array_equal(model.next_proba(prefixes), expected)
+    limits = ScoringLimits(block_symbols=64 * 21)
+    network = packed(model, use=Use.MANY_STREAMS)
+    found = next_probabilities(network, model.vocabulary_, prefixes, 1, limits=limits)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_huge_logits_do_not_overflow(dtype):
@@ -145,17 +147,14 @@ def scorer(asked):
 
 @given(st.lists(st.lists(st.one_of(st.none(), st.text("ab", max_size=3)), max_size=9), max_size=9), st.integers(1, 5))
 def test_recent_scores_keep_the_order_of_texts(blocks, limit):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(string_scores, "RECENT_TEXTS", limit)
-        recent = RecentScores()
-        for block in blocks:
-            expected = [math.nan if text is None else hash(text) / 7 for text in block]
-            np.testing.assert_array_equal(recent.look_up(block, scorer([])), np.array(expected, np.float64))
+    recent = RecentScores(ScoringLimits(recent_texts=limit))
+    for block in blocks:
+        expected = [math.nan if text is None else hash(text) / 7 for text in block]
+        np.testing.assert_array_equal(recent.look_up(block, scorer([])), np.array(expected, np.float64))
 
 
-def test_frequent_texts_stay_and_others_are_dropped(monkeypatch):
-    monkeypatch.setattr(string_scores, "RECENT_TEXTS", 3)
-    recent, asked = RecentScores(), []
+def test_frequent_texts_stay_and_others_are_dropped():
+    recent, asked = RecentScores(ScoringLimits(recent_texts=3)), []
     for i in range(20):
         recent.look_up(["often", str(i)], scorer(asked))
     recent.look_up(["0"], scorer(asked))
@@ -163,9 +162,8 @@ def test_frequent_texts_stay_and_others_are_dropped(monkeypatch):
     assert asked[-1] == ["0"]
 
 
-def test_long_texts_are_dropped_by_their_symbols(monkeypatch):
-    monkeypatch.setattr(string_scores, "RECENT_SYMBOLS", 10)
-    recent, asked = RecentScores(), []
+def test_long_texts_are_dropped_by_their_symbols():
+    recent, asked = RecentScores(ScoringLimits(recent_symbols=10)), []
     for text in ("a" * 11, "b" * 11, "b" * 11, "c", "a" * 11):
         recent.look_up([text], scorer(asked))
     assert [texts[0][0] for texts in asked] == ["a", "b", "c", "a"]

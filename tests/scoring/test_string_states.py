@@ -5,10 +5,9 @@ import pytest
 from examples import random_language_model, reference_state
 
 from crnn import CharRNN
-from crnn.inference import network as network_module
 from crnn.parameters.kinds import CELLS
 
-TEXTS = ["abc", "", "dcbadcba", "a", "abc", "dd"]
+TEXTS = ["abc", "", "dcbadcba" * 20, "a", "abc", "dd"]  # the long one is read in several parts
 
 
 def small(X="abcd", cell="lstm", **parameters):
@@ -18,9 +17,8 @@ def small(X="abcd", cell="lstm", **parameters):
 
 @pytest.mark.parametrize("X", ["abcd", ["abcd", "dc"]], ids=["text", "documents"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_states_of_many_texts_are_those_of_each(X, cell, monkeypatch):
+def test_states_of_many_texts_are_those_of_each(X, cell):
     model = small(X, cell)
-    monkeypatch.setattr(network_module, "SCORE_ROWS", 7)  # the long text in several parts
     found = model.hidden_states(iter(TEXTS))
     assert [states.shape for states in found] == [(len(text), 2, 5) for text in TEXTS]
     for text, states in zip(TEXTS, found, strict=True):
@@ -29,9 +27,8 @@ def test_states_of_many_texts_are_those_of_each(X, cell, monkeypatch):
 
 
 @pytest.mark.parametrize("n_bigrams", [None, 3])
-def test_states_match_reference(n_bigrams, monkeypatch):
+def test_states_match_reference(n_bigrams):
     model = random_language_model("abdbbaccd", cell="lstm", num_layers=2, n_bigrams=n_bigrams)
-    monkeypatch.setattr(network_module, "SCORE_ROWS", 3)
     texts = ["abbacdbbabd", "bb", "accd"]
     for text, h, c in zip(texts, model.hidden_states(texts), model.hidden_states(texts, cells=True), strict=True):
         after = [reference_state(model, text[: t + 1])[1] for t in range(len(text))]

@@ -157,8 +157,8 @@ def test_non_finite_weights_have_no_loss():
 @given(st.integers(1, 10**6))
 def test_symbols_read_by_evaluation(n):
     steps, streams = shape_of(n)
-    assert 1 <= streams <= validation.MAX_PARTS
-    assert n <= steps * streams <= n + streams * (1 + validation.WARM_UP)
+    assert 1 <= streams <= validation.LIMITS.max_parts
+    assert n <= steps * streams <= n + streams * (1 + validation.LIMITS.warm_up)
     assert steps < n or streams == 1
 
 

@@ -23,7 +23,8 @@ from ..inference.packed_network import PackedNetwork, PackedState
 from ..model.layout import Layout
 from ..model.state import ModelState, gradient_rms, spread_rms
 from ..parameters.checks import checked_float, checked_int, did_you_mean
-from ..scoring.text_scores import CALL_SYMBOLS, log_probabilities, scored_ids
+from ..scoring.limits import ScoringLimits
+from ..scoring.text_scores import log_probabilities, scored_ids
 from ..text.primes import encoded_prime
 from ..text.sources import TextLike
 from ..text.vocabulary import Vocabulary
@@ -54,10 +55,12 @@ def adaptive_surprisal(reading: Reading, vocabulary: Vocabulary, ids: Ids) -> ND
     return -reading.read(encoded_prime("", vocabulary), learn=False)[0].read(ids)[1]
 
 
-def read_all(reading: AnyReading, ids: Ids) -> Iterator[tuple[AnyReading, NDArray[np.float64]]]:
+def read_all(
+    reading: AnyReading, ids: Ids, n_at_a_time: int = ScoringLimits.call_symbols
+) -> Iterator[tuple[AnyReading, NDArray[np.float64]]]:
     """Read a text in blocks that fit into memory, and yield the result of `Reading.read` for each."""
-    for i in range(0, len(ids), CALL_SYMBOLS):
-        reading, log_p = reading.read(ids[i : i + CALL_SYMBOLS].astype(np.int32))
+    for i in range(0, len(ids), n_at_a_time):
+        reading, log_p = reading.read(ids[i : i + n_at_a_time].astype(np.int32))
         yield reading, log_p
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -28,11 +28,17 @@ FEED_ROWS = 64  # symbols fed to a state at a time
 SHORT_CALL_SYMBOLS = 32  # maximum symbols of one stream that are read in a session kept from an earlier call
 MAX_SPARE = 16  # sessions kept after many calls at once; further ones are freed
 MIN_LOGIT_ROWS = 16  # in one call: fewer would read the weights more often
-LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
-READ_STREAMS = 64  # read in parallel: the products are efficient, and the states stay in the second-level cache
-CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call
-CALL_PRODUCTS = 1 << 30  # maximum multiplications in one call: below a tenth of a second, so that Ctrl-C gets through
-PACK_OPTIONS = ("use", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
+PACK_OPTIONS = ("use", "boundary", "bfloat16", "n_threads", "scales", "limits")  # of `PackedNetwork.pack`
+
+
+@dataclass(frozen=True)
+class CallLimits:
+    """How much a packed network does in one call of a kernel; other limits give the same bits."""
+
+    symbols: int = 1 << 15  # maximum symbols read in one call
+    products: int = 1 << 30  # maximum multiplications in one call: below a tenth of a second, so that Ctrl-C is handled
+    logit_bytes: int = 1 << 25  # of logits at a time per thread: reached only by vocabularies above 16,000 symbols
+    streams: int = 64  # read in parallel: the products are efficient, and the states stay in the second-level cache
 
 
 class SessionPool:
@@ -63,6 +69,7 @@ class PackedNetwork(NamedTuple):
     bfloat16: bool
     n_threads: int | None  # for one stream; None: the fastest number
     scales: Scales | None  # of an int8 model, whose `params` has integers
+    limits: CallLimits
     pool: SessionPool
 
     @classmethod
@@ -76,6 +83,7 @@ class PackedNetwork(NamedTuple):
         bfloat16: bool = False,
         n_threads: int | None = 1,
         scales: Scales | None = None,
+        limits: CallLimits = CallLimits(),
     ) -> PackedNetwork:
         """Copy and pack the parameters, so that later changes do not affect the network.
 
@@ -90,7 +98,7 @@ class PackedNetwork(NamedTuple):
         wide_H, wide_V = (core.packed_size(1, n, layout.dtype.itemsize) for n in (H, V))  # whole vectors
         wide = replace(layout, vocab_size=wide_V, hidden_size=wide_H)
         flat = enlarged_params(layout, params, wide)
-        unpacked: Any = wide, H, flat, None, V, use, boundary, bfloat16, n_threads, scales, None
+        unpacked: Any = wide, H, flat, None, V, use, boundary, bfloat16, n_threads, scales, limits, None
         return cls(None, *unpacked).repack(use)  # type: ignore[arg-type]
 
     def repack(self, use: Use) -> PackedNetwork:
@@ -217,7 +225,7 @@ class PackedNetwork(NamedTuple):
         wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
         wide[:, : self.hidden_size] = top
         y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
-        step = max(MIN_LOGIT_ROWS, CALL_PRODUCTS // (self.layout.hidden_size * self.layout.vocab_size))
+        step = max(MIN_LOGIT_ROWS, self.limits.products // (self.layout.hidden_size * self.layout.vocab_size))
         for i in range(0, len(top), step):
             check_canceled()
             part = wide[i : i + step]
@@ -278,8 +286,8 @@ class PackedNetwork(NamedTuple):
         """Read a string after each of some streams of a state; see `InferenceNetwork`."""
         n = len(streams)
         length = int(lengths[0])
-        B = min(n, self.rows_at_a_time(READ_STREAMS))
-        calls = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // (B * length)
+        B = min(n, self.rows_at_a_time(self.limits.streams))
+        calls = self._symbols_of_call() // (B * length)
         if not calls or lengths[-1] < length:
             found: PackedState = InferenceNetwork.read(self, ids, starts, lengths, state, streams, sums, scratch)
             return found
@@ -359,7 +367,7 @@ class PackedNetwork(NamedTuple):
 
     def _calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
         """Yield the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time."""
-        symbols = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // streams
+        symbols = self._symbols_of_call() // streams
         steps = max(1, symbols // T) * T
         stream = self.shared_stream(streams)
         i = 0
@@ -369,6 +377,10 @@ class PackedNetwork(NamedTuple):
             with stream.threads(count) as shared:
                 yield slice(i, i + count), shared
             i += count
+
+    def _symbols_of_call(self) -> int:
+        """Return how many symbols of all streams one kernel call may read."""
+        return min(self.limits.symbols, self.limits.products // self.layout.size)
 
     def shared_stream(self, streams: int) -> SharedStream:
         """Return the object that decides how many threads compute a step: more than one only for a single stream."""
@@ -381,8 +393,8 @@ class PackedNetwork(NamedTuple):
         return SharedStream(self.network, self.layout, n_threads, bytes_each=bytes_each)
 
     def rows_at_a_time(self, wanted: int) -> int:
-        """Return how many rows of logits to compute at once: `wanted`, or the number that fits in `LOGIT_BYTES`."""
-        return max(1, min(wanted, LOGIT_BYTES // (self.layout.vocab_size * self.layout.dtype.itemsize)))
+        """Return how many rows of logits to compute at once: `wanted`, or the number that fits in `logit_bytes`."""
+        return max(1, min(wanted, self.limits.logit_bytes // (self.layout.vocab_size * self.layout.dtype.itemsize)))
 
     @property
     def kernel_arguments(self) -> PackedWeights:

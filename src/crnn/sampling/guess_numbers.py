@@ -20,7 +20,7 @@ from ..text.vocabulary import Text, Vocabulary
 from .controls import CheckedControls, Stops, root
 from .samples import IdSamples
 
-BLOCK_STRINGS = 1 << 14  # strings drawn and held at a time
+STRINGS_AT_A_TIME = 1 << 14  # drawn and held
 MAX_LENGTH = 1 << 20  # symbols of a document; a longer one is an error, since the model has not learned to end
 CONFIDENCE_ERRORS = 1.959963984540054  # standard errors on either side of 95 % of a normal distribution
 RULE_OF_THREE = 3.0  # n draws without an event bound its probability by 3 / n, at 95 % confidence
@@ -132,15 +132,22 @@ def estimated_guess_numbers(
 
 
 def sampled_log_likelihoods(
-    network: InferenceNetwork, n: int, *, end: int | None, length: int, bits: np.random.PCG64, n_threads: int
+    network: InferenceNetwork,
+    n: int,
+    *,
+    end: int | None,
+    length: int,
+    bits: np.random.PCG64,
+    n_threads: int,
+    n_at_a_time: int = STRINGS_AT_A_TIME,
 ) -> Array:
     """Draw n strings of `length` symbols, or of at most so many before an `end`; return log P of each, in nats."""
     context = Context(network.start(), np.zeros(network.symbols, np.bool_))
     longest = length if end is None else length + 1
     run = IdSamples(network, context, longest, CheckedControls(stops=Stops([], end)), bits, n_threads)
     scores = []
-    for first in range(0, n, BLOCK_STRINGS):
-        strings = run.strings(range(first, min(n, first + BLOCK_STRINGS)))
+    for first in range(0, n, n_at_a_time):
+        strings = run.strings(range(first, min(n, first + n_at_a_time)))
         if end is not None and (strings.lengths == longest).any():
             raise InvalidInputError(
                 f"a string drawn from the model has no end within {length:,} symbols. Train the model longer."

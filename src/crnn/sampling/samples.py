@@ -20,13 +20,11 @@ from ..text.primes import document_head, encoded_prime
 from ..text.vocabulary import Vocabulary
 from .controls import CheckedControls, GivenControls, Uniforms, root
 from .lengths import text_length
-from .symbol_draws import ROWS
-from .text_sampler import INITIAL_ROOM, TextSampler, text_sampler
+from .limits import LIMITS, SamplingLimits
+from .text_sampler import TextSampler, text_sampler
 
 TRIES_PER_SAMPLE = 100  # samples drawn for each wanted one, if some are refused
 MIN_TRIES = 16  # samples drawn at a time in that case
-MAX_SAMPLES_PER_TASK = 1024  # samples that a thread draws at a time
-MAX_SEEN_BYTES = 1 << 26  # of the flags for the symbols that each of a task's samples has, for a repetition penalty
 STREAM_BLOCK = 64  # maximum symbols of a stream drawn in one call: enough to hide the cost of the call
 
 
@@ -56,14 +54,18 @@ class IdSamples(NamedTuple):
     controls: CheckedControls
     bits: np.random.PCG64
     n_threads: int | None
+    limits: SamplingLimits = LIMITS
 
     def strings(self, numbers: range) -> Strings:
         """Draw the samples with these numbers on several threads, and return their ids."""
-        threads = max(1, min(inference_threads(self.n_threads), len(numbers) // ROWS))
-        share = max(1, min(MAX_SAMPLES_PER_TASK, MAX_SEEN_BYTES // self.network.symbols))
+        threads = max(1, min(inference_threads(self.n_threads), len(numbers) // self.limits.rows))
+        share = max(1, min(self.limits.samples_per_task, self.limits.seen_bytes // self.network.symbols))
 
         def draw(part: range) -> Strings:
-            return text_sampler(self.network, self.context, self.length, Uniforms(self.bits, part), self.controls).run()
+            uniforms = Uniforms(self.bits, part)
+            return text_sampler(
+                self.network, self.context, self.length, uniforms, self.controls, limits=self.limits
+            ).run()
 
         return draw_parts(numbers, threads * -(-len(numbers) // (threads * share)), draw, threads)
 
@@ -98,6 +100,7 @@ class TextSamples(NamedTuple):
         random_state: Any,
         n_threads: int | None,
         start: State = None,
+        limits: SamplingLimits = LIMITS,
     ) -> TextSamples:
         """Return the requested samples, whose documents begin with a state: the network's, if None."""
         controls = CheckedControls.check(vocabulary, request.controls)
@@ -106,7 +109,7 @@ class TextSamples(NamedTuple):
         length = text_length(vocabulary, request.length, request.max_length, len(head))
         bits = root(random_state)
         context = Context.after(network, ids, start)
-        return cls(IdSamples(network, context, length, controls, bits, n_threads), vocabulary, head)
+        return cls(IdSamples(network, context, length, controls, bits, n_threads, limits), vocabulary, head)
 
     def texts(self, numbers: range) -> list[Any]:
         """Draw the samples with these numbers."""
@@ -195,12 +198,15 @@ def symbol_stream(
     prime: Any,
     controls: GivenControls,
     random_state: Any,
+    limits: SamplingLimits = LIMITS,
 ) -> Iterator[Any]:
     """Return one sample symbol by symbol; arguments are checked at the call."""
     checked = CheckedControls.check(vocabulary, controls)
     bits = root(random_state)
     context = Context.after(network, encoded_prime(prime, vocabulary))
-    sampler = text_sampler(network, context, length, Uniforms(bits, range(1)), checked, room=INITIAL_ROOM)
+    sampler = text_sampler(
+        network, context, length, Uniforms(bits, range(1)), checked, room=limits.initial_room, limits=limits
+    )
     return (vocabulary[int(i)] for block in _blocks(sampler) for i in block)
 
 

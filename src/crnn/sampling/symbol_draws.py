@@ -15,10 +15,8 @@ from ..inference.mixed_network import MixedNetwork, RowFiller
 from ..inference.network import Context, InferenceNetwork, stream_blocks
 from ..inference.packed_network import PackedNetwork, PackedState
 from .controls import CheckedControls, Uniforms
+from .limits import LIMITS, SamplingLimits
 
-ROWS = 64  # texts drawn in parallel: enough for the register tile, and their states stay in the cache
-CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call
-CALL_WEIGHTS = 1 << 29  # maximum weights multiplied in one call: a tenth of a second, so that Ctrl-C gets through
 # The cost of a draw, in multiplications per symbol: with the temperature alone, and with any other control.
 DRAWN_WEIGHTS = 32
 FILTERED_WEIGHTS = 256
@@ -53,14 +51,16 @@ class NetworkDraws(_CompiledDraws):
         uniforms: Uniforms,
         controls: CheckedControls,
         mixture: core.MixedRows | None = None,
+        limits: SamplingLimits = LIMITS,
     ) -> None:
         self.count = len(uniforms.states)
         V = network.layout.vocab_size
         draw_weights = _draw_cost(V, controls)
-        rows = max(1, min(self.count, network.rows_at_a_time(ROWS), CALL_WEIGHTS // draw_weights))
+        rows = max(1, min(self.count, network.rows_at_a_time(limits.rows), limits.call_weights // draw_weights))
         self._rows = mixture
         self._batch = core.Batch(np.empty(rows, np.intp))
-        self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (network.layout.size + draw_weights)) // rows)
+        steps_of_row = min(limits.call_symbols, limits.call_weights // (network.layout.size + draw_weights))
+        self._max_steps = max(1, steps_of_row // rows)
         self._session = core.Session(network.kernel_arguments, 1, rows)
         self._n_units = network.hidden_size
         stops, stop_ends = controls.stops.packed()
@@ -101,14 +101,20 @@ class RowDraws(_CompiledDraws):
     _rows: core.MixedRows
 
     def __init__(
-        self, rows: core.MixedRows, symbols: int, context: Context, uniforms: Uniforms, controls: CheckedControls
+        self,
+        rows: core.MixedRows,
+        symbols: int,
+        context: Context,
+        uniforms: Uniforms,
+        controls: CheckedControls,
+        limits: SamplingLimits = LIMITS,
     ) -> None:
         self.count = len(uniforms.states)
         self._rows = rows
         V = core.packed_size(1, symbols, 8)
         self._controls = _kernel_controls(controls, V, np.dtype(np.float64), self.count, context)
         self._batch = core.Batch(np.empty(1, np.intp))
-        self._max_symbols = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (2 * _draw_cost(V, controls))))
+        self._max_symbols = max(1, min(limits.call_symbols, limits.call_weights // (2 * _draw_cost(V, controls))))
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(self._batch, uniforms.states, uniforms.increment, stops, stop_ends)
         self._y = np.empty(V)
@@ -197,11 +203,15 @@ SymbolDraws = NetworkDraws | RowDraws | PythonDraws
 
 
 def symbol_draws(
-    network: InferenceNetwork, context: Context, uniforms: Uniforms, controls: CheckedControls
+    network: InferenceNetwork,
+    context: Context,
+    uniforms: Uniforms,
+    controls: CheckedControls,
+    limits: SamplingLimits = LIMITS,
 ) -> SymbolDraws:
     """Return the draws of a network, compiled for a recurrent network, counts or one of each; otherwise in Python."""
     if isinstance(network, PackedNetwork):
-        return NetworkDraws(network, context, uniforms, controls)
+        return NetworkDraws(network, context, uniforms, controls, limits=limits)
     members: Sequence[InferenceNetwork] = [network]
     weights = np.ones((1, 1))
     letters = np.zeros(network.symbols + 1, np.uint8)
@@ -236,11 +246,11 @@ def symbol_draws(
     of_both = np.ascontiguousarray(np.hstack([of_network, of_rows]))
     rows = core.MixedRows(of_both, letters[:-1], source, before)
     if not packed:
-        return RowDraws(rows, network.symbols, context, uniforms, controls)
+        return RowDraws(rows, network.symbols, context, uniforms, controls, limits)
     (k,) = packed
     lead = members[k]
     assert isinstance(lead, PackedNetwork)
-    return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, rows)
+    return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, rows, limits)
 
 
 def _draw_cost(V: int, controls: CheckedControls) -> int:

@@ -11,16 +11,15 @@ from ..inference.network import Context, InferenceNetwork
 from ..runtime.signals import check_canceled
 from ..scoring.strings import Strings
 from .controls import CheckedControls, Stops, Uniforms
+from .limits import LIMITS, SamplingLimits
 from .symbol_draws import SymbolDraws, symbol_draws
-
-INITIAL_ROOM = 64  # symbols of initial memory for a text that may stop
 
 
 class TextSampler:
     """Draws one text from each stream of random numbers, all from the same context: see `text_sampler`.
 
     `lengths` counts the symbols of each text so far, without a stop that it has met. A text that meets no stop has n
-    symbols; None: no limit. Memory is allocated for `room` symbols at first: n, or few if a stop may end a text.
+    symbols; None: no limit. Memory is allocated for `room` symbols at first, or for n if None.
     """
 
     def __init__(self, draws: SymbolDraws, n: int | None, stops: Stops, room: int | None = None) -> None:
@@ -28,7 +27,7 @@ class TextSampler:
         self._stops = stops
         self._n = sys.maxsize if n is None else n
         self.lengths = np.zeros(draws.count, np.intp)
-        self._symbols = np.empty((draws.count, min(self._n, room or (INITIAL_ROOM if stops else self._n))), np.int32)
+        self._symbols = np.empty((draws.count, min(self._n, room or self._n)), np.int32)
 
     @property
     def finished(self) -> bool:
@@ -87,7 +86,11 @@ def text_sampler(
     n: int | None,
     uniforms: Uniforms,
     controls: CheckedControls,
+    *,
     room: int | None = None,
+    limits: SamplingLimits = LIMITS,
 ) -> TextSampler:
     """Return a network's sampler, whose texts start from `context` and take a uniform number for each symbol."""
-    return TextSampler(symbol_draws(network, context, uniforms, controls), n, controls.stops, room)
+    if room is None and controls.stops:
+        room = limits.initial_room
+    return TextSampler(symbol_draws(network, context, uniforms, controls, limits), n, controls.stops, room)

@@ -19,12 +19,10 @@ from ..runtime.threads import inference_threads, run_tasks
 from ..text.documents import Errors, checked_errors
 from ..text.lines import Lines
 from ..text.vocabulary import Text, Vocabulary
+from .limits import LIMITS, ScoringLimits
 from .reductions import MEANS_IN_JOINT, Reduce, Scores, checked_reduce, divide_by_length
 from .string_states import final_states
-from .strings import MIN_ROWS, ROWS, Strings, TextBlock, error_handling, text_blocks
-
-RECENT_TEXTS = 1 << 16  # maximum remembered texts of a generation; one block may exceed it
-RECENT_SYMBOLS = 1 << 22  # maximum symbols of these texts; one block may exceed it
+from .strings import Strings, TextBlock, error_handling, text_blocks
 
 
 class RecentScores:
@@ -33,7 +31,8 @@ class RecentScores:
     A text is looked up in two generations, and moves to the younger one. When that is full, it replaces the older one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: ScoringLimits = LIMITS) -> None:
+        self._limits = limits
         self._younger: dict[Any, float] = {}
         self._older: dict[Any, float] = {}
         self._symbols = 0  # of the younger texts
@@ -55,7 +54,7 @@ class RecentScores:
         if in_order is None:
             in_order = np.fromiter(map(younger.__getitem__, texts), np.float64, len(texts))
         self._symbols += sum(len(text) for text in absent if text is not None)
-        if len(younger) >= RECENT_TEXTS or self._symbols >= RECENT_SYMBOLS:
+        if len(younger) >= self._limits.recent_texts or self._symbols >= self._limits.recent_symbols:
             self._younger = {}
             self._older = younger
             self._symbols = 0
@@ -74,6 +73,7 @@ class TextScorer:
         reduce: Reduce = "sum",
         errors: Errors = "strict",
         start: State = None,
+        limits: ScoringLimits = LIMITS,
     ) -> None:
         self._network = network
         self._vocabulary = vocabulary
@@ -81,6 +81,7 @@ class TextScorer:
         self._reduce = checked_reduce(reduce)
         self._errors = checked_errors(errors)
         self._start = network.start() if start is None else start
+        self._limits = limits
 
     def scores(self, texts: Iterable[Text]) -> NDArray[np.float64]:
         """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
@@ -94,10 +95,12 @@ class TextScorer:
 
     def batches(self, batches: Iterable[Iterable[Text]]) -> Iterator[NDArray[np.float64]]:
         """Yield the scores of each batch of texts."""
-        recent = RecentScores()
+        recent = RecentScores(self._limits)
         first = 0
         for batch in batches:
-            blocks = text_blocks(batch, self._vocabulary, name="X", first=first, errors=self._errors)
+            blocks = text_blocks(
+                batch, self._vocabulary, name="X", first=first, errors=self._errors, limits=self._limits
+            )
             parts = list(self.blocks(blocks, recent))
             scores = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0), *parts])
             first += len(scores)
@@ -115,7 +118,9 @@ class TextScorer:
             strings = Strings.encode(block, self._vocabulary, name="X", ended=True, texts=texts)
         else:
             strings, lacking = Strings.encode_any(texts, self._vocabulary)
-        scores = log_likelihoods(self._network, strings, self._start, self._n_threads, reduce=self._reduce)
+        scores = log_likelihoods(
+            self._network, strings, self._start, self._n_threads, reduce=self._reduce, limits=self._limits
+        )
         if lacking is not None:
             scores[lacking] = math.nan if self._errors == "skip" else -math.inf
         return scores
@@ -133,19 +138,25 @@ def is_single(texts: Any) -> bool:
 
 
 def log_likelihoods(
-    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None = None, *, reduce: Reduce = "sum"
+    network: InferenceNetwork,
+    strings: Strings,
+    start: State,
+    n_threads: int | None = None,
+    *,
+    reduce: Reduce = "sum",
+    limits: ScoringLimits = LIMITS,
 ) -> NDArray[np.float64]:
     """Return log P of each string in nats, combined according to `reduce`, independent of the other strings."""
     if reduce == "joint":
-        least_of_string = log_likelihoods(network, strings, start, n_threads, reduce="min")
-        mean_of_string = log_likelihoods(network, strings, start, n_threads, reduce="mean")
+        least_of_string = log_likelihoods(network, strings, start, n_threads, reduce="min", limits=limits)
+        mean_of_string = log_likelihoods(network, strings, start, n_threads, reduce="mean", limits=limits)
         return np.asarray(least_of_string + MEANS_IN_JOINT * mean_of_string)
     least = reduce == "min"
     lengths = strings.lengths
     if len(lengths) == 1:
         log_p = network.string_log_likelihoods(strings.ids, strings.starts, lengths, start, least=least)
         return divide_by_length(log_p, lengths, reduce)
-    n_threads = inference_threads(n_threads) if len(lengths) > MIN_ROWS else 1
+    n_threads = inference_threads(n_threads) if len(lengths) > limits.min_rows else 1
     out = np.empty(len(lengths))
     starts = strings.starts
     pool = ScratchPool()
@@ -155,26 +166,31 @@ def log_likelihoods(
             arguments = strings.ids, starts[group], lengths[group], start, scratch
             out[group] = network.string_log_likelihoods(*arguments, least=least)
 
-    run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
+    run_tasks(strings.groups(n_threads, network.rows_at_a_time(limits.rows), limits.min_rows), read, n_threads)
     return divide_by_length(out, lengths, reduce)
 
 
 def next_probabilities(
-    network: InferenceNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    prefixes: Iterable[Text],
+    n_threads: int | None,
+    *,
+    limits: ScoringLimits = LIMITS,
 ) -> NDArray[np.float64]:
     """Return the probabilities of the next symbol after each prefix, (n, V), with the same bits in any company."""
     start = network.start()
     probabilities = []
     n_threads = inference_threads(n_threads)
-    for block in text_blocks(prefixes, vocabulary, name="prefixes"):
+    for block in text_blocks(prefixes, vocabulary, name="prefixes", limits=limits):
         strings = Strings.encode(block, vocabulary, name="prefixes", ended=False)
         p = np.empty((len(strings.lengths), len(vocabulary)))
 
         def read(group: NDArray[np.intp], strings: Strings = strings, p: NDArray[np.float64] = p) -> None:
-            for rows, state in final_states(network, strings, group, start):
+            for rows, state in final_states(network, strings, group, start, limits):
                 p[rows] = network.probabilities_after(state)
 
-        run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
+        run_tasks(strings.groups(n_threads, network.rows_at_a_time(limits.rows), limits.min_rows), read, n_threads)
         probabilities.append(p)
     return _stack_rows(probabilities, len(vocabulary))
 

@@ -16,7 +16,8 @@ from ..model.layout import Layout
 from ..parameters.checks import checked_bool, checked_choice
 from ..runtime.threads import inference_threads, run_tasks
 from ..text.vocabulary import Text, Vocabulary
-from .strings import BLOCK_SYMBOLS, ROWS, Strings, text_blocks
+from .limits import LIMITS, ScoringLimits
+from .strings import Strings, text_blocks
 
 
 def checked_part(layout: Layout, *, cells: bool) -> int:
@@ -119,7 +120,7 @@ def _features(network: PackedNetwork, strings: Strings) -> Array:
 
 
 def _groups(network: PackedNetwork, strings: Strings, n_threads: int) -> list[NDArray[np.intp]]:
-    return strings.groups(n_threads, network.rows_at_a_time(ROWS))
+    return strings.groups(n_threads, network.rows_at_a_time(ScoringLimits.rows))
 
 
 def _advance(
@@ -133,13 +134,18 @@ def _advance(
 
 
 def final_states(
-    network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: State
+    network: InferenceNetwork,
+    strings: Strings,
+    group: NDArray[np.intp],
+    start: State,
+    limits: ScoringLimits = LIMITS,
 ) -> Iterator[tuple[NDArray[np.intp], State]]:
     """Yield indices of k strings of a group with the state of k streams after them, the shortest strings first."""
     starts = strings.starts[group]
     lengths = strings.lengths[group]
     done = list[tuple[slice, State]]()
     state = network.repeat(start, len(group))
-    for x, part in read_pieces(network, strings.ids, starts, lengths, state, BLOCK_SYMBOLS // 64, done):
+    symbols = limits.block_symbols // 64
+    for x, part in read_pieces(network, strings.ids, starts, lengths, state, symbols, done):
         network.feed(x, part)
     yield from ((group[ended], after) for ended, after in done)

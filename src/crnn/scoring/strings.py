@@ -14,11 +14,7 @@ from ..parameters.checks import has_items
 from ..text.documents import Errors, checked_errors, is_missing, python_values, refuse_other_collections
 from ..text.lines import Lines
 from ..text.vocabulary import Text, Vocabulary, byte_view, encoded_pieces, pieces
-
-BLOCK_STRINGS = 1 << 15  # maximum strings held at a time
-BLOCK_SYMBOLS = 1 << 22  # maximum total symbols of these, unless one string has more
-ROWS = 128  # strings read in parallel: they fill the register tile many times, and their states stay in the cache
-MIN_ROWS = 16  # minimum strings per thread
+from .limits import LIMITS, ScoringLimits
 
 
 class Strings(NamedTuple):
@@ -109,10 +105,10 @@ class Strings(NamedTuple):
         places = zip(self.starts.tolist(), self.lengths.tolist(), strict=True)
         return [together[start : start + length] for start, length in places]
 
-    def groups(self, n_threads: int, max_rows: int) -> list[NDArray[np.intp]]:
+    def groups(self, n_threads: int, max_rows: int, min_rows: int = ScoringLimits.min_rows) -> list[NDArray[np.intp]]:
         """Return the indices of the strings by decreasing length, in groups that are read in parallel."""
         order = np.argsort(-self.lengths, kind="stable")
-        rows = min(max_rows, max(MIN_ROWS, -(-len(order) // n_threads)))
+        rows = min(max_rows, max(min_rows, -(-len(order) // n_threads)))
         return [order[i : i + rows] for i in range(0, len(order), rows)]
 
 
@@ -156,9 +152,15 @@ def error_handling(texts: Any, errors: Any) -> Errors:
 
 
 def text_blocks(
-    texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0, errors: Errors | None = None
+    texts: Iterable[Text],
+    vocabulary: Vocabulary,
+    *,
+    name: str,
+    first: int = 0,
+    errors: Errors | None = None,
+    limits: ScoringLimits = LIMITS,
 ) -> Iterator[TextBlock]:
-    """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols, counted from `first`.
+    """Yield texts in blocks, counted from `first`, of at most `block_strings` texts and about `block_symbols` symbols.
 
     `errors` is as in `LanguageModel.score_samples`: a text left out is None. None: "strict", without mentioning the
     option. A single text is refused at the call, any other item that is no text when it is reached.
@@ -173,11 +175,17 @@ def text_blocks(
     if type(texts) is not list:  # anything wrong with a list is inside it
         refuse_other_collections(texts, name)
         texts = python_values(texts)
-    return _text_blocks(texts, wanted, vocabulary, name, first, errors)
+    return _text_blocks(texts, wanted, vocabulary, name, first, errors, limits)
 
 
 def _text_blocks(
-    texts: Iterable[Any], wanted: type, vocabulary: Vocabulary, name: str, first: int, errors: Errors | None
+    texts: Iterable[Any],
+    wanted: type,
+    vocabulary: Vocabulary,
+    name: str,
+    first: int,
+    errors: Errors | None,
+    limits: ScoringLimits,
 ) -> Iterator[TextBlock]:
     """Cut texts into blocks, after checking and converting each."""
     block = list[Any]()
@@ -189,7 +197,7 @@ def _text_blocks(
                 text = _converted_text(text, vocabulary, f"{name}[{i}]", errors)
         block.append(text)
         size += 0 if text is None else len(text)
-        if len(block) == BLOCK_STRINGS or size >= BLOCK_SYMBOLS:
+        if len(block) == limits.block_strings or size >= limits.block_symbols:
             yield TextBlock(first, block)
             first += len(block)
             block = []

@@ -16,25 +16,25 @@ from ..runtime.threads import inference_threads, run_tasks, split_range
 from ..text.documents import n_unpredicted
 from ..text.sources import TextLike, TextSource, text_source
 from ..text.vocabulary import Text, Vocabulary
-
-CALL_SYMBOLS = 1 << 14  # symbols scored in one call of the kernel
-MIN_PART_SYMBOLS = 2048  # minimum symbols of a part of a text: many more than its warm-up
-WARM_UP = 128  # symbols read before a part to compute its initial state
-MAX_PARTS = 512
-PARTS_AT_A_TIME = 64  # parts read in parallel
-MIN_STREAMS = 8  # minimum parts per thread: fewer leave the register tile mostly idle
+from .limits import LIMITS, ScoringLimits
 
 Ids = NDArray[Any]
 
 
 def mean_log_likelihood(
-    network: InferenceNetwork, vocabulary: Vocabulary, X: TextLike, *, exact: bool, n_threads: int | None
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    X: TextLike,
+    *,
+    exact: bool,
+    n_threads: int | None,
+    limits: ScoringLimits = LIMITS,
 ) -> float:
     """Return the mean of log P over the symbols of a text, or of documents and their ends, in nats."""
     ids, given = scored_ids(X, vocabulary)
     if exact:
-        return log_likelihood(network, ids, given) / (len(ids) - given)
-    return parallel_log_likelihood(network, ids, n_threads, given=given) / (len(ids) - given)
+        return log_likelihood(network, ids, given, limits) / (len(ids) - given)
+    return parallel_log_likelihood(network, ids, n_threads, given=given, limits=limits) / (len(ids) - given)
 
 
 def scored_ids(X: TextLike, vocabulary: Vocabulary) -> tuple[Ids, int]:
@@ -50,15 +50,15 @@ def source_ids(source: TextSource, vocabulary: Vocabulary) -> tuple[Ids, int]:
     return ids, n_unpredicted(vocabulary.boundary)
 
 
-def log_likelihood(network: InferenceNetwork, ids: Ids, given: int = 0) -> float:
+def log_likelihood(network: InferenceNetwork, ids: Ids, given: int = 0, limits: ScoringLimits = LIMITS) -> float:
     """Return log P(ids) in nats, carrying one state through the whole text from zeros.
 
-    The first `given` symbols, fewer than `CALL_SYMBOLS`, are read but not counted.
+    The first `given` symbols, fewer than `call_symbols`, are read but not counted.
     """
     state = network.zero_state(1)
     sums = []
-    for i in range(0, len(ids), CALL_SYMBOLS):
-        x = ids[i : i + CALL_SYMBOLS].astype(np.int32).reshape(-1, 1)
+    for i in range(0, len(ids), limits.call_symbols):
+        x = ids[i : i + limits.call_symbols].astype(np.int32).reshape(-1, 1)
         sums.append(float(network.log_probabilities(x, state)[given if i == 0 else 0 :].sum()))
     return math.fsum(sums)
 
@@ -68,20 +68,20 @@ def parallel_log_likelihood(
     ids: Ids,
     n_threads: int | None,
     *,
-    parts: int | None = None,
-    warm_up: int | None = None,
     given: int = 0,
+    limits: ScoringLimits = LIMITS,
 ) -> float:
     """Return nearly log P(ids) in nats, the same for every `n_threads`: see `log_likelihood`.
 
-    The text is cut into up to `parts` parts, read in parallel; a state is that after the `warm_up` symbols before it.
+    The text is cut into up to `max_parts` parts, read in parallel, each after the `warm_up` symbols before it.
     """
-    ranges = cuts(len(ids), MAX_PARTS if parts is None else parts)
+    ranges = cuts(len(ids), limits)
     if len(ranges) == 1:
-        return log_likelihood(network, ids, given)
+        return log_likelihood(network, ids, given, limits)
     # Parts differ in length by at most one. All are read over the same number of symbols, but only a part's
     # symbols count.
-    length = max(map(len, ranges)) + (WARM_UP if warm_up is None else warm_up)
+    length = max(map(len, ranges)) + limits.warm_up
+    steps_of_call = limits.call_symbols // limits.parts_at_a_time
     n_threads = inference_threads(n_threads)
 
     def read(group: range) -> list[float]:
@@ -91,15 +91,16 @@ def parallel_log_likelihood(
         state = network.zero_state(len(group))
         scratch = Scratch()
         blocks = []
-        for i in range(0, length, CALL_SYMBOLS // PARTS_AT_A_TIME):
-            steps = min(CALL_SYMBOLS // PARTS_AT_A_TIME, length - i)
+        for i in range(0, length, steps_of_call):
+            steps = min(steps_of_call, length - i)
             at = begin + i + np.arange(steps)[:, None]
             log_p = network.log_probabilities(ids[at].astype(np.int32), state, scratch)
             blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
         return [math.fsum(sums) for sums in zip(*blocks, strict=True)]
 
-    streams = network.rows_at_a_time(PARTS_AT_A_TIME)
-    groups = split_range(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
+    streams = network.rows_at_a_time(limits.parts_at_a_time)
+    n_groups = max(-(-len(ranges) // streams), min(n_threads, len(ranges) // limits.min_streams))
+    groups = split_range(len(ranges), n_groups)
     sums: list[float] = []
     run_tasks(groups, lambda group: sums.extend(read(group)), n_threads)
     return math.fsum(sums)  # exact, and so independent of the order
@@ -119,19 +120,22 @@ def surprisal(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.f
     return -log_probabilities(network, ids, state)
 
 
-def log_probabilities(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
+def log_probabilities(
+    network: InferenceNetwork, ids: Ids, state: State, limits: ScoringLimits = LIMITS
+) -> NDArray[np.float64]:
     """Return log P of each symbol (n,), in nats, advancing the state in place."""
-    if len(ids) <= CALL_SYMBOLS:  # nothing to join
+    step = limits.call_symbols
+    if len(ids) <= step:  # nothing to join
         return network.log_probabilities(ids.astype(np.int32)[:, None], state)[:, 0]
     return np.concatenate(
-        [log_probabilities(network, ids[i : i + CALL_SYMBOLS], state) for i in range(0, len(ids), CALL_SYMBOLS)]
+        [log_probabilities(network, ids[i : i + step], state, limits) for i in range(0, len(ids), step)]
     )
 
 
-def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
+def ranks(network: InferenceNetwork, ids: Ids, state: State, symbols_at_a_time: int = SCORE_ROWS) -> NDArray[np.intp]:
     """Return the rank of each symbol, 1 plus the number of more probable symbols, advancing the state in place."""
     out = np.empty(len(ids), np.intp)
-    rows = network.rows_at_a_time(SCORE_ROWS)
+    rows = network.rows_at_a_time(symbols_at_a_time)
     for i in range(0, len(ids), rows):
         x = ids[i : i + rows].astype(np.int32)
         y = network.logits_before(x[:, None], state)[:, 0]
@@ -139,9 +143,9 @@ def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]
     return out
 
 
-def cuts(n: int, parts: int) -> list[range]:
-    """Cut n symbols into up to `parts` ranges of at least `MIN_PART_SYMBOLS` symbols, or into one range."""
-    return split_range(n, max(1, min(parts, n // MIN_PART_SYMBOLS)))
+def cuts(n: int, limits: ScoringLimits) -> list[range]:
+    """Cut n symbols into up to `max_parts` ranges of at least `min_part_symbols` symbols, or into one range."""
+    return split_range(n, max(1, min(limits.max_parts, n // limits.min_part_symbols)))
 
 
 # --------------------------------------------------------------------- words

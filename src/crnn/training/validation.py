@@ -12,6 +12,7 @@ from ..inference.packed_network import PackedNetwork
 from ..model.layout import Layout
 from ..parameters.budget import Budget
 from ..parameters.intervals import Interval
+from ..scoring.limits import ScoringLimits
 from ..scoring.text_scores import cuts, parallel_log_likelihood
 from ..text.documents import n_unpredicted
 from ..text.vocabulary import Ids
@@ -21,8 +22,8 @@ DEFAULT_EVALUATIONS = 20  # approximate number per training call by default
 VALIDATION_TIME_SHARE = 0.05  # of the time; fewer evaluations are made if they would take more
 # Training passes over a symbol forward, backward and for the weights' gradients; scoring only forward.
 PASSES_PER_TRAINED_SYMBOL = 3
-MAX_PARTS = 32  # of the text, read in parallel
-WARM_UP = 512  # symbols read before a part to find its hidden state
+# Parts of the text, read in parallel, and the symbols read before each to find its hidden state.
+LIMITS = ScoringLimits(max_parts=32, warm_up=512)
 MIN_ROWS = 8  # fewer streams take hardly less time, since all weights must be read anyway
 
 
@@ -114,11 +115,11 @@ def evaluate(
     """
     network = PackedNetwork.pack(layout, params, use=Use.MANY_STREAMS, boundary=boundary, bfloat16=bfloat16)
     n_read = n_unpredicted(boundary)
-    log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=n_read)
+    log_p = parallel_log_likelihood(network, ids, n_threads, given=n_read, limits=LIMITS)
     return -log_p / (len(ids) - n_read)
 
 
 def shape_of(n: int) -> tuple[int, int]:
     """Return the numbers of time steps and streams for reading a text of n symbols."""
-    parts = cuts(n, MAX_PARTS)
-    return (n, 1) if len(parts) == 1 else (len(parts[-1]) + WARM_UP, len(parts))
+    parts = cuts(n, LIMITS)
+    return (n, 1) if len(parts) == 1 else (len(parts[-1]) + LIMITS.warm_up, len(parts))
