@@ -53,10 +53,12 @@ LIFTABLE = {
         "sampling", "model.state", "files.sealed_file", "files.ngram_file",
         "ngram.frozen", "ngram.lookahead", "ngram.pruning", "ngram.unrolled", "ngram.word_counts",
     },
-    "mixing": {"files"},
+    "mixing": {
+        "adaptation", "files", "ngram.counts_network", "ngram.longest_match", "ngram.words_network",
+    },
     "mixture": {
         "mixing", "export", "adaptation", "files", "model.state", "training.checkpoints", "training.fit",
-        "ngram.counts_network", "ngram.longest_match", "ngram.word_counts", "ngram.words_network",
+        "ngram.word_counts", "ngram.words_network",
     },
 }  # fmt: skip
 RANKS = {prefix: rank for rank, layer in enumerate(LAYERS) for prefix in layer}

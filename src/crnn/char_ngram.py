@@ -611,6 +611,9 @@ class CharNGram(LanguageModel):
         self._require_no_labels(what, vocabulary)
         return AdaptiveCounts(counts), vocabulary
 
+    def _has_counts(self) -> bool:
+        return True
+
     def _summary_line(self) -> str:
         vocabulary, counts, _ = self._fitted("its description")
         labels = f", {len(vocabulary.labels)} labels" if vocabulary.labels else ""

@@ -100,6 +100,10 @@ class LanguageModel(Estimator):
             f"adapt is {short_repr(adapt)}, but a {type(self).__name__} cannot adapt. Omit adapt from {what}."
         )
 
+    def _has_counts(self) -> bool:
+        """Return whether the model, or one of those it mixes, learns from a text by counting."""
+        return False
+
     def _compact(self, *, int8: bool) -> Self:
         """Return the model whose predictions an exported file has; with `int8`, that of `quantize`."""
         raise NotImplementedError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .adaptation.reading import Adapt, AdaptationOptions, MixedReading
+from .adaptation.reading import Adapt, AdaptationOptions
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError, short_repr
@@ -24,24 +24,22 @@ from .files.sealed_file import NamedBytes, path_name, write_path
 from .inference.mixed_network import MixedNetwork, letters_of
 from .inference.mixture_weights import HeldOutText, import_minimizer
 from .inference.network import InferenceNetwork, LabelNetworks, Use
-from .inference.packed_network import PackedNetwork
 from .language_model import LanguageModel
 from .mixing.members import (
+    Members,
     check_members,
     checked_models,
     checked_rows,
     checked_weights,
     member_names,
     quantized,
-    shared_vocabulary,
     unfitted_copy,
 )
+from .mixing.networks import mixed_label_networks, mixed_network, mixed_reading, words_network
 from .mixing.shared_time import COUNTED_PER_SECOND, MIN_SHARE, SharedTime, checked_seconds, now
 from .model.state import ModelState
-from .ngram.counts_network import AdaptiveCounts, CountsNetwork
-from .ngram.longest_match import AdaptiveMatch
 from .ngram.word_counts import WordCounts, has_words
-from .ngram.words_network import MixedWords, WordsNetwork
+from .ngram.words_network import MixedWords
 from .parameters.checks import (
     FilePath,
     checked_float,
@@ -57,7 +55,7 @@ from .text.held_out import MIN_LENGTH, HeldOut, Split, split_held_out
 from .text.labels import checked_labels, documents_by_label, label_numbers
 from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
 from .text.vocabulary import Ids, Vocabulary
-from .text_states.text_state import FixedReading, Reading
+from .text_states.text_state import Reading
 from .training.checkpoints import CheckpointFile, RunState, checkpoint_interval
 from .training.fit import FitArguments
 
@@ -822,41 +820,19 @@ class Mixture(LanguageModel):
             raise NotFittedError.before(what, estimator=type(self).__name__)
         return self.models_
 
+    def _members(self, what: str) -> Members:
+        return Members(self._fitted(what), self.weights_, self._words)
+
     def _vocabulary(self, what: str) -> Vocabulary:
         return self._fitted(what)[0]._vocabulary(what)
 
     def _label_networks(self, what: str, use: Use = Use.MANY_STREAMS) -> tuple[LabelNetworks | None, Vocabulary]:
-        found = [model._label_networks(what, use) for model in self._fitted(what)]
-        vocabulary = shared_vocabulary([vocabulary for _, vocabulary in found])
-        members = [networks for networks, _ in found if networks is not None]
-        if len(members) < len(found):
-            return None, vocabulary
-        letters = letters_of(vocabulary.with_labels(()))
-        networks = []
-        starts = []
-        for k in range(len(vocabulary.labels)):
-            network = MixedNetwork([member.networks[k] for member in members], self.weights_, letters)
-            networks.append(network)
-            starts.append([*(member.starts[k] for member in members), network.start()[-1]])
-        prior = np.mean([np.exp(member.log_prior) for member in members], axis=0)
-        return LabelNetworks(networks, starts, np.log(prior / prior.sum())), vocabulary
+        return mixed_label_networks(self._members(what), what, use)
 
     def _network(self, what: str, use: Use) -> tuple[MixedNetwork, Vocabulary]:
-        models = self._fitted(what)
+        members = self._members(what)
         self._require_no_labels(what)
-        members = [self._member(model, what, use) for model in models]
-        vocabulary = shared_vocabulary([vocabulary for _, vocabulary in members])
-        networks = [network for network, _ in members]
-        if self._words is not None:
-            networks.append(_words_network(self._words, networks, vocabulary))
-        return MixedNetwork(networks, self.weights_, letters_of(vocabulary)), vocabulary
-
-    def _member(self, model: LanguageModel, what: str, use: Use) -> tuple[InferenceNetwork, Vocabulary]:
-        """Return a model's network, with the mixture's number of threads if set, and its symbols."""
-        network, vocabulary = model._network(what, use)
-        if self.n_threads is not None and isinstance(network, PackedNetwork):
-            network = network._replace(n_threads=checked_threads(self.n_threads))
-        return network, vocabulary
+        return mixed_network(members, what, use, n_threads=self.n_threads)
 
     def without_words(self) -> Self:
         """Return a mixture of the same models without the counts of words, with the weights found for it.
@@ -915,33 +891,10 @@ class Mixture(LanguageModel):
         return ExportedMixture.of(exported, words.counts, self.weights_)
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[Reading, Vocabulary]:
-        counts_alone = isinstance(adapt, str) and adapt == "counts"
-        if not counts_alone:
-            AdaptationOptions.of(adapt)  # checked even if no model uses the options
-        elif not any(map(_has_counts, self._fitted(what))):
-            raise InvalidInputError("adapt is 'counts', but the mixture has no CharNGram. Pass True, or add one.")
-        members: list[tuple[Reading, Vocabulary]] = []
-        for model in self._fitted(what):
-            if counts_alone and not _has_counts(model):
-                network, vocabulary = self._member(model, what, Use.ONE_TEXT)
-                members.append((FixedReading(network, network.zero_state(1)), vocabulary))
-            else:
-                of_counts = True if isinstance(model, CharNGram) else adapt
-                members.append(model._adaptive_reading(what, of_counts, scoring=scoring))
-        vocabulary = shared_vocabulary([vocabulary for _, vocabulary in members])
-        readings = [reading for reading, _ in members]
-        if self._words is not None:
-            fixed = [self._member(model, what, Use.ONE_TEXT)[0] for model in self._fitted(what)]
-            of_words = _words_network(self._words, fixed, vocabulary)
-            readings.append(FixedReading(of_words, of_words.zero_state(1)))
-        weights = np.array(self.weights_, np.float64, ndmin=2)
-        counting = [reading for reading in readings if isinstance(reading, AdaptiveCounts)]
-        if counting:
-            joining: list[Reading] = [counting[0].fresh(), AdaptiveMatch.start(len(vocabulary), vocabulary.boundary)]
-            joining = joining[: MAX_MODELS - len(readings)]
-            readings += joining
-            weights = np.column_stack([weights, np.zeros((len(weights), len(joining)))])
-        return MixedReading(readings, weights, letters_of(vocabulary)), vocabulary
+        return mixed_reading(self._members(what), what, adapt, scoring=scoring, n_threads=self.n_threads)
+
+    def _has_counts(self) -> bool:
+        return any(model._has_counts() for model in self._fitted("adapting"))
 
 
 def train(
@@ -1426,25 +1379,12 @@ def _with_words(
     """Return the fit with counts of words as another member, or the given one if they help too little."""
     mixed = MixedWords(words.counts, held_out.vocabulary, fitted.weights)
     counts = next(model for model in fitted.models if isinstance(model, CharNGram))
-    networks = [_words_network(mixed, [network], held_out.vocabulary) for network in _part_networks(counts, held_out)]
+    networks = [words_network(mixed, [network], held_out.vocabulary) for network in _part_networks(counts, held_out)]
     of_words = text.rows(networks)
     weights, loss = text.fit([*rows, of_words], sum_to_one=sum_to_one)
     if not words.required and not loss <= fitted.loss - MIN_GAIN_OF_WORDS:
         return fitted
     return FittedWeights(fitted.models, weights, mixed, loss, [*fitted.losses, text.loss(of_words)])
-
-
-def _words_network(words: MixedWords, networks: Sequence[InferenceNetwork], vocabulary: Vocabulary) -> InferenceNetwork:
-    """Return the network of counts of words, given those of the models."""
-    characters = next((network for network in networks if isinstance(network, CountsNetwork)), None)
-    if characters is None:
-        raise InvalidInputError("the mixture has counts of words, which need a CharNGram, but models_ has none.")
-    if vocabulary != words.vocabulary:
-        raise InvalidInputError(
-            "the models have other symbols than the mixture's counts of words. Use without_words(), or fit the mixture "
-            "again."
-        )
-    return WordsNetwork(words.counts, characters)
 
 
 def _stored(
@@ -1491,11 +1431,6 @@ def _network_seconds(X: TextLike, seconds: float) -> float:
     has_held_out = MIN_LENGTH <= n <= IN_MEMORY
     reserved = CHOICE * counting if has_held_out else 0.0
     return max(seconds - counting - reserved, MIN_SHARE * seconds)
-
-
-def _has_counts(model: LanguageModel) -> bool:
-    """Return whether a model is a `CharNGram`, or a mixture with one."""
-    return isinstance(model, CharNGram) or (isinstance(model, Mixture) and any(map(_has_counts, model.models_)))
 
 
 def file_of(model: LanguageModel, i: int, *, training_state: bool = True) -> tuple[str, bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,19 @@ from ..errors import InvalidInputError
 from ..files.entries import MAX_MODELS
 from ..inference.mixture_weights import CLASSES
 from ..language_model import LanguageModel
+from ..ngram.words_network import MixedWords
 from ..parameters.checks import checked_floats, has_items
 from ..text.vocabulary import Vocabulary
 
 WORDS = "words"  # the name of the last member
+
+
+class Members(NamedTuple):
+    """What a mixture consists of: fitted models, the weights of all members, and counts of words, if they are one."""
+
+    models: list[LanguageModel]
+    weights: NDArray[np.float64]  # as `Mixture.weights_`
+    words: MixedWords | None = None  # whose weights are the last column
 
 
 def checked_models(models: Any) -> list[LanguageModel]:
