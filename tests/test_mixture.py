@@ -15,11 +15,10 @@ from texts import NAMES_OF_FEW_LETTERS as NAMES
 from threadpoolctl import threadpool_limits
 
 from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Mixture, NotFittedError, train
-from crnn import mixture as module
 from crnn.inference import mixed_network, mixture_weights
 from crnn.inference.mixed_network import letters_before
 from crnn.inference.network import Use, log_softmax
-from crnn.mixing import shared_time
+from crnn.mixing import shared_time, weights_fit
 from crnn.ngram.counts_network import AdaptiveCounts
 from crnn.reference import longest_match
 from crnn.reference.mixing import move_weights
@@ -902,12 +901,12 @@ def test_the_order_and_its_weights_are_the_best_in_the_mixture(long_enough, X, o
     mixture = train(X, 0.2, verbose=0, hidden_size=4, random_state=0, validation=validation, **limits)
     network, counts = mixture.models_
     rest, _, _, held_out = split_held_out(X, validation)
-    documents = module.encode_held_out(held_out, mixture.vocabulary_)
+    documents = weights_fit.encode_held_out(held_out, mixture.vocabulary_)
     ((_, ids, given),), losses = documents.parts, {}
     for order in (24, 10, 8, 7, 6, 5, 4, 3, 2):
         members = [network, CharNGram(order).fit(rest)]
-        fitted = module.fit_to_held_out(members, documents, sum_to_one=of_part)
-        other = Mixture.from_fitted(members, fitted.weights)
+        fitted = weights_fit.fit_to_held_out(members, documents, sum_to_one=of_part)
+        other = Mixture.from_fitted(members, fitted.members.weights)
         scored, _ = other._network("score", use=Use.ONE_TEXT)
         losses[order] = -log_likelihood(scored, ids, given) / (len(ids) - given)
         if losses[order] > min(losses.values()) + 0.0005:
@@ -974,8 +973,8 @@ def test_fitted_weights_below_a_sum_of_1_are_raised_to_it():
     raw = Mixture.from_fitted(models).fit_weights("abbaabab" * 3).weights_
 
     def raised(models, text):
-        held_out = module.held_out_documents(text, None, models[0].vocabulary_)
-        return module.fit_to_held_out(models, held_out, sum_to_one=True).weights
+        held_out = weights_fit.held_out_documents(text, None, models[0].vocabulary_)
+        return weights_fit.fit_to_held_out(models, held_out, sum_to_one=True).members.weights
 
     assert 0 < raw.sum() < 0.9
     assert raised(models, "abbaabab" * 3) == pytest.approx(raw / raw.sum())

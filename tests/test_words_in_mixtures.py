@@ -17,6 +17,7 @@ from crnn.cli import main as cli
 from crnn.files import model_file
 from crnn.inference.mixed_network import letters_of
 from crnn.inference.network import Context, Use, log_softmax
+from crnn.mixing import weights_fit
 from crnn.ngram.longest_match import MatchNetwork
 from crnn.sampling.controls import CheckedControls, Uniforms, root
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, symbol_draws
@@ -269,7 +270,7 @@ def test_words_join_if_they_help(long_enough):
 
 
 def test_words_that_gain_too_little_are_left_out(long_enough, monkeypatch):
-    monkeypatch.setattr(module, "MIN_GAIN_OF_WORDS", 9.0)
+    monkeypatch.setattr(weights_fit, "MIN_GAIN_OF_WORDS", 9.0)
     assert Mixture(models()).fit(NOVEL).members_ == ["network", "counts"]
     assert Mixture(models(), words=True).fit(NOVEL).members_ == ["network", "counts", "words"]
 
@@ -477,7 +478,7 @@ def test_a_quantized_mixture_keeps_its_words_and_rounds_its_models(mixed, poet):
 def test_the_command_trains_a_mixture_with_words(long_enough, tmp_path, capsys, monkeypatch):
     (tmp_path / "text.txt").write_text(NOVEL, encoding="utf-8")
     model = str(tmp_path / "model.crnn")
-    monkeypatch.setattr(module, "MIN_GAIN_OF_WORDS", -9.0)
+    monkeypatch.setattr(weights_fit, "MIN_GAIN_OF_WORDS", -9.0)
     assert cli.main(["train", str(tmp_path / "text.txt"), "-o", model, "--time", "0.5s", "--random-state", "0"]) == 0
     assert ", counts and words, weights " in capsys.readouterr().err
     assert Mixture.load(model).members_ == ["network", "counts", "words"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,9 +20,9 @@ from .files import model_file
 from .files.entries import MAX_MODELS
 from .files.run_file import run_bytes, unfinished_run
 from .files.sealed_file import NamedBytes, path_name, write_path
-from .inference.mixed_network import MixedNetwork, letters_of
-from .inference.mixture_weights import HeldOutText, import_minimizer
-from .inference.network import InferenceNetwork, LabelNetworks, Use
+from .inference.mixed_network import MixedNetwork
+from .inference.mixture_weights import import_minimizer
+from .inference.network import LabelNetworks, Use
 from .language_model import LanguageModel
 from .mixing.members import (
     Members,
@@ -35,8 +34,16 @@ from .mixing.members import (
     quantized,
     unfitted_copy,
 )
-from .mixing.networks import mixed_label_networks, mixed_network, mixed_reading, words_network
+from .mixing.networks import mixed_label_networks, mixed_network, mixed_reading
 from .mixing.shared_time import COUNTED_PER_SECOND, MIN_SHARE, SharedTime, checked_seconds, now
+from .mixing.weights_fit import (
+    FittedWeights,
+    HeldOutDocuments,
+    TriedWords,
+    encode_held_out,
+    fit_to_held_out,
+    held_out_documents,
+)
 from .model.state import ModelState
 from .ngram.word_counts import WordCounts, has_words
 from .ngram.words_network import MixedWords
@@ -51,10 +58,9 @@ from .parameters.checks import (
 from .parameters.intervals import Interval
 from .scoring.text_scores import source_ids
 from .text.documents import warn_caller
-from .text.held_out import MIN_LENGTH, HeldOut, Split, split_held_out
-from .text.labels import checked_labels, documents_by_label, label_numbers
+from .text.held_out import MIN_LENGTH, Split, split_held_out
 from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
-from .text.vocabulary import Ids, Vocabulary
+from .text.vocabulary import Vocabulary
 from .text_states.text_state import Reading
 from .training.checkpoints import CheckpointFile, RunState, checkpoint_interval
 from .training.fit import FitArguments
@@ -68,13 +74,10 @@ OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # o
 OF_COUNTS_ALONE = ("order", "max_memory")
 MAX_MEMORY = 10**9  # default memory limit in bytes, for files of at most about 80 MB
 SHORT_DOCUMENTS = 20  # mean symbols per document
-# The order of the counts, unless given: `LONGEST`, or as much as fits in the memory; then fitted to the held-out part.
+# The order of the counts, unless given: as much as fits in the memory, and less if shorter counts are as good.
 LONGEST = 24
-SHORTER = (10, 8, 7, 6, 5, 4, 3, 2)  # tried in turn
 CHOICE = 2.0  # times as long as counting: the choice of the order, for which time is reserved
-TOLERANCE = 0.0005  # nats by which shorter counts, in a smaller file, may be worse
 MIN_HELD_OUT_OF_WORDS = 8000  # held-out symbols; fewer tell too little about the weights of a third member
-MIN_GAIN_OF_WORDS = 0.001  # nats by which words must lower the held-out loss
 
 
 class Mixture(LanguageModel):
@@ -205,7 +208,7 @@ class Mixture(LanguageModel):
         check_members(members)
         mixture = cls(members, weights, max_seconds=max_seconds, n_threads=n_threads, verbose=verbose)
         mixture._checked_parameters()
-        mixture._keep([*members], checked_weights(weights, len(members)), words=None)
+        mixture._keep(Members([*members], checked_weights(weights, len(members))))
         return mixture
 
     def fit(
@@ -320,11 +323,11 @@ class Mixture(LanguageModel):
             found = fitting.weights(weights, sum_to_one=validation is None)
         except (KeyboardInterrupt, DivergenceError):
             if all(member.__sklearn_is_fitted__() for member in members):
-                self._keep(members, start_weights, words=None)
+                self._keep(Members(members, start_weights))
             raise
         finally:
             fitting.restore_parameters()
-        self._keep(members, found.weights, found.words)
+        self._keep(found.members)
         if saving is not None:
             saving.write_last(members, found)
         return self
@@ -404,11 +407,11 @@ class Mixture(LanguageModel):
             found = fitting.weights(self.weights_ if held_out is None else None, sum_to_one=False)
         except (KeyboardInterrupt, DivergenceError):
             if fitting.all_have_learned:
-                self._keep(members, self.weights_, self._words)
+                self._keep(Members(members, self.weights_, self._words))
             raise
         finally:
             fitting.restore_parameters()
-        self._keep(members, found.weights, found.words)
+        self._keep(found.members)
         if saving is not None:
             saving.write_last(members, found)
         return self
@@ -490,7 +493,7 @@ class Mixture(LanguageModel):
             n_threads=n_threads,
         )
         words = _words_of(stored, members, path)
-        mixture._keep([*members], stored.weights, words)
+        mixture._keep(Members([*members], stored.weights, words))
         if document["finished"]:
             return mixture
         mixture.verbose = verbose
@@ -510,7 +513,7 @@ class Mixture(LanguageModel):
         finally:
             fitting.restore_parameters()
             mixture.verbose = 0
-        mixture._keep(fitting.members, found.weights, found.words)
+        mixture._keep(found.members)
         saving.write_last(fitting.members, found)
         return mixture
 
@@ -548,9 +551,9 @@ class Mixture(LanguageModel):
             raise InvalidInputError(f"words is True, but {reason}. Pass words=False, or change the other argument.")
         return False
 
-    def _keep(self, models: list[LanguageModel], weights: NDArray[np.float64], words: MixedWords | None) -> None:
-        """Make models, weights and counts of words the mixture's own, all at once."""
-        vars(self).update(models_=models, weights_=weights, _words=words)
+    def _keep(self, members: Members) -> None:
+        """Make the members the mixture's own, all at once."""
+        vars(self).update(models_=members.models, weights_=members.weights, _words=members.words)
 
     def fit_weights(self, X: TextLike, y: ArrayLike | None = None) -> Self:
         """Find the weights that best predict a held-out text.
@@ -585,7 +588,7 @@ class Mixture(LanguageModel):
         held_out = held_out_documents(X, y, models[0].vocabulary_)
         words = None if self._words is None else TriedWords(self._words.counts, required=True)
         found = fit_to_held_out(models, held_out, sum_to_one=False, words=words)
-        self._keep(models, found.weights, found.words)
+        self._keep(found.members)
         return self
 
     def adapt(self, X: TextLike, **options: Any) -> Self:
@@ -709,7 +712,7 @@ class Mixture(LanguageModel):
             mixture = cls.from_fitted(models)
         except InvalidInputError as error:
             raise ModelFileError(f"model file {path_name(path)}: its models do not fit together: {error}") from error
-        mixture._keep(mixture.models_, stored.weights, _words_of(stored, models, path))
+        mixture._keep(Members(mixture.models_, stored.weights, _words_of(stored, models, path)))
         return mixture
 
     # ------------------------------------------------------------- scikit-learn
@@ -1116,13 +1119,13 @@ class _Fitting:
         check_members(self._members)
         n = len(self._members)
         if given is not None:
-            return FittedWeights(self._members, given, self._words_before)
+            return FittedWeights(Members(self._members, given, self._words_before))
         if self._held_out is None:
             equal = checked_weights(None, n)
             if self._words is None:
-                return FittedWeights(self._members, equal, words=None)
+                return FittedWeights(Members(self._members, equal))
             words = MixedWords(self._words.counts, self._members[0].vocabulary_, equal)
-            return FittedWeights(self._members, checked_weights(None, n + 1), words)
+            return FittedWeights(Members(self._members, checked_weights(None, n + 1), words))
         fitted = fit_to_held_out(
             self._members,
             self._held_out,
@@ -1131,7 +1134,7 @@ class _Fitting:
             shared_time=self._time,
             words=self._words,
         )
-        self._members[:] = fitted.models
+        self._members[:] = fitted.members.models
         if self._verbose:
             _print_losses(fitted)
         return fitted
@@ -1212,7 +1215,7 @@ class _Saving:
 
         def content() -> list[memoryview]:
             parts = [file_of(model, i) for i, model in enumerate(models)]
-            stored = _stored(parts, found.weights, found.words)
+            stored = _stored(parts, found.members.weights, found.members.words)
             return model_file.mixture_parts(stored._replace(fitting={**self._document, "finished": True}))
 
         try:
@@ -1229,162 +1232,11 @@ def _is_open_order(model: LanguageModel) -> bool:
     return isinstance(model, CharNGram) and model.order is None
 
 
-class HeldOutDocuments(NamedTuple):
-    """The held-out ids with each label, or all of them with the label None."""
-
-    vocabulary: Vocabulary  # of the models
-    parts: list[tuple[Any, Ids, int]]  # the label, the ids, and how many of the first are not predicted
-
-    @property
-    def n_symbols(self) -> int:
-        """The number of symbols."""
-        return sum(len(ids) for _, ids, _ in self.parts)
-
-
-class TriedWords(NamedTuple):
-    """Counts of words that join a mixture: always if they are required, else if they help."""
-
-    counts: WordCounts
-    required: bool
-
-
-class FittedWeights(NamedTuple):
-    """The models with their weights, and the loss on the held-out text, in nats per symbol, if there is one."""
-
-    models: list[LanguageModel]
-    weights: NDArray[np.float64]
-    words: MixedWords | None = None  # whose weights are the last column
-    loss: float = math.nan
-    losses: Sequence[float] = ()  # of each member
-
-
-def held_out_documents(X: TextLike, y: ArrayLike | None, vocabulary: Vocabulary) -> HeldOutDocuments:
-    """Return a text, or documents with their labels, to which weights are fitted."""
-    source = text_source(X)
-    labels = None
-    if y is not None:
-        checked = checked_labels(y, source.n_documents, name="y")
-        labels = checked.labels[checked.numbers].tolist()
-    return encode_held_out(HeldOut(source, labels), vocabulary)
-
-
 def _print_losses(fitted: FittedWeights) -> None:
     """Print the loss of each model and of the mixture on the held-out text."""
-    names = member_names(fitted.models, has_words=fitted.words is not None)
+    names = member_names(fitted.members.models, has_words=fitted.members.words is not None)
     parts = [f"{name} {loss:.3f}" for name, loss in zip(names, fitted.losses, strict=True)]
     print(f"held-out loss in nats per symbol: {', '.join(parts)}, mixture {fitted.loss:.3f}", file=sys.stderr)
-
-
-def encode_held_out(held_out: HeldOut, vocabulary: Vocabulary) -> HeldOutDocuments:
-    """Return the ids of a held-out text, by label."""
-    plain = vocabulary.with_labels(())
-    ids, given = source_ids(held_out.source, plain)
-    if held_out.labels is None:
-        if vocabulary.labels:
-            raise InvalidInputError("y is missing, but the models have labels. Pass one label per document.")
-        return HeldOutDocuments(vocabulary, [(None, ids, given)])
-    if not vocabulary.labels:
-        raise InvalidInputError("y is given, but the models were fitted without labels. Omit it.")
-    labels = np.array(vocabulary.labels)
-    numbers = label_numbers(held_out.labels, labels, held_out.source.n_documents, name="y")
-    of_labels = documents_by_label(ids, numbers, len(labels), plain.boundary)
-    parts = [(label, ids, given) for label, ids in zip(labels.tolist(), of_labels, strict=True) if len(ids) > given]
-    return HeldOutDocuments(vocabulary, parts)
-
-
-def _part_networks(model: LanguageModel, held_out: HeldOutDocuments) -> list[InferenceNetwork]:
-    """Return a model's network for each part of a held-out text."""
-    networks = []
-    for label, _, _ in held_out.parts:
-        of_label = model if label is None else model.for_label(label)
-        networks.append(of_label._network("fit_weights", Use.ONE_TEXT)[0])
-    return networks
-
-
-def _held_out_text(n_members: int, held_out: HeldOutDocuments, max_logits: float) -> HeldOutText:
-    letters = letters_of(held_out.vocabulary.with_labels(()))
-    texts = [(ids, given) for _, ids, given in held_out.parts]
-    return HeldOutText(texts, letters, n_members, max_logits=max_logits)
-
-
-def fit_to_held_out(
-    models: list[LanguageModel],
-    held_out: HeldOutDocuments,
-    *,
-    sum_to_one: bool,
-    chosen: int | None = None,
-    shared_time: SharedTime | None = None,
-    words: TriedWords | None = None,
-) -> FittedWeights:
-    """Fit the weights of models to a held-out text, and return both.
-
-    The counts ``models[chosen]`` become shorter as long as the loss with newly fitted weights stays within `TOLERANCE`
-    of the best, and the time is not over. Then `words` join, unless they help too little. A sum of 1 is for a part of
-    the training text: it is more like the rest of that text than a new text is, and larger weights, which make the
-    predictions surer, would fit it alone.
-    """
-    shared_time = SharedTime(None) if shared_time is None else shared_time
-    text = _held_out_text(len(models), held_out, shared_time.max_logits)
-    rows = text.all_rows([_part_networks(model, held_out) for model in models])
-    losses = [text.loss(of_model) for of_model in rows]
-    weights, loss = text.fit(rows, sum_to_one=sum_to_one)
-    best = FittedWeights(models, weights, words=None, loss=loss, losses=losses)
-    if chosen is not None:
-        best = _with_best_order(best, chosen, held_out, text, rows, sum_to_one=sum_to_one, shared_time=shared_time)
-    return best if words is None else _with_words(best, words, held_out, text, rows, sum_to_one=sum_to_one)
-
-
-def _with_best_order(
-    best: FittedWeights,
-    chosen: int,
-    held_out: HeldOutDocuments,
-    text: HeldOutText,
-    rows: list[NDArray[np.float64]],
-    *,
-    sum_to_one: bool,
-    shared_time: SharedTime,
-) -> FittedWeights:
-    """Return the fit with the best order of the counts ``models[chosen]``, whose `rows` are replaced by theirs."""
-    models = best.models
-    losses = best.losses
-    counts = models[chosen]
-    assert isinstance(counts, CharNGram)
-    lowest = best.loss
-    for order in [order for order in SHORTER if order < counts.order_]:
-        if not shared_time.allows_another_order():
-            break
-        counts = counts._shortened(order)
-        rows_before = rows[chosen]
-        rows[chosen] = text.rows(_part_networks(counts, held_out))
-        weights, loss = text.fit(rows, sum_to_one=sum_to_one)
-        if loss > lowest + TOLERANCE:
-            rows[chosen] = rows_before
-            break
-        lowest = min(lowest, loss)
-        losses = [*losses[:chosen], text.loss(rows[chosen]), *losses[chosen + 1 :]]
-        shortened = [*models[:chosen], counts, *models[chosen + 1 :]]
-        best = FittedWeights(shortened, weights, words=None, loss=loss, losses=losses)
-    return best
-
-
-def _with_words(
-    fitted: FittedWeights,
-    words: TriedWords,
-    held_out: HeldOutDocuments,
-    text: HeldOutText,
-    rows: list[NDArray[np.float64]],
-    *,
-    sum_to_one: bool,
-) -> FittedWeights:
-    """Return the fit with counts of words as another member, or the given one if they help too little."""
-    mixed = MixedWords(words.counts, held_out.vocabulary, fitted.weights)
-    counts = next(model for model in fitted.models if isinstance(model, CharNGram))
-    networks = [words_network(mixed, [network], held_out.vocabulary) for network in _part_networks(counts, held_out)]
-    of_words = text.rows(networks)
-    weights, loss = text.fit([*rows, of_words], sum_to_one=sum_to_one)
-    if not words.required and not loss <= fitted.loss - MIN_GAIN_OF_WORDS:
-        return fitted
-    return FittedWeights(fitted.models, weights, mixed, loss, [*fitted.losses, text.loss(of_words)])
 
 
 def _stored(
