@@ -54,11 +54,11 @@ LIFTABLE = {
         "ngram.frozen", "ngram.lookahead", "ngram.pruning", "ngram.unrolled", "ngram.word_counts",
     },
     "mixing": {
-        "adaptation", "files", "ngram.counts_network", "ngram.longest_match", "ngram.word_counts",
-        "ngram.words_network",
+        "adaptation", "files", "model.state", "training.checkpoints",
+        "ngram.counts_network", "ngram.longest_match", "ngram.word_counts", "ngram.words_network",
     },
     "mixture": {
-        "mixing", "export", "adaptation", "files", "model.state", "training.checkpoints", "training.fit",
+        "mixing", "export", "adaptation", "files", "training.checkpoints", "training.fit",
         "ngram.word_counts", "ngram.words_network",
     },
 }  # fmt: skip

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 import numpy as np
@@ -14,21 +13,28 @@ from numpy.typing import ArrayLike, NDArray
 from .adaptation.reading import Adapt, AdaptationOptions
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError, short_repr
+from .errors import DivergenceError, InvalidInputError, NotFittedError, short_repr
 from .estimator import Estimator
 from .files import model_file
 from .files.entries import MAX_MODELS
-from .files.run_file import run_bytes, unfinished_run
-from .files.sealed_file import NamedBytes, path_name, write_path
+from .files.run_file import unfinished_run
+from .files.sealed_file import NamedBytes
 from .inference.mixed_network import MixedNetwork
 from .inference.mixture_weights import import_minimizer
 from .inference.network import LabelNetworks, Use
 from .language_model import LanguageModel
+from .mixing.checkpoint import MixtureCheckpoint
+from .mixing.member_files import (
+    mixture_file_parts,
+    models_of,
+    read_members,
+    word_counts_of,
+    words_of,
+)
 from .mixing.members import (
     Members,
     check_members,
     checked_models,
-    checked_rows,
     checked_weights,
     member_names,
     quantized,
@@ -44,7 +50,6 @@ from .mixing.weights_fit import (
     fit_to_held_out,
     held_out_documents,
 )
-from .model.state import ModelState
 from .ngram.word_counts import WordCounts, has_words
 from .ngram.words_network import MixedWords
 from .parameters.checks import (
@@ -57,12 +62,11 @@ from .parameters.checks import (
 )
 from .parameters.intervals import Interval
 from .scoring.text_scores import source_ids
-from .text.documents import warn_caller
 from .text.held_out import MIN_LENGTH, Split, split_held_out
 from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
 from .text.vocabulary import Vocabulary
 from .text_states.text_state import Reading
-from .training.checkpoints import CheckpointFile, RunState, checkpoint_interval
+from .training.checkpoints import checkpoint_interval
 from .training.fit import FitArguments
 
 if TYPE_CHECKING:
@@ -301,13 +305,11 @@ class Mixture(LanguageModel):
         members = [unfitted_copy(model) for model in models]
         wanted_words = self._wanted_words(members, weights, y, sample_weight)
         start_weights = checked_weights(weights, len(members))
-        saving = _Saving.of(
+        saving = MixtureCheckpoint.of(
             checkpoint,
             checkpoint_interval(checkpoint_every, checkpoint_seconds),
-            members,
-            start_weights,
-            words=None,
-            document={
+            Members(members, start_weights),
+            {
                 "finished": False,
                 "fits_weights": weights is None,
                 "has_validation": validation is not None,
@@ -329,7 +331,7 @@ class Mixture(LanguageModel):
             fitting.restore_parameters()
         self._keep(found.members)
         if saving is not None:
-            saving.write_last(members, found)
+            saving.write_last(found.members)
         return self
 
     def partial_fit(
@@ -385,12 +387,10 @@ class Mixture(LanguageModel):
         X = rereadable(X)
         held_out = None if validation is None else split_held_out(X, validation, y=y).held_out
         members = [copy.deepcopy(model) for model in self.models_]
-        saving = _Saving.of(
+        saving = MixtureCheckpoint.of(
             checkpoint,
             checkpoint_interval(checkpoint_every, checkpoint_seconds),
-            members,
-            self.weights_,
-            self._words,
+            Members(members, self.weights_, self._words),
             {
                 "finished": False,
                 "fits_weights": held_out is not None,
@@ -413,7 +413,7 @@ class Mixture(LanguageModel):
             fitting.restore_parameters()
         self._keep(found.members)
         if saving is not None:
-            saving.write_last(members, found)
+            saving.write_last(found.members)
         return self
 
     @classmethod
@@ -492,12 +492,12 @@ class Mixture(LanguageModel):
             max_seconds=document["max_seconds"],
             n_threads=n_threads,
         )
-        words = _words_of(stored, members, path)
+        words = words_of(stored, members, path)
         mixture._keep(Members([*members], stored.weights, words))
         if document["finished"]:
             return mixture
         mixture.verbose = verbose
-        saving = _Saving.of(path, Interval(), [*members], stored.weights, words, document)
+        saving = MixtureCheckpoint.of(path, Interval(), Members([*members], stored.weights, words), document)
         assert saving is not None
         shared_time = SharedTime(document["max_seconds"])
         shared_time.has_limit = False  # the orders are tried without a limit
@@ -505,7 +505,7 @@ class Mixture(LanguageModel):
         if words is not None:
             fitting.keep_words(words)
         elif stored.words is not None:
-            fitting.keep_counted_words(_word_counts_of(stored.words, members, path), document["words"])
+            fitting.keep_counted_words(word_counts_of(stored.words, members, path), document["words"])
         try:
             fitting.resume_network(stored.parts, path)
             given = None if document["fits_weights"] else stored.weights
@@ -514,7 +514,7 @@ class Mixture(LanguageModel):
             fitting.restore_parameters()
             mixture.verbose = 0
         mixture._keep(found.members)
-        saving.write_last(fitting.members, found)
+        saving.write_last(found.members)
         return mixture
 
     def _checked_parameters(self) -> tuple[list[LanguageModel], NDArray[np.float64] | None]:
@@ -696,23 +696,13 @@ class Mixture(LanguageModel):
         return b"".join(self._file_parts())
 
     def _file_parts(self) -> list[memoryview]:
-        """Return the bytes of a file with all members, which are checked: they may have been fitted again."""
-        models = self._fitted("save")
-        check_members(models)  # which may have been changed or fitted again
-        words = self._words
-        weights = checked_rows("weights_", self.weights_, len(models) + (words is not None))
-        parts = [file_of(model, i) for i, model in enumerate(models)]
-        return model_file.mixture_parts(_stored(parts, weights, words))
+        return mixture_file_parts(self._members("save"))
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
-        stored = model_file.read_mixture(path)
-        models = models_of(stored.parts, path)
-        try:
-            mixture = cls.from_fitted(models)
-        except InvalidInputError as error:
-            raise ModelFileError(f"model file {path_name(path)}: its models do not fit together: {error}") from error
-        mixture._keep(Members(mixture.models_, stored.weights, _words_of(stored, models, path)))
+        members = read_members(path)
+        mixture = cls([*members.models])
+        mixture._keep(members)
         return mixture
 
     # ------------------------------------------------------------- scikit-learn
@@ -969,7 +959,7 @@ class _Fitting:
         members: list[LanguageModel],
         split: Split,
         shared_time: SharedTime,
-        saving: _Saving | None = None,
+        saving: MixtureCheckpoint | None = None,
     ) -> None:
         self._members = members
         self._saving = saving
@@ -1140,90 +1130,6 @@ class _Fitting:
         return fitted
 
 
-class _Saving:
-    """How a call of `fit` or `partial_fit` saves itself: the network's run together with the counts."""
-
-    def __init__(
-        self,
-        path: str,
-        interval: Interval,
-        weights: NDArray[np.float64],
-        words: MixedWords | None,
-        document: Mapping[str, Any],
-    ) -> None:
-        self._path = path
-        self.interval = interval
-        self._weights = weights
-        self._words = words
-        self._document = document
-        self.pending_words: WordCounts | None = None  # which may join when the weights are found
-
-    @classmethod
-    def of(
-        cls,
-        path: FilePath | None,
-        interval: Interval,
-        models: list[LanguageModel],
-        weights: NDArray[np.float64],
-        words: MixedWords | None,
-        document: Mapping[str, Any],
-    ) -> Self | None:
-        """Return how to save, or None without a path."""
-        if path is None:
-            return None
-        networks = [model for model in models if not isinstance(model, CharNGram)]
-        if len(networks) != 1 or not isinstance(networks[0], CharRNN):
-            raise InvalidInputError(
-                "checkpoint needs a mixture of one CharRNN and any number of CharNGram. Omit checkpoint, or change "
-                "models."
-            )
-        return cls(checked_path("checkpoint", path), interval, weights, words, document)
-
-    def arguments(self, models: list[LanguageModel]) -> dict[str, Any]:
-        """Return arguments of the network's `fit`, after the counts are complete."""
-        counts = [file_of(model, i) if isinstance(model, CharNGram) else None for i, model in enumerate(models)]
-        write = partial(self._write, counts)
-        return {
-            "checkpoint": CheckpointFile(self._path, write),
-            "checkpoint_every": self.interval.steps,
-            "checkpoint_seconds": self.interval.seconds,
-        }
-
-    def _write(
-        self,
-        counts: list[tuple[str, bytes] | None],
-        state: ModelState,
-        *,
-        run: RunState,
-        parameters: Mapping[str, Any],
-        path: FilePath,
-    ) -> None:
-        """Write a checkpoint while the network trains."""
-
-        def content() -> list[memoryview]:
-            network = ("CharRNN", run_bytes(state, run=run, parameters=parameters))
-            parts = [network if part is None else part for part in counts]
-            stored = _stored(parts, self._weights, self._words)._replace(fitting=self._document)
-            if self.pending_words is not None:
-                stored = stored._replace(words=self.pending_words.arrays)
-            return model_file.mixture_parts(stored)
-
-        write_path(path, content)
-
-    def write_last(self, models: list[LanguageModel], found: FittedWeights) -> None:
-        """Write the final mixture, which `Mixture.resume` returns as it is."""
-
-        def content() -> list[memoryview]:
-            parts = [file_of(model, i) for i, model in enumerate(models)]
-            stored = _stored(parts, found.members.weights, found.members.words)
-            return model_file.mixture_parts(stored._replace(fitting={**self._document, "finished": True}))
-
-        try:
-            write_path(self._path, content)
-        except OSError as error:
-            warn_caller(f"the checkpoint {self._path} could not be written: {error}")
-
-
 def _has_steps(model: LanguageModel) -> bool:
     return isinstance(model, CharRNN) and model.__sklearn_is_fitted__()
 
@@ -1239,43 +1145,6 @@ def _print_losses(fitted: FittedWeights) -> None:
     print(f"held-out loss in nats per symbol: {', '.join(parts)}, mixture {fitted.loss:.3f}", file=sys.stderr)
 
 
-def _stored(
-    parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64], words: MixedWords | None
-) -> model_file.StoredMixture:
-    """Return what a mixture's file contains."""
-    if words is None:
-        return model_file.StoredMixture(parts, weights)
-    return model_file.StoredMixture(parts, weights, words.counts.arrays, words.weights_without)
-
-
-def _words_of(
-    stored: model_file.StoredMixture, models: Sequence[LanguageModel], path: FilePath | BinaryIO
-) -> MixedWords | None:
-    """Return a file's counts of words; None without them, or if they have no weight yet."""
-    if stored.words is None or stored.weights_without_words is None:
-        return None
-    counts = _word_counts_of(stored.words, models, path)
-    return MixedWords(counts, models[0].vocabulary_, stored.weights_without_words)
-
-
-def _word_counts_of(
-    arrays: Mapping[str, NDArray[Any]], models: Sequence[LanguageModel], path: FilePath | BinaryIO
-) -> WordCounts:
-    """Return counts of words of a file; errors name it."""
-    vocabulary = models[0].vocabulary_
-    name = path_name(path)
-    if vocabulary.labels or not any(isinstance(model, CharNGram) for model in models):
-        raise ModelFileError(f"model file {name}: its counts of words need a CharNGram without labels")
-    if len(arrays["base"]) != len(vocabulary):
-        raise ModelFileError(
-            f"model file {name}: its counts of words have {len(arrays['base'])} symbols, its models {len(vocabulary)}"
-        )
-    try:
-        return WordCounts(arrays, vocabulary.boundary)
-    except InvalidInputError as error:
-        raise ModelFileError(f"model file {name}: {error}") from error
-
-
 def _network_seconds(X: TextLike, seconds: float) -> float:
     """Return how much of the time the network will probably have, after the counts and before the weights."""
     n = text_source(X).max_length
@@ -1283,27 +1152,6 @@ def _network_seconds(X: TextLike, seconds: float) -> float:
     has_held_out = MIN_LENGTH <= n <= IN_MEMORY
     reserved = CHOICE * counting if has_held_out else 0.0
     return max(seconds - counting - reserved, MIN_SHARE * seconds)
-
-
-def file_of(model: LanguageModel, i: int, *, training_state: bool = True) -> tuple[str, bytes]:
-    """Return the class and the file of models[i], of a mixture or a classifier."""
-    if isinstance(model, CharRNN):
-        return "CharRNN", model._file_content(training_state=training_state)
-    if isinstance(model, CharNGram):
-        return "CharNGram", model._file_content()
-    raise InvalidInputError(
-        f"models[{i}] is of type {type(model).__name__}, but a file contains only CharRNN and CharNGram models"
-    )
-
-
-def models_of(parts: model_file.Parts, path: FilePath | BinaryIO) -> list[CharRNN | CharNGram]:
-    """Return the models of a file, the reverse of `file_of`; errors name the file and the model."""
-    models = list[CharRNN | CharNGram]()
-    name = path_name(path)
-    for i, (kind, content) in enumerate(parts):
-        stream = NamedBytes(content, f"{name}, models[{i}]")
-        models.append(CharRNN.load(stream) if kind == "CharRNN" else CharNGram.load(stream))
-    return models
 
 
 def shown_weights(mixture: Mixture) -> list[str]:

@@ -21,7 +21,7 @@ from .files import model_file
 from .files.entries import DIRECTIONS
 from .files.model_file import StoredClassifier
 from .files.sealed_file import DAMAGED_REMEDY, path_name
-from .mixture import file_of, models_of
+from .mixing.member_files import file_of, models_of
 from .model.draft import ExclusiveUse, begin_use
 from .parameters.checks import FilePath, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter
