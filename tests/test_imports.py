@@ -54,13 +54,10 @@ LIFTABLE = {
         "ngram.frozen", "ngram.lookahead", "ngram.pruning", "ngram.unrolled", "ngram.word_counts",
     },
     "mixing": {
-        "adaptation", "files", "model.state", "training.checkpoints",
+        "adaptation", "files", "model.state", "training.checkpoints", "training.fit",
         "ngram.counts_network", "ngram.longest_match", "ngram.word_counts", "ngram.words_network",
     },
-    "mixture": {
-        "mixing", "export", "adaptation", "files", "training.checkpoints", "training.fit",
-        "ngram.word_counts", "ngram.words_network",
-    },
+    "mixture": {"mixing", "adaptation", "export", "ngram.words_network"},
 }  # fmt: skip
 RANKS = {prefix: rank for rank, layer in enumerate(LAYERS) for prefix in layer}
 COMPILED = {

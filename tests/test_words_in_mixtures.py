@@ -12,12 +12,11 @@ from examples import saved
 from texts import LONG_TEXT as TEXT
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, ModelFileError
-from crnn import mixture as module
 from crnn.cli import main as cli
 from crnn.files import model_file
 from crnn.inference.mixed_network import letters_of
 from crnn.inference.network import Context, Use, log_softmax
-from crnn.mixing import weights_fit
+from crnn.mixing import member_training, weights_fit
 from crnn.ngram.longest_match import MatchNetwork
 from crnn.sampling.controls import CheckedControls, Uniforms, root
 from crnn.sampling.symbol_draws import NetworkDraws, PythonDraws, symbol_draws
@@ -249,7 +248,7 @@ def test_states_that_adapt_draw_in_the_compiled_loop(mixed, adapt, controls):
 def long_enough(monkeypatch):
     monkeypatch.setattr(held_out_module, "MIN_LENGTH", 1000)
     monkeypatch.setattr(held_out_module, "HELD_OUT_EVERY", 10)
-    monkeypatch.setattr(module, "MIN_HELD_OUT_OF_WORDS", 500)
+    monkeypatch.setattr(member_training, "MIN_HELD_OUT_OF_WORDS", 500)
 
 
 def models(**given):
@@ -277,9 +276,9 @@ def test_words_that_gain_too_little_are_left_out(long_enough, monkeypatch):
 
 def test_words_are_learned_from_the_training_part_alone(long_enough, monkeypatch):
     counted = []
-    of = module.WordCounts.of
+    of = member_training.WordCounts.of
     monkeypatch.setattr(
-        module.WordCounts,
+        member_training.WordCounts,
         "of",
         lambda ids, vocabulary, memory: counted.append(vocabulary.decode(ids)) or of(ids, vocabulary, memory),
     )
@@ -293,7 +292,7 @@ def test_words_are_learned_from_the_training_part_alone(long_enough, monkeypatch
     "X", [NOVEL.replace(" ", ""), NOVEL.split(), NOVEL[:1500]], ids=["no spaces", "words", "short"]
 )
 def test_some_texts_have_no_words_to_count(long_enough, monkeypatch, X):
-    monkeypatch.setattr(module.WordCounts, "of", None)
+    monkeypatch.setattr(member_training.WordCounts, "of", None)
     assert Mixture(models()).fit(X).members_ == ["network", "counts"]
 
 
@@ -371,7 +370,7 @@ def test_a_resumed_fit_ends_as_if_it_had_not_been_interrupted(long_enough, tmp_p
     with pytest.raises(KeyboardInterrupt):
         stopped.fit(NOVEL, checkpoint=path, checkpoint_every=7)
     assert stopped.members_ == Mixture.load(path).members_ == ["network", "counts"]
-    monkeypatch.setattr(module.WordCounts, "of", None)  # the words are in the file
+    monkeypatch.setattr(member_training.WordCounts, "of", None)  # the words are in the file
     found = Mixture.resume(path, NOVEL)
     assert found.members_ == expected.members_ == ["network", "counts", "words"]
     assert found.words == words

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
@@ -13,24 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from .adaptation.reading import Adapt, AdaptationOptions
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .errors import DivergenceError, InvalidInputError, NotFittedError, short_repr
+from .errors import InvalidInputError, NotFittedError
 from .estimator import Estimator
-from .files import model_file
-from .files.entries import MAX_MODELS
-from .files.run_file import unfinished_run
-from .files.sealed_file import NamedBytes
 from .inference.mixed_network import MixedNetwork
-from .inference.mixture_weights import import_minimizer
 from .inference.network import LabelNetworks, Use
 from .language_model import LanguageModel
-from .mixing.checkpoint import MixtureCheckpoint
 from .mixing.member_files import (
     mixture_file_parts,
-    models_of,
     read_members,
-    word_counts_of,
-    words_of,
 )
+from .mixing.member_training import MixtureSettings, TrainingCall, train_members, train_members_further
 from .mixing.members import (
     Members,
     check_members,
@@ -38,19 +28,16 @@ from .mixing.members import (
     checked_weights,
     member_names,
     quantized,
-    unfitted_copy,
 )
 from .mixing.networks import mixed_label_networks, mixed_network, mixed_reading
-from .mixing.shared_time import COUNTED_PER_SECOND, MIN_SHARE, SharedTime, checked_seconds, now
+from .mixing.recommendation import recommended_models
+from .mixing.resuming import InterruptedTraining
+from .mixing.shared_time import now
 from .mixing.weights_fit import (
-    FittedWeights,
-    HeldOutDocuments,
     TriedWords,
-    encode_held_out,
     fit_to_held_out,
     held_out_documents,
 )
-from .ngram.word_counts import WordCounts, has_words
 from .ngram.words_network import MixedWords
 from .parameters.checks import (
     FilePath,
@@ -58,30 +45,13 @@ from .parameters.checks import (
     checked_int,
     checked_path,
     checked_threads,
-    is_int,
 )
-from .parameters.intervals import Interval
-from .scoring.text_scores import source_ids
-from .text.held_out import MIN_LENGTH, Split, split_held_out
-from .text.sources import IN_MEMORY, TextLike, rereadable, text_source
+from .text.sources import TextLike, rereadable
 from .text.vocabulary import Vocabulary
 from .text_states.text_state import Reading
-from .training.checkpoints import checkpoint_interval
-from .training.fit import FitArguments
 
 if TYPE_CHECKING:
     from .export.models import ExportedMixture
-
-COUNTING_SPEED = 1e6  # symbols counted per second, as `recommended` assumes
-OF_MIXTURE = ("weights", "words", "max_seconds")  # overrides that apply to the mixture
-OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
-OF_COUNTS_ALONE = ("order", "max_memory")
-MAX_MEMORY = 10**9  # default memory limit in bytes, for files of at most about 80 MB
-SHORT_DOCUMENTS = 20  # mean symbols per document
-# The order of the counts, unless given: as much as fits in the memory, and less if shorter counts are as good.
-LONGEST = 24
-CHOICE = 2.0  # times as long as counting: the choice of the order, for which time is reserved
-MIN_HELD_OUT_OF_WORDS = 8000  # held-out symbols; fewer tell too little about the weights of a third member
 
 
 class Mixture(LanguageModel):
@@ -211,7 +181,7 @@ class Mixture(LanguageModel):
         members = checked_models(models)
         check_members(members)
         mixture = cls(members, weights, max_seconds=max_seconds, n_threads=n_threads, verbose=verbose)
-        mixture._checked_parameters()
+        mixture._settings()
         mixture._keep(Members([*members], checked_weights(weights, len(members))))
         return mixture
 
@@ -269,69 +239,12 @@ class Mixture(LanguageModel):
         >>> mixture.fit(text, validation="not to be, to be").members_
         ['network', 'counts']
         """
-        return self._fit_since(
-            now(),
-            X,
-            y,
-            validation=validation,
-            sample_weight=sample_weight,
-            checkpoint=checkpoint,
-            checkpoint_every=checkpoint_every,
-            checkpoint_seconds=checkpoint_seconds,
-        )
+        call = TrainingCall(X, y, validation, sample_weight, checkpoint, checkpoint_every, checkpoint_seconds)
+        return self._fit_since(None, call)
 
-    def _fit_since(
-        self,
-        start: float,
-        X: TextLike,
-        y: ArrayLike | None = None,
-        *,
-        validation: Any = None,
-        sample_weight: ArrayLike | None = None,
-        checkpoint: FilePath | None = None,
-        checkpoint_every: int | None = None,
-        checkpoint_seconds: float | None = None,
-    ) -> Self:
-        """Fit like `fit`, by a clock that was started before, such as to measure the machine."""
-        shared_time = SharedTime(self.max_seconds, start)
-        models, weights = self._checked_parameters()
-        if weights is not None and validation is not None:
-            raise InvalidInputError("validation is for the weights, but weights is given. Omit one of them.")
-        X = rereadable(X)
-        if weights is None:
-            split = split_held_out(X, validation, y=y, sample_weight=sample_weight)
-        else:
-            split = Split(X, y, sample_weight, held_out=None)
-        members = [unfitted_copy(model) for model in models]
-        wanted_words = self._wanted_words(members, weights, y, sample_weight)
-        start_weights = checked_weights(weights, len(members))
-        saving = MixtureCheckpoint.of(
-            checkpoint,
-            checkpoint_interval(checkpoint_every, checkpoint_seconds),
-            Members(members, start_weights),
-            {
-                "finished": False,
-                "fits_weights": weights is None,
-                "has_validation": validation is not None,
-                "words": wanted_words,
-                "max_seconds": self.max_seconds,
-            },
-        )
-        fitting = _Fitting(self, members, split, shared_time, saving)
-        try:
-            fitting.count()
-            fitting.count_words(wanted_words)
-            fitting.train_networks()
-            found = fitting.weights(weights, sum_to_one=validation is None)
-        except (KeyboardInterrupt, DivergenceError):
-            if all(member.__sklearn_is_fitted__() for member in members):
-                self._keep(Members(members, start_weights))
-            raise
-        finally:
-            fitting.restore_parameters()
-        self._keep(found.members)
-        if saving is not None:
-            saving.write_last(found.members)
+    def _fit_since(self, start: float | None, call: TrainingCall) -> Self:
+        """Fit like `fit`, in a time that began at the `start`; None: now."""
+        train_members(self._settings(), call, self._keep, start)
         return self
 
     def partial_fit(
@@ -372,48 +285,10 @@ class Mixture(LanguageModel):
         >>> [model.n_grams_[0] for model in mixture.models_]
         [4, 4]
         """
+        call = TrainingCall(X, y, validation, sample_weight, checkpoint, checkpoint_every, checkpoint_seconds)
         if not self.__sklearn_is_fitted__():
-            return self.fit(
-                X,
-                y,
-                validation=validation,
-                sample_weight=sample_weight,
-                checkpoint=checkpoint,
-                checkpoint_every=checkpoint_every,
-                checkpoint_seconds=checkpoint_seconds,
-            )
-        shared_time = SharedTime(self.max_seconds)
-        self._checked_parameters()
-        X = rereadable(X)
-        held_out = None if validation is None else split_held_out(X, validation, y=y).held_out
-        members = [copy.deepcopy(model) for model in self.models_]
-        saving = MixtureCheckpoint.of(
-            checkpoint,
-            checkpoint_interval(checkpoint_every, checkpoint_seconds),
-            Members(members, self.weights_, self._words),
-            {
-                "finished": False,
-                "fits_weights": held_out is not None,
-                "has_validation": held_out is not None,
-                "words": self._words is not None,
-                "max_seconds": self.max_seconds,
-            },
-        )
-        fitting = _Fitting(self, members, Split(X, y, sample_weight, held_out), shared_time, saving)
-        fitting.keep_words(self._words)
-        try:
-            fitting.count(anew=False)
-            fitting.train_networks(anew=False, epochs=epochs)
-            found = fitting.weights(self.weights_ if held_out is None else None, sum_to_one=False)
-        except (KeyboardInterrupt, DivergenceError):
-            if fitting.all_have_learned:
-                self._keep(Members(members, self.weights_, self._words))
-            raise
-        finally:
-            fitting.restore_parameters()
-        self._keep(found.members)
-        if saving is not None:
-            saving.write_last(found.members)
+            return self._fit_since(None, call)
+        train_members_further(self._settings(), self._members("partial_fit"), call, self._keep, epochs=epochs)
         return self
 
     @classmethod
@@ -465,91 +340,24 @@ class Mixture(LanguageModel):
         >>> mixture.models_[0].n_steps_
         100
         """
-        path = checked_path("path", path)
-        stored = model_file.read_mixture(path)
-        document = stored.fitting
-        if document is None:
-            raise InvalidInputError(
-                f"{path} contains a mixture, but no unfinished training run. Load it and call partial_fit."
-            )
-        if document["has_validation"] != (validation is not None):
-            if validation is None:
-                message = "validation is missing. Pass the text to which the interrupted run fits the weights."
-            else:
-                message = "validation is given, but the interrupted run has none. Omit it."
-            raise InvalidInputError(message, argument="validation")
+        interrupted = InterruptedTraining.read(checked_path("path", path))
         checked_threads(n_threads)
-        checked_int("verbose", verbose, 0)
-        X = rereadable(X)
-        if document["fits_weights"]:
-            split = split_held_out(X, validation, y=y)
-        else:
-            split = Split(X, y, sample_weight=None, held_out=None)
-        members = models_of(stored.parts, path)
-        mixture = cls(
-            [unfitted_copy(member) for member in members],
-            words=document.get("words", False),
-            max_seconds=document["max_seconds"],
-            n_threads=n_threads,
-        )
-        words = words_of(stored, members, path)
-        mixture._keep(Members([*members], stored.weights, words))
-        if document["finished"]:
-            return mixture
-        mixture.verbose = verbose
-        saving = MixtureCheckpoint.of(path, Interval(), Members([*members], stored.weights, words), document)
-        assert saving is not None
-        shared_time = SharedTime(document["max_seconds"])
-        shared_time.has_limit = False  # the orders are tried without a limit
-        fitting = _Fitting(mixture, [*members], split, shared_time, saving)
-        if words is not None:
-            fitting.keep_words(words)
-        elif stored.words is not None:
-            fitting.keep_counted_words(word_counts_of(stored.words, members, path), document["words"])
-        try:
-            fitting.resume_network(stored.parts, path)
-            given = None if document["fits_weights"] else stored.weights
-            found = fitting.weights(given, sum_to_one=validation is None)
-        finally:
-            fitting.restore_parameters()
-            mixture.verbose = 0
-        mixture._keep(found.members)
-        saving.write_last(found.members)
+        verbose = checked_int("verbose", verbose, 0)
+        split = interrupted.split(X, y, validation)
+        mixture = cls(**interrupted.parameters(), n_threads=n_threads)
+        mixture._keep(interrupted.finish(split, verbose=verbose))
         return mixture
 
-    def _checked_parameters(self) -> tuple[list[LanguageModel], NDArray[np.float64] | None]:
-        """Return the models to copy and the given weights, after all parameters are checked."""
-        models = checked_models(self.models)
-        weights = None if self.weights is None else checked_weights(self.weights, len(models))
-        checked_seconds(self.max_seconds)
-        checked_threads(self.n_threads)
-        checked_int("verbose", self.verbose, 0)
-        if not isinstance(self.words, bool) and self.words != "auto":
-            raise InvalidInputError(f"words is {short_repr(self.words)}. Pass True, False or 'auto'.")
-        return models, weights
-
-    def _wanted_words(
-        self, models: list[LanguageModel], weights: NDArray[np.float64] | None, y: Any, sample_weight: Any
-    ) -> bool | Literal["auto"]:
-        """Return whether to count words: as the parameter says, but never if another argument rules it out."""
-        if self.words is False:
-            return False
-        reason = None
-        if weights is not None:
-            reason = "weights is given"
-        elif y is not None:
-            reason = "y is given"
-        elif sample_weight is not None:
-            reason = "sample_weight is given"
-        elif not any(isinstance(model, CharNGram) for model in models):
-            reason = "models has no CharNGram"
-        elif len(models) == MAX_MODELS:
-            reason = f"models has {MAX_MODELS} models already"
-        if reason is None:
-            return self.words
-        if self.words is True:
-            raise InvalidInputError(f"words is True, but {reason}. Pass words=False, or change the other argument.")
-        return False
+    def _settings(self) -> MixtureSettings:
+        """Return the parameters after checking them."""
+        return MixtureSettings.check(
+            models=self.models,
+            weights=self.weights,
+            words=self.words,
+            max_seconds=self.max_seconds,
+            n_threads=self.n_threads,
+            verbose=self.verbose,
+        )
 
     def _keep(self, members: Members) -> None:
         """Make the members the mixture's own, all at once."""
@@ -642,15 +450,8 @@ class Mixture(LanguageModel):
         """
         seconds = checked_float("seconds", seconds, above=0.0)
         verbose = checked_int("verbose", verbose, 0)
-        of_mixture = {name: value for name, value in overrides.items() if name in OF_MIXTURE}
-        of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
-        taken = (*of_mixture, *OF_COUNTS_ALONE)
-        of_network = {name: value for name, value in overrides.items() if name not in taken}
-        CharRNN().set_params(**of_network)  # rejects unknown parameters
-        network = CharRNN._recommended(X, _network_seconds(X, seconds), of_network, verbose=verbose, in_mixture=True)
-        counts = CharNGram(**{"max_memory": MAX_MEMORY, **of_counts})
-        of_mixture = {"max_seconds": seconds, "n_threads": overrides.get("n_threads"), **of_mixture}
-        return cls([network, counts], **of_mixture)
+        models, parameters = recommended_models(X, seconds, overrides, verbose=verbose)
+        return cls(models, **parameters)
 
     @classmethod
     def load(cls, path: FilePath | BinaryIO, *, n_threads: int | None = None) -> Self:
@@ -940,218 +741,14 @@ def train(
     X = rereadable(X)
     mixture = Mixture.recommended(X, seconds, verbose=verbose, **overrides)
     try:
-        return mixture.set_params(verbose=verbose)._fit_since(start, X, y, validation=validation)
+        return mixture.set_params(verbose=verbose)._fit_since(start, TrainingCall(X, y, validation))
     finally:
         mixture.set_params(verbose=0)
 
 
 def fit_since(start: float, mixture: Mixture, X: TextLike, y: ArrayLike | None = None, **arguments: Any) -> Mixture:
     """Fit a mixture like `Mixture.fit`, by a clock that was started before, such as to measure the machine."""
-    return mixture._fit_since(start, X, y, **arguments)
-
-
-class _Fitting:
-    """A call of `fit` or `partial_fit`: it trains the copies of the models, within the time, and finds the weights."""
-
-    def __init__(
-        self,
-        mixture: Mixture,
-        members: list[LanguageModel],
-        split: Split,
-        shared_time: SharedTime,
-        saving: MixtureCheckpoint | None = None,
-    ) -> None:
-        self._members = members
-        self._saving = saving
-        self._steps_before = [member.n_steps_ if _has_steps(member) else 0 for member in members]
-        self._split = split
-        self._time = shared_time
-        self._verbose: int = mixture.verbose
-        self._n_threads = mixture.n_threads
-        self._held_out: HeldOutDocuments | None = None
-        self._chosen: int | None = None  # the index of the counts whose order will be chosen
-        self._words: TriedWords | None = None
-        self._words_before: MixedWords | None = None  # those of a mixture that is trained further
-        self._parameters = [
-            {name: value for name, value in member.get_params(deep=False).items() if name in ("verbose", "max_seconds")}
-            for member in members
-        ]
-        for member, own in zip(members, self._parameters, strict=True):
-            if "verbose" in own and is_int(own["verbose"]):
-                member.set_params(verbose=max(own["verbose"], self._verbose))
-
-    @property
-    def members(self) -> list[LanguageModel]:
-        """The models, of which some may have been replaced."""
-        return self._members
-
-    @property
-    def all_have_learned(self) -> bool:
-        """Whether every network has taken a step of the call; counts come before."""
-        steps = zip(self._members, self._steps_before, strict=True)
-        return all(member.n_steps_ > before for member, before in steps if isinstance(member, CharRNN))
-
-    def restore_parameters(self) -> None:
-        """Give the members their own parameters back."""
-        for member, own in zip(self._members, self._parameters, strict=True):
-            member.set_params(**own)
-
-    def count(self, *, anew: bool = True) -> None:
-        """Fit the counts, which take a known time, before the networks."""
-        split = self._split
-        of_counts = [i for i, member in enumerate(self._members) if isinstance(member, CharNGram)]
-        open_orders = [i for i in of_counts if _is_open_order(self._members[i])]
-        may_choose = anew and split.held_out is not None and split.y is None and len(open_orders) == 1
-        self._chosen = open_orders[0] if may_choose else None
-        if self._time.has_limit and split.held_out is not None:
-            import_minimizer()  # now, since the time that is left for the networks should not include it
-        start = self._time.elapsed
-        for i in of_counts:
-            counts = self._members[i]
-            assert isinstance(counts, CharNGram)
-            rest: Any = {"y": split.y, "sample_weight": split.sample_weight}
-            if not anew:
-                counts.partial_fit(split.X, **rest)
-            else:
-                longest = self._longest(len(open_orders) == 1)
-                counts._fit(split.X, last=self._time.max_counted, longest=longest, **rest)
-        if self._chosen is not None:
-            self._time.reserve(CHOICE * (self._time.elapsed - start))
-        if of_counts:
-            self._encode_held_out(self._members[of_counts[0]])
-
-    def count_words(self, wanted: bool | Literal["auto"]) -> None:
-        """Count the words of the text, after all counts, if that is wanted and may help."""
-        held_out = self._held_out
-        is_automatic = wanted == "auto"
-        if wanted is False or (is_automatic and (held_out is None or held_out.n_symbols < MIN_HELD_OUT_OF_WORDS)):
-            return
-        start = self._time.elapsed
-        counts = next(member for member in self._members if isinstance(member, CharNGram))
-        vocabulary = counts.vocabulary_
-        ids, _ = source_ids(text_source(self._split.X), vocabulary)
-        most = self._time.max_counted
-        ids = ids if most is None else ids[-most:]
-        if is_automatic and not has_words(ids, vocabulary):
-            return
-        max_memory = MAX_MEMORY if counts.max_memory is None else int(counts.max_memory)
-        self.keep_counted_words(WordCounts.of(ids, vocabulary, max_memory), wanted)
-        self._time.reserve(self._time.elapsed - start)
-
-    def keep_counted_words(self, counts: WordCounts, wanted: bool | Literal["auto"]) -> None:
-        """Try words that are counted already."""
-        self._words = TriedWords(counts, required=wanted is True)
-        if self._saving is not None:
-            self._saving.pending_words = counts
-
-    def keep_words(self, words: MixedWords | None) -> None:
-        """Keep the words of a mixture that is trained further."""
-        self._words = None if words is None else TriedWords(words.counts, required=True)
-        self._words_before = words
-
-    def _longest(self, is_only_open_order: bool) -> int | None:
-        """Return the order of counts without one: the longest, unless `CharNGram` should choose."""
-        if not is_only_open_order:
-            return None
-        if self._chosen is not None:
-            return LONGEST
-        source = text_source(self._split.X)
-        is_short = source.holds_documents and source.max_length < SHORT_DOCUMENTS * source.n_documents
-        return None if is_short else LONGEST
-
-    def train_networks(self, *, anew: bool = True, epochs: int | None = None) -> None:
-        """Fit all other models, which share the time that is left equally."""
-        split = self._split
-        networks = [member for member in self._members if not isinstance(member, CharNGram)]
-        for i, network in enumerate(networks):
-            left = self._time.left()
-            if left is not None and "max_seconds" in network.get_params(deep=False):
-                network.set_params(max_seconds=left / (len(networks) - i))
-            model: Any = network
-            rest = {} if split.y is None else {"y": split.y}
-            rest |= {} if split.sample_weight is None else {"sample_weight": split.sample_weight}
-            if self._saving is not None:
-                rest |= self._saving.arguments(self._members)
-            if epochs is not None and isinstance(network, CharRNN):
-                rest |= {"epochs": epochs}
-            train = model.fit if anew else model.partial_fit
-            train(split.X, **rest)
-            self._encode_held_out(network)
-        self._time.networks_end()
-
-    def resume_network(self, parts: model_file.Parts, path: str) -> None:
-        """Finish the interrupted run of the network in a checkpoint, whose counts are complete."""
-        saving = self._saving
-        assert saving is not None
-        (i,) = [i for i, member in enumerate(self._members) if isinstance(member, CharRNN)]
-        self._encode_held_out(self._members[i])
-        open_orders = [k for k, member in enumerate(self._members) if _is_open_order(member)]
-        may_choose = self._held_out is not None and self._split.y is None and len(open_orders) == 1
-        self._chosen = open_orders[0] if may_choose else None
-        stream = NamedBytes(parts[i][1], path)
-        overrides = {"verbose": self._verbose}
-        parameters, state, run = unfinished_run(stream, CharRNN._defaults(), overrides)
-        network = CharRNN._from_state(parameters, state)
-        saving.interval = Interval(run.checkpoint_every, run.checkpoint_seconds)
-        arguments = saving.arguments(self._members)
-        call = FitArguments(self._split.X, y=self._split.y, resumed=run, **arguments)
-        self._members[i] = network
-        network._finish(call, run)
-        network.verbose = 0
-
-    def _encode_held_out(self, member: LanguageModel) -> None:
-        """Encode the held-out text with a member's symbols, which refuses unknown ones before more is trained."""
-        if self._held_out is None and self._split.held_out is not None:
-            self._held_out = encode_held_out(self._split.held_out, member.vocabulary_)
-
-    def weights(self, given: NDArray[np.float64] | None, *, sum_to_one: bool) -> FittedWeights:
-        """Return the weights, and the words if they help; the counts in `members` become shorter if that is as good."""
-        check_members(self._members)
-        n = len(self._members)
-        if given is not None:
-            return FittedWeights(Members(self._members, given, self._words_before))
-        if self._held_out is None:
-            equal = checked_weights(None, n)
-            if self._words is None:
-                return FittedWeights(Members(self._members, equal))
-            words = MixedWords(self._words.counts, self._members[0].vocabulary_, equal)
-            return FittedWeights(Members(self._members, checked_weights(None, n + 1), words))
-        fitted = fit_to_held_out(
-            self._members,
-            self._held_out,
-            sum_to_one=sum_to_one,
-            chosen=self._chosen,
-            shared_time=self._time,
-            words=self._words,
-        )
-        self._members[:] = fitted.members.models
-        if self._verbose:
-            _print_losses(fitted)
-        return fitted
-
-
-def _has_steps(model: LanguageModel) -> bool:
-    return isinstance(model, CharRNN) and model.__sklearn_is_fitted__()
-
-
-def _is_open_order(model: LanguageModel) -> bool:
-    return isinstance(model, CharNGram) and model.order is None
-
-
-def _print_losses(fitted: FittedWeights) -> None:
-    """Print the loss of each model and of the mixture on the held-out text."""
-    names = member_names(fitted.members.models, has_words=fitted.members.words is not None)
-    parts = [f"{name} {loss:.3f}" for name, loss in zip(names, fitted.losses, strict=True)]
-    print(f"held-out loss in nats per symbol: {', '.join(parts)}, mixture {fitted.loss:.3f}", file=sys.stderr)
-
-
-def _network_seconds(X: TextLike, seconds: float) -> float:
-    """Return how much of the time the network will probably have, after the counts and before the weights."""
-    n = text_source(X).max_length
-    counting = min(n, COUNTED_PER_SECOND * seconds) / COUNTING_SPEED
-    has_held_out = MIN_LENGTH <= n <= IN_MEMORY
-    reserved = CHOICE * counting if has_held_out else 0.0
-    return max(seconds - counting - reserved, MIN_SHARE * seconds)
+    return mixture._fit_since(start, TrainingCall(X, y, **arguments))
 
 
 def shown_weights(mixture: Mixture) -> list[str]:
