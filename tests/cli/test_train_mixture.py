@@ -134,13 +134,13 @@ def test_training_that_its_steps_ended_is_not_said_to_have_lasted_a_minute(folde
 
 def test_a_minute_is_the_default(folder, capsys, monkeypatch):
     asked = []
-    monkeypatch.setattr(train_mixture, "MIXTURE_SECONDS", 0.2)
+    monkeypatch.setattr(train_mixture, "MIXTURE_SECONDS", 0.02)
     recommended = Mixture.recommended
     monkeypatch.setattr(Mixture, "recommended", lambda X, s, **rest: asked.append(s) or recommended(X, s, **rest))
     assert cli.main(["train", "text.txt", "-o", "new.crnn"]) == 0
-    assert asked == [0.2]
+    assert asked == [0.02]
     assert capsys.readouterr().err.endswith("--time 10m would make a better one\n")
     for options in (["--epochs", "1"], ["--max-steps", "3"], ["--model", "network", "--time", "0.1s"]):
         assert cli.main(["train", "text.txt", "-q", "-o", "network.crnn", *options]) == 0
         assert type(load_model("network.crnn")) is CharRNN
-    assert asked == [0.2]
+    assert asked == [0.02]
