@@ -21,9 +21,8 @@ from crnn import (
     Mixture,
     NotFittedError,
     TextClassifier,
-    anomaly_detector,
 )
-from crnn.detection import clean_texts
+from crnn.detection import clean_texts, fold_counts, verdicts
 from crnn.files.model_file import contains_text
 from crnn.ngram import building
 
@@ -207,9 +206,9 @@ def test_the_smallest_contaminations_are_valid(contamination):
 
 
 def test_default_detector_chooses_a_model(capsys, monkeypatch):
-    monkeypatch.setattr(anomaly_detector, "available_bytes", lambda: None)
+    monkeypatch.setattr(fold_counts, "available_bytes", lambda: None)
     now = itertools.count(0, 0.001)
-    monkeypatch.setattr(anomaly_detector, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    monkeypatch.setattr(fold_counts, "time", SimpleNamespace(perf_counter=lambda: next(now)))
     detector = AnomalyDetector(contamination=0.05, max_seconds=1, random_state=0, verbose=1).fit(words(3000))
     assert detector.estimator is None
     model = detector.estimator_
@@ -224,7 +223,7 @@ def test_default_detector_chooses_a_model(capsys, monkeypatch):
 @pytest.mark.parametrize("memory", [60_000, 1_500_000])
 def test_counted_texts_are_limited_by_memory(memory, monkeypatch, capsys):
     """The error of a model that needs more memory would name parameters that a detector lacks."""
-    monkeypatch.setattr(anomaly_detector, "available_bytes", lambda: 2 * memory)
+    monkeypatch.setattr(fold_counts, "available_bytes", lambda: 2 * memory)
     AnomalyDetector(contamination=0.05, random_state=0, verbose=1).fit(words(3000, repeat=0.3))
     n = int(re.search(r"CharNGram of ([\d,]+) of 3,000 texts", capsys.readouterr().err)[1].replace(",", ""))
     assert memory / 10_000 < n < memory / 700
@@ -420,7 +419,7 @@ def test_outliers_by_networks(monkeypatch):
     ([np.nan], 0.5, [0]),
 ])  # fmt: skip
 def test_the_share_is_flagged(scores, share, flagged):
-    found = anomaly_detector._flag_lowest(np.array(scores, float), share)
+    found = verdicts.flag_lowest(np.array(scores, float), share)
     assert np.flatnonzero(found == -1).tolist() == flagged
 
 

@@ -13,8 +13,8 @@ pytestmark = needs_sources
 
 # The public classes, their bases, and the rooms that do the work of a class made of other public classes: one unit.
 FACADE = [
-    "anomaly_detector", "estimator", "language_model", "char_ngram", "char_rnn", "loading", "mixing", "mixture",
-    "tables", "text_classifier",
+    "anomaly_detector", "detection", "estimator", "language_model", "char_ngram", "char_rnn", "loading", "mixing",
+    "mixture", "tables", "text_classifier",
 ]  # fmt: skip
 
 # From the lowest layer to the highest. A module belongs to its longest prefix here. A layer may import those below it
@@ -31,7 +31,7 @@ LAYERS = [
     ["restoring", "text_states"],
     ["ngram"],
     ["training"],
-    ["adaptation", "detection", "files", "export"],
+    ["adaptation", "files", "export"],
     FACADE,
     ["classic", "play", "plot", "report"],
     ["cli", "__main__", ""],  # the last is the package itself, which imports the public names

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import sys
-import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .detection.calibration import (
-    USUAL_RATE,
-    VARIANCE_OUT_OF_FOLD,
-    Calibration,
-    calibrate,
-    change_message,
-    supported_rate,
-)
-from .detection.clean_texts import (
-    CleanTexts,
-    Frequencies,
-    Held,
-    SymbolCounts,
-    Whole,
-    batches,
-    iterable_of_texts,
-    newest_held_out,
+from .detection.calibration import change_message
+from .detection.clean_texts import batches
+from .detection.detector_file import entry_of, learned_from
+from .detection.detector_training import (
+    CALIBRATION_FRACTION,
+    clean_texts,
+    judge_by_networks,
+    learn,
+    learn_more,
+    learn_threshold,
 )
 from .detection.explanation import Explanation, explain
+from .detection.learned import DetectorOptions, Learned
+from .detection.verdicts import flag_lowest, scores_in_order
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .estimator import Estimator
 from .files import model_file
@@ -41,7 +33,6 @@ from .language_model import LanguageModel
 from .loading import load_model
 from .mixture import Mixture
 from .parameters.checks import FilePath, checked_int, generator, is_int
-from .runtime.machine import available_bytes
 from .scoring.reductions import Reduce
 from .text.documents import Errors, warn_caller
 from .text.mask import Rule, mask_of, masked_texts
@@ -52,61 +43,6 @@ if TYPE_CHECKING:
     from .export.models import ExportedDetector
 
 SAVED_MODELS = (CharRNN, CharNGram, Mixture)  # the models that can be saved
-DEFAULT_ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies
-MAX_MEMORY = 10**9  # bytes for the n-grams
-COST_TEXTS = 4096  # texts scored to measure the time per character
-KEPT_ANOMALIES = 20  # expected among the texts kept: twice what sets a threshold without a warning
-CALIBRATION_FRACTION = 0.1  # the default
-NEW_SHARE = 0.01  # of texts with unknown characters above which `partial_fit` warns
-
-
-class Options(NamedTuple):
-    """The detector's checked parameters, except the estimator."""
-
-    contamination: float | Literal["auto"]
-    reduce: Reduce
-    calibration_fraction: float
-    mask: tuple[Rule, ...] | None
-    folds: int
-    unique: bool
-    max_seconds: float
-    keep_texts: bool
-    verbose: int
-
-    def rate(self, n_texts: float) -> float:
-        """Return the contamination, given the number of calibration texts."""
-        return supported_rate(n_texts) if self.contamination == "auto" else self.contamination
-
-
-class Learned(NamedTuple):
-    """A fitted model, and the threshold for its scores."""
-
-    model: LanguageModel
-    reduce: Reduce  # the reduction of the threshold
-    calibration: Calibration
-    origin: Any  # the parameter `estimator` at that time
-    held: Held = ()  # texts that set the threshold, the newest first
-    outlier_scores: NDArray[np.float64] | None = None  # of `fit_predict`
-    mask: tuple[Rule, ...] | None = None
-
-    def scores(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
-        """Return the score of each text."""
-        return self.scores_of_masked(masked_texts(iterable_of_texts(X), self.mask), errors)
-
-    def scores_of_masked(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
-        """Return the score of each text, which has been masked."""
-        return self.model.score_samples(X, reduce=self.reduce, errors=errors)
-
-    def decisions(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
-        """Return the scores minus the threshold."""
-        return self.scores(X, errors) - self.calibration.offset
-
-
-class Judged(NamedTuple):
-    """Texts with their scores by models that have not learned them."""
-
-    texts: list[Any]
-    scores: NDArray[np.float64]
 
 
 class AnomalyDetector(Estimator):
@@ -265,53 +201,9 @@ class AnomalyDetector(Estimator):
         """
         options = self._options()
         rng = generator(self.random_state)
-        return self._keep(self._learn(self._clean(X, options, rng), options, rng)[0], options)
-
-    def _clean(self, X: Iterable[Text], options: Options, rng: np.random.Generator) -> CleanTexts:
-        """Return the texts of X, without missing values."""
-        texts = CleanTexts(masked_texts(iterable_of_texts(X), options.mask), rng, unique=options.unique)
-        if texts.n_missing and options.verbose:
-            print(f"{texts.n_missing:,} of {texts.n_missing + texts.n_given:,} values are missing", file=sys.stderr)
-        return texts
-
-    def _learn(self, texts: CleanTexts, options: Options, rng: np.random.Generator) -> tuple[Learned, Judged]:
-        """Fit a model to texts and set the threshold; return both, and the texts with the scores that set it."""
-        model = self._trainable()
-        fitted: CharRNN | CharNGram
-        if isinstance(model, CharRNN):
-            split = texts.split(options.calibration_fraction, rng)
-            fitted = model._fitted_copy(split.train)
-            found = split.calibration
-            weights = split.weights
-            repeated = split.all_repeated
-            scores = fitted.score_samples(found, reduce=options.reduce, errors="replace")
-            new = _unscored_texts(found, weights)
-            limit = sys.maxsize
-        else:
-            if options.calibration_fraction != CALIBRATION_FRACTION:
-                warn_caller(
-                    f"calibration_fraction={options.calibration_fraction:g} has no effect on fit with counts, whose "
-                    "threshold is set by all texts. Omit it."
-                )
-            whole = texts.whole(options.folds, rng)
-            found = whole.texts
-            weights = whole.weights
-            repeated = whole.all_repeated
-            fitted, scores = count_out_of_fold(whole, model, options, rng)
-            new = tuple(zip(found, weights.astype(int).tolist(), scores.tolist(), strict=True))
-            # As many as if they had been held out, so that they do not outweigh the new texts of `partial_fit`.
-            limit = math.ceil(options.calibration_fraction * float(weights.sum()))
-        if repeated:
-            warn_caller(
-                "every text occurs more than once, so new texts are expected to equal these. If they do, look them up "
-                "in a set. If not, calibrate with texts that the model has not read."
-            )
-        variance = 1.0 if isinstance(model, CharRNN) else VARIANCE_OUT_OF_FOLD
-        calibration = calibrate(scores, options.rate(weights.sum()), weights, variance=variance)
-        learned = Learned(
-            fitted, options.reduce, calibration, self.estimator, _texts_to_keep(new, options, limit=limit)
-        )
-        return learned, Judged(found, scores)
+        texts = clean_texts(X, options, rng)
+        learned, _ = learn(self._trainable(), texts, options, rng)
+        return self._keep(learned, options)
 
     def partial_fit(self, X: Iterable[Text], y: Any = None) -> Self:
         """Learn more clean texts and move the threshold, as after a change of what is normal.
@@ -346,40 +238,11 @@ class AnomalyDetector(Estimator):
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
         options = self._options()
-        model = self._fitted_model()
+        model = self._trainable_further()
         rng = generator(self.random_state)
-        if not isinstance(model, CharRNN | CharNGram):
-            raise InvalidInputError(
-                f"estimator is a {type(model).__name__}, which partial_fit cannot train. Train its models and call "
-                "calibrate(X), or pass a CharRNN or a CharNGram."
-            )
-        texts = self._clean(X, options, rng)
-        split = texts.split(options.calibration_fraction, rng)
-        _warn_of_new_symbols(model, texts)
-        model = copy.deepcopy(model)
-        if isinstance(model, CharNGram):
-            before = model.n_grams_
-            model._partial_fit(split.train, prune=True)
-            model.set_params(order=model.order_)
-            if len(model.n_grams_) < len(before) or model.n_grams_[-1] < before[-1]:
-                warn_caller(
-                    f"the n-grams exceeded max_memory, so rare, long ones were dropped: {len(before)} orders and "
-                    f"{sum(before):,} n-grams before this call, {len(model.n_grams_)} and {sum(model.n_grams_):,} now. "
-                    "Fit a new detector on recent texts to forget old ones."
-                )
-        else:
-            model.partial_fit(split.train)
-        new = _unscored_texts(split.calibration, split.weights)
-        reduce = self._learned.reduce
-        held = _texts_to_keep(new, options, self._learned.held)
-        pairs = held or new
-        scores = np.array([np.nan if score is None else score for _, _, score in pairs])
-        unscored = [text for text, _, score in pairs if score is None]
-        scores[np.isnan(scores)] = model.score_samples(unscored, reduce=reduce, errors="replace")
-        weights = np.array([float(n) for _, n, _ in pairs])
-        variance = 1.0 if len(unscored) == len(pairs) else VARIANCE_OUT_OF_FOLD
-        calibration = calibrate(scores, options.rate(weights.sum()), weights, variance=variance)
-        return self._keep(Learned(model, reduce, calibration, self.estimator, held), options, "Learn more texts")
+        texts = clean_texts(X, options, rng)
+        learned = learn_more(model, self._learned, texts, options, rng)
+        return self._keep(learned._replace(origin=self.estimator), options, "Learn more texts")
 
     def calibrate(self, X: Iterable[Text]) -> Self:
         """Set the threshold with held-out clean texts, without changing the model.
@@ -405,17 +268,8 @@ class AnomalyDetector(Estimator):
         """
         options = self._options()
         model = self._fitted_model()
-        texts = masked_texts(iterable_of_texts(X), options.mask)
-        scores = model.score_samples(texts, reduce=options.reduce, errors="replace")
-        scores = scores[~np.isnan(scores)]
-        if not len(scores):
-            raise InvalidInputError(
-                "X is empty. Pass at least 1 text, or better 10 / contamination texts.", argument="X"
-            )
-        calibration = calibrate(scores, options.rate(len(scores)))
-        return self._keep(
-            Learned(model, options.reduce, calibration, self.estimator), options, "Calibrate with more texts"
-        )
+        learned = learn_threshold(model, X, options, self.estimator)
+        return self._keep(learned, options, "Calibrate with more texts")
 
     # --------------------------------------------------------------- detection
 
@@ -507,29 +361,15 @@ class AnomalyDetector(Estimator):
         X = rereadable(X)
         options = self._options()
         rng = generator(self.random_state)
-        texts = self._clean(X, options, rng)
-        learned, judged = self._learn(texts, options, rng)
-        if isinstance(learned.model, CharRNN):
-            judged = self._judged_by_networks(texts, learned.reduce, options, rng)
-        scores = _scores_in_order(batches(masked_texts(X, options.mask)), judged, learned)
+        model = self._trainable()
+        texts = clean_texts(X, options, rng)
+        learned, judged = learn(model, texts, options, rng)
+        if isinstance(model, CharRNN):
+            judged = judge_by_networks(model, texts, options, rng)
+        scores = scores_in_order(batches(masked_texts(X, options.mask)), judged, learned)
         learned = learned._replace(outlier_scores=scores)
         self._keep(learned, options, but="these texts have been judged by each other, but for new ones, ")
-        return _flag_lowest(self.outlier_scores_, self.contamination_)
-
-    def _judged_by_networks(
-        self, texts: CleanTexts, reduce: Reduce, options: Options, rng: np.random.Generator
-    ) -> Judged:
-        """Return the texts with their scores by a network for each fold, trained on the other texts."""
-        model = self._trainable()
-        whole = texts.whole(options.folds, rng)
-        assert model is not None
-
-        def score(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
-            order = whole.order(whole.counts - taken_out, rng)
-            fitted = model._fitted_copy([whole.texts[i] for i in order.tolist()])
-            return fitted.score_samples(part, reduce=reduce, errors="replace")
-
-        return Judged(whole.texts, whole.scores(score))
+        return flag_lowest(self.outlier_scores_, self.contamination_)
 
     def explain(self, text: Text, *, n_alternatives: int = 2) -> Explanation:
         """Return the surprisal of each character of a text, and the most probable alternatives.
@@ -574,7 +414,7 @@ class AnomalyDetector(Estimator):
     _learned: Learned
     _change_was_told = False  # by a warning of `predict`
 
-    def _keep(self, learned: Learned, options: Options, remedy: str = "Fit more texts", but: str = "") -> Self:
+    def _keep(self, learned: Learned, options: DetectorOptions, remedy: str = "Fit more texts", but: str = "") -> Self:
         """Keep a model and its threshold; warn if few texts set it, and report the threshold if verbose."""
         held_out = isinstance(learned.model, CharRNN) and not remedy.startswith("Calibrate")
         other = ", or set a larger contamination" + (" or calibration_fraction." if held_out else ".")
@@ -655,32 +495,18 @@ class AnomalyDetector(Estimator):
         if not isinstance(learned.model, SAVED_MODELS):
             kind = type(learned.model).__name__
             raise InvalidInputError(f"estimator_ is a {kind}, which cannot be saved. Use pickle.")
-        as_text = learned.model.vocabulary_.kind == "characters"
-        held = [[text if as_text else text.decode("latin-1"), *rest] for text, *rest in learned.held]
-        entry = {
-            **options._asdict(),
-            "random_state": int(self.random_state) if is_int(self.random_state) else None,  # not a generator's state
-            "chosen": self.estimator is None,
-            "scored_by": learned.reduce,
-            "held": held if options.keep_texts else [],
-            **learned.calibration._asdict(),
-        }
+        random_state = int(self.random_state) if is_int(self.random_state) else None  # not a generator's state
+        entry = entry_of(learned, options, random_state=random_state, chosen=self.estimator is None)
         return model_file.detector_bytes(learned.model._file_content(), entry)
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
         """Read a detector: its model, and from the entry its parameters, threshold and kept texts."""
         content, entry = model_file.read_detector(path)
-        calibration = Calibration(*(entry.pop(name) for name in Calibration._fields))
         model: Any = load_model(content)
-        origin = None if entry.pop("chosen") else model
-        reduce = entry.pop("scored_by")
-        as_text = model.vocabulary_.kind == "characters"
-        held = tuple(
-            (text if as_text else text.encode("latin-1", "replace"), n, score) for text, n, score in entry.pop("held")
-        )
-        detector = cls(origin, **entry)
-        detector._learned = Learned(model, reduce, calibration, origin, held, mask=entry["mask"])
+        learned, parameters = learned_from(entry, model)
+        detector = cls(**parameters)
+        detector._learned = learned
         return detector
 
     def export_c(self, path: FilePath, *, int8: bool = False) -> None:
@@ -810,10 +636,12 @@ class AnomalyDetector(Estimator):
 
     # ------------------------------------------------------------------- checks
 
-    def _options(self) -> Options:
+    def _options(self) -> DetectorOptions:
         """Return the checked parameters, after checking `random_state` as well."""
         generator(self.random_state)
-        return Options(**{name: check(name, getattr(self, name)) for name, check in DETECTOR_PARAMETERS.items()})
+        return DetectorOptions(
+            **{name: check(name, getattr(self, name)) for name, check in DETECTOR_PARAMETERS.items()}
+        )
 
     def _trainable(self) -> CharRNN | CharNGram | None:
         """Return the estimator, of which `fit` trains a copy, or None for the default model."""
@@ -825,6 +653,16 @@ class AnomalyDetector(Estimator):
                 "which does not train it, or pass a CharRNN or a CharNGram."
             )
         raise _wrong_kind(self.estimator)
+
+    def _trainable_further(self) -> CharRNN | CharNGram:
+        """Return the fitted model, of which `partial_fit` trains a copy."""
+        model = self._fitted_model()
+        if isinstance(model, CharRNN | CharNGram):
+            return model
+        raise InvalidInputError(
+            f"estimator is a {type(model).__name__}, which partial_fit cannot train. Train its models and call "
+            "calibrate(X), or pass a CharRNN or a CharNGram."
+        )
 
     def _fitted_model(self) -> LanguageModel:
         """Return the calibrated model, or the parameter `estimator` if it was set later."""
@@ -845,106 +683,3 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
     return InvalidInputError(
         f"estimator must be None, a CharRNN, a CharNGram or another language model, not {short_repr(estimator)}"
     )
-
-
-def _unscored_texts(texts: list[Any], weights: NDArray[np.float64]) -> Held:
-    """Pair texts with their numbers, and with None in place of scores, which change with the model."""
-    return tuple((text, n, None) for text, n in zip(texts, weights.astype(int).tolist(), strict=True))
-
-
-def _texts_to_keep(new: Held, options: Options, older: Held = (), limit: float = sys.maxsize) -> Held:
-    """Choose the texts that the detector keeps to set its threshold again: the newest, at most `limit`."""
-    rate = USUAL_RATE if options.contamination == "auto" else options.contamination
-    n = math.ceil(min(KEPT_ANOMALIES / rate, limit))  # the quotient may be infinite
-    return newest_held_out(new, older, n) if options.keep_texts else ()
-
-
-def _scores_in_order(blocks: Iterable[list[Any]], judged: Judged, learned: Learned) -> NDArray[np.float64]:
-    """Arrange the scores of judged texts in the order of the user's texts; None gets NaN.
-
-    A text that was left out of the sample has not been learned, so the model itself scores it.
-    """
-    known = dict(zip(judged.texts, judged.scores.tolist(), strict=True))
-    parts = [np.empty(0)]
-    for block in blocks:
-        new = [text for text in dict.fromkeys(block) if text is not None and text not in known]
-        others = dict(zip(new, learned.scores_of_masked(new, "replace").tolist(), strict=True))
-        others[None] = np.nan
-        parts.append(np.array([known[text] if text in known else others[text] for text in block]))
-    return np.concatenate(parts)
-
-
-def _flag_lowest(scores: NDArray[np.float64], share: float) -> NDArray[np.int64]:
-    """Return -1 for about a share of the texts, with the lowest scores, and for NaN; 1 for others."""
-    ordered = np.sort(scores[~np.isnan(scores)])
-    wanted = round(share * len(ordered))
-    if not wanted:
-        return np.where(np.isnan(scores), -1, 1)
-    below, upto = (int(np.searchsorted(ordered, ordered[wanted - 1], side=side)) for side in ("left", "right"))
-    limit = ordered[wanted - 1] if upto - wanted < wanted - below else np.nextafter(ordered[wanted - 1], -np.inf)
-    return np.where(scores > limit, 1, -1)
-
-
-def _warn_of_new_symbols(model: CharRNN | CharNGram, texts: CleanTexts) -> None:
-    """Issue a UserWarning if many texts have a symbol that the model does not know."""
-    symbols = [symbol for symbol in model.vocabulary_ if isinstance(symbol, str | bytes)]
-    known = {symbol if isinstance(symbol, str) else symbol[0] for symbol in symbols}
-    new = {text: n for text, n in texts.counts.items() if not known.issuperset(text)}
-    share = sum(new.values()) / texts.n_texts
-    if share > NEW_SHARE:
-        warn_caller(
-            f"a fraction of {share:.2g} of the texts has characters that the model does not know, such as "
-            f"{short_repr(next(iter(new)))}. They stay unknown. Fit a new detector that includes recent texts."
-        )
-
-
-def count_out_of_fold(
-    whole: Whole, model: CharNGram | None, options: Options, rng: np.random.Generator
-) -> tuple[CharNGram, NDArray[np.float64]]:
-    """Count texts with a copy of a model, or with the default model; return it and each text's score.
-
-    The counts of a fold are subtracted to score it.
-    """
-    order = whole.order(whole.counts, rng)
-    train = [whole.texts[i] for i in order.tolist()]
-    fitted, n = _counts_of(train, options) if model is None else (model._fitted_copy(train), len(train))
-    counted = np.bincount(order[:n], minlength=len(whole.texts))
-    stored = fitted._without_text()
-
-    def without(taken_out: Frequencies) -> CharNGram:
-        times = np.minimum(taken_out, counted)
-        (part,) = times.nonzero()
-        return stored._without([whole.texts[i] for i in part.tolist()], times[part]) if len(part) else stored
-
-    def score(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
-        return without(taken_out).score_samples(part, reduce=options.reduce, errors="replace")
-
-    symbols = None if fitted.vocabulary is not None else SymbolCounts(whole, fitted.min_count)
-
-    def score_as_new(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
-        return score(taken_out, part if symbols is None else symbols.as_new(part, taken_out))
-
-    return fitted, whole.refine_scores(whole.scores(score), options.rate(whole.weights.sum()), rng, score_as_new)
-
-
-def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:
-    """Count randomly ordered texts, all if time and memory permit; return the counts, and the number of texts."""
-    free = available_bytes()
-    start = time.perf_counter()
-    memory = MAX_MEMORY if free is None else min(MAX_MEMORY, free // 2)
-    n = sum(map(len, texts))
-    if n <= sys.maxunicode and len(set[Any]().union(*texts)) == n:  # longer texts repeat a character in any case
-        raise InvalidInputError("no character of X occurs twice. Pass more texts.", argument="X")
-    model = CharNGram(DEFAULT_ORDER, min_count=2, max_memory=memory)
-    n = model._fit_while(texts, DEFAULT_ORDER, lambda: time.perf_counter() - start < options.max_seconds)
-    if options.verbose:
-        counted = time.perf_counter()
-        part = texts[:COST_TEXTS]
-        model.score_samples(part)
-        cost = (time.perf_counter() - counted) / (sum(map(len, part)) + len(part))
-        print(
-            f"CharNGram of {n:,} of {len(texts):,} texts in {counted - start:.1f} s: {model._summary_line()}; "
-            f"{1e6 * cost:.2g} µs a character to score",
-            file=sys.stderr,
-        )
-    return model, n

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .anomaly_detector import Options, count_out_of_fold
 from .char_ngram import CharNGram
 from .detection.cells import (
     Evidence,
@@ -24,6 +23,8 @@ from .detection.cells import (
 )
 from .detection.clean_texts import CleanTexts
 from .detection.explanation import explain
+from .detection.fold_counts import count_out_of_fold
+from .detection.learned import DetectorOptions
 from .parameters.checks import checked_float, generator
 from .text.tables import Column, Table, read_table
 from .text.vocabulary import BOUNDARY, UNKNOWN
@@ -31,7 +32,7 @@ from .text.vocabulary import BOUNDARY, UNKNOWN
 ORDER = 30  # of the counts of codes: a lower one cannot tell 20 digits from 19
 MAX_SHOWN = 12  # characters before an improbable one
 MIN_TEXTS = 2  # different values that counts need
-OPTIONS = Options(
+OPTIONS = DetectorOptions(
     contamination=0.01,
     reduce="joint",
     calibration_fraction=0.1,
