@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     from .export.models import Exported
 
 MAX_BEAMS = 1 << 16  # hypotheses of a text
-MAX_SHOWN_WIDTH = 60  # characters of a document on a page
 MAX_EXPONENT = 709  # exp of a larger number exceeds float64
 
 
@@ -1155,31 +1154,18 @@ class LanguageModel(Estimator):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     model.export_html(f"{folder}/names.html", title="Names", exclude=names)
         """
-        from .export.page import export_html, export_meter_html
-        from .export.text_filter import TextFilter
+        from .export.page import export_model_html
 
         exported, guesses = self._for_export("export_html", int8, n_guess_samples, random_state)
-        vocabulary = exported.vocabulary
-        excluded = TextFilter.of(exclude, vocabulary)
-        if guesses is not None:
-            if excluded is not None:
-                raise InvalidInputError("exclude is for a page without n_guess_samples. Omit one of the two.")
-            export_meter_html(exported, guesses, path, float16=float16, title=title)
-            return
-        width = 0
-        if vocabulary.boundary is not None:
-            drawn = self.sample(n_samples=20, max_length=MAX_SHOWN_WIDTH, temperature=0.8, top_p=0.9, random_state=0)
-            width = sorted(map(len, drawn))[16]  # a few are wider
-        elif excluded is not None:
-            raise InvalidInputError("exclude is for models of documents. Omit it for a model of running text.")
-        export_html(
+        export_model_html(
             exported,
             path,
+            sample=self.sample,
+            exclude=exclude,
+            guesses=guesses,
             float16=float16,
             title=title,
             python=self._exported_expression(int8=int8),
-            excluded=excluded,
-            width=width,
         )
 
     def _for_export(

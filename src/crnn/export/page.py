@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -152,6 +152,46 @@ def export_html(
         weights=script.encoded,
     )
     write_atomically(name, page)
+
+
+MAX_SHOWN_WIDTH = 60  # characters of a document on a page
+N_WIDTHS = 20  # documents drawn to find how wide the page's columns must be
+N_IN_WIDTH = 17  # of which so many fit
+
+
+def export_model_html(
+    model: Exported,
+    path: FilePath,
+    *,
+    sample: Callable[..., Any],
+    exclude: Iterable[Any],
+    guesses: Table | None,
+    float16: bool,
+    title: str | None,
+    python: str,
+) -> None:
+    """Write a language model as the page that suits it: a password meter, new documents, or running text.
+
+    `sample` is the model's method, `guesses` the table of a password meter. The page of new documents leaves out those
+    of `exclude`.
+    """
+    excluded = TextFilter.of(exclude, model.vocabulary)
+    has_documents = model.vocabulary.boundary is not None
+    if guesses is not None:
+        if excluded is not None:
+            raise InvalidInputError("exclude is for a page without n_guess_samples. Omit one of the two.")
+        export_meter_html(model, guesses, path, float16=float16, title=title)
+        return
+    if excluded is not None and not has_documents:
+        raise InvalidInputError("exclude is for models of documents. Omit it for a model of running text.")
+    width = _usual_width(sample) if has_documents else 0
+    export_html(model, path, float16=float16, title=title, python=python, excluded=excluded, width=width)
+
+
+def _usual_width(sample: Callable[..., Any]) -> int:
+    """Return a number of characters that most documents of a model do not exceed."""
+    drawn = sample(n_samples=N_WIDTHS, max_length=MAX_SHOWN_WIDTH, temperature=0.8, top_p=0.9, random_state=0)
+    return sorted(map(len, drawn))[N_IN_WIDTH - 1]
 
 
 # Pages that judge texts: the engine, after the files of the model, and the interface.
